@@ -1,0 +1,88 @@
+/* listener.h - inbound HTTP/1.1: complete requests in, one answer each out.
+ *
+ * The listener has a thread of its own. It calls the handler there, once per complete and
+ * well-formed request; the handler must not block. request_answer() may be called from any
+ * thread, also from inside the handler. Until then the connection is suspended and costs a
+ * descriptor and its buffers, nothing else.
+ *
+ * What never reaches the handler: bodies over max_body (413), heads over 32 KiB (431), malformed
+ * or ambiguous requests (400: two lengths, length and chunks together, encoded NULs, dot segments,
+ * overlong UTF-8), other methods (405), requests not complete by our deadlines (connection cut).
+ * Timeouts count from the first byte, not from the last, so a dripping client gains nothing.
+ */
+#ifndef HTTP_LISTENER_H
+#define HTTP_LISTENER_H
+
+#include "base/str.h"
+
+struct arena;
+struct error;
+struct listener;
+
+struct request_pair {
+	struct str name, value;
+};
+
+struct request { /* read only; lives until it is answered, not longer */
+	struct arena
+		*arena; /* of this request, for the handler's own use; 256 KiB besides the body */
+	const char *method; /* GET HEAD POST PUT PATCH DELETE */
+	struct str target;  /* as received, "/hooks/a%20b?x=1" */
+	struct str path;    /* decoded, UTF-8, begins with a slash, no "." or ".." segments */
+	const struct request_pair *query; /* decoded, in order; "a" without "=" has value "" */
+	size_t query_count;
+	const struct request_pair *headers; /* names in lower case; duplicates kept, in order */
+	size_t header_count;
+	struct str body;  /* exactly the bytes received; ptr NULL: none */
+	char remote[56];  /* address without port, "203.0.113.7" */
+	int64_t began_us; /* clock_mono_us() at its first byte */
+	void *user;       /* the handler's own */
+};
+
+struct answer { /* copied by request_answer() */
+	unsigned status;
+	const char *content_type; /* NULL: none */
+	const struct request_pair *headers;
+	size_t header_count;
+	struct str body;
+	bool close; /* end the connection after it */
+};
+
+struct listener_options { /* 0: the default in brackets. Copied */
+	const char
+		*address; /* "127.0.0.1:8080", "[::]:8080", ":8080" is every address; port 0: any */
+	int fd;           /* > 0: a listening socket (socket activation); address is not used */
+	size_t max_body;  /* [1 MiB] */
+	uint32_t header_deadline_ms; /* first byte to end of head [10000] */
+	uint32_t body_deadline_ms;   /* end of head to end of body [30000] */
+	uint32_t idle_ms;            /* kept-alive without a request [75000] */
+	uint32_t max_connections;    /* beyond: 503 and closed [1024] */
+	void (*handler)(void *user, struct request *request);
+	void *user;
+};
+
+/* NULL and error: address not understood (E_INVALID), taken or not allowed (E_IO), no memory. */
+struct listener *listener_create(struct error *error, const struct listener_options *options);
+unsigned listener_port(const struct listener *listener);
+
+/* Stops accepting at once, answers on open connections go out with Connection: close. Waits until
+ * nothing is under way or deadline_ms (clock_mono_ms()) has come: 0, or E_TIMEOUT. Not from the
+ * handler. */
+int listener_drain(struct listener *listener, int64_t deadline_ms);
+/* Cuts what is left. Requests not answered yet stay valid until they are; their answers go nowhere.
+ * Every request must be answered for its memory to be freed. */
+void listener_destroy(struct listener *listener);
+
+/* Exactly once per request; afterwards request is gone. */
+void request_answer(struct request *request, const struct answer *answer);
+/* First header of that name (lower case), first query parameter; nothing if there is none. */
+struct str request_header(const struct request *request, const char *name);
+struct str request_query(const struct request *request, const char *name);
+
+struct listener_stats {
+	uint64_t accepted, requests, answered, rejected, cut; /* rejected: by us, without handler */
+	uint32_t connections, waiting; /* now; waiting: handed over, not answered */
+};
+void listener_stats(const struct listener *listener, struct listener_stats *out);
+
+#endif
