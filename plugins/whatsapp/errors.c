@@ -1,0 +1,109 @@
+/* errors.c - Meta's error codes as failure classes.
+ *
+ * Meta says: decide on error.code and never on the HTTP status (support/error-codes). An error
+ * object is a clear no: nothing was sent, also when it came with a 5xx.
+ */
+#include "whatsapp.h"
+
+#define WAIT_SHORT 30000
+#define WAIT_LONG 300000
+#define WAIT_HOURS (4 * 3600000)
+
+struct rule {
+	int32_t from, to; /* error.code */
+	uint32_t fail;
+	int32_t wait_ms;
+	const char *message;
+};
+
+static const struct rule rules[] = {
+	{0, 0, KL_BAD_AUTH, 0,
+		"WhatsApp does not accept the token: make a new one in Meta Business "
+		"Suite and set it as token"},
+	{1, 2, KL_BUSY, WAIT_SHORT, "WhatsApp has a fault of its own for the moment"},
+	{3, 3, KL_BAD_AUTH, 0, "the token lacks the permission whatsapp_business_messaging"},
+	{4, 4, KL_BUSY, WAIT_LONG, "the app has reached its limit of calls"},
+	{10, 10, KL_BAD_AUTH, 0, "the token lacks the permission whatsapp_business_messaging"},
+	{33, 33, KL_BAD_AUTH, 0,
+		"phone_number_id is unknown to WhatsApp: it is the number's id, not "
+		"the number"},
+	{100, 100, KL_BAD_INPUT, 0, "WhatsApp refuses a parameter of this message"},
+	{190, 190, KL_BAD_AUTH, 0, "the token has expired or was revoked: set a new one as token"},
+	{200, 299, KL_BAD_AUTH, 0, "the token lacks a permission"},
+	{368, 368, KL_BAD_AUTH, 0, "Meta has restricted the account: look into Business Manager"},
+	{80007, 80007, KL_BUSY, WAIT_LONG, "the account has reached its limit of calls"},
+	{130403, 130403, KL_GONE, 0, "this person is blocked by the business's own account"},
+	{130429, 130429, KL_BUSY, WAIT_SHORT, "more messages a second than the number may send"},
+	{130472, 130472, KL_GONE, 0, "WhatsApp withholds this message from this person"},
+	{130497, 130497, KL_GONE, 0, "the account may not write to this person's country"},
+	{131000, 131000, KL_BUSY, WAIT_SHORT, "WhatsApp could not send and does not say why"},
+	{131005, 131005, KL_BAD_AUTH, 0, "the token lacks a permission"},
+	{131016, 131016, KL_BUSY, WAIT_SHORT, "WhatsApp is not available for the moment"},
+	{131026, 131026, KL_GONE, 0, "this number cannot be reached by WhatsApp"},
+	{131031, 131031, KL_BAD_AUTH, 0, "the account is locked: look into Business Manager"},
+	{131037, 131037, KL_BAD_AUTH, 0, "the number has no approved display name"},
+	{131042, 131042, KL_BAD_AUTH, 0, "a payment is missing: look into Business Manager"},
+	{131045, 131045, KL_BAD_AUTH, 0, "the number is not registered: register it with its PIN"},
+	{131047, 131047, KL_CONFLICT, 0,
+		"the 24 hours since the person last wrote are over: only a "
+		"template may be sent"},
+	{131048, 131048, KL_BUSY, WAIT_HOURS, "Meta restricts the number for suspected spam"},
+	{131049, 131049, KL_GONE, 0, "WhatsApp withholds this message from this person"},
+	{131050, 131050, KL_GONE, 0, "this person does not want such messages"},
+	{131056, 131056, KL_BUSY, 0, "too many messages to this person in a short time"},
+	{131057, 131057, KL_BUSY, WAIT_LONG, "the number is being upgraded"},
+	{131062, 131062, KL_GONE, 0, "this template needs a phone number"},
+	{131063, 131064, KL_BAD_AUTH, 0, "templates are restricted: look into Business Manager"},
+	{132015, 132015, KL_CONFLICT, 0, "the template is paused for bad quality: use another one"},
+	{132069, 132069, KL_BUSY, WAIT_HOURS, "the flow is throttled"},
+	{133004, 133004, KL_BUSY, WAIT_SHORT, "WhatsApp is not available for the moment"},
+	{133010, 133010, KL_BAD_AUTH, 0, "the number is not registered: register it with its PIN"},
+	{133015, 133015, KL_BUSY, WAIT_LONG, "the number was deleted a moment ago"},
+	{133016, 133016, KL_BAD_AUTH, 0, "too many registrations of the number: wait 72 hours"},
+	{134011, 134011, KL_BAD_AUTH, 0,
+		"the payment terms are not accepted: look into Business "
+		"Manager"},
+};
+
+/* 1, 4, 16, 64 seconds: Meta's own advice for the limit per person. */
+static int64_t pair_wait_ms(uint32_t attempt)
+{
+	int64_t wait = 1000;
+	for (uint32_t i = 1; i < attempt && i < 4; i++)
+		wait *= 4;
+	return wait;
+}
+
+static const struct rule *find_rule(int64_t code)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (code >= rules[i].from && code <= rules[i].to)
+			return &rules[i];
+	return 0;
+}
+
+const kl_next *whatsapp_refusal(kl_call *c, const kl_response *r)
+{
+	const kl_val *error = c->host->find(r->json, "error");
+	int64_t code = kl_i64(c, error, "code", -1);
+	const struct rule *rule = find_rule(code);
+	const char *digits = kl_text(c, error, "code").ptr;
+	kl_next *n;
+
+	if (code < 0)
+		return 0;
+	if (!rule)
+		n = (kl_next *)kl_failed(c,
+			kl_true(c, error, "is_transient") ? KL_BUSY : KL_BAD_INPUT, digits,
+			"WhatsApp refuses this message; its code says why");
+	else
+		n = (kl_next *)kl_failed(c, rule->fail, digits, rule->message);
+	if (n && n->fail == KL_BUSY) {
+		n->wait_ms = code == 131056 ? pair_wait_ms(c->attempt)
+			     : rule         ? rule->wait_ms
+					    : WAIT_SHORT;
+		if (r->retry_after_ms > n->wait_ms)
+			n->wait_ms = r->retry_after_ms;
+	}
+	return n;
+}

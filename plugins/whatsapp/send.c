@@ -1,0 +1,176 @@
+/* send.c - the input of messenger.send (sdk/operations/messenger.md) as Meta's message object. */
+#include "whatsapp.h"
+
+#define TEXT_MAX 4096 /* bytes are never fewer than characters: Meta counts characters */
+#define BUTTONS_MAX 3
+#define ROWS_MAX 10
+
+static kl_val *named_text(kl_call *c, kl_str name, kl_str text)
+{
+	kl_val *p = c->host->object(c);
+	kl_set_text(c, p, "type", KL_LIT("text"));
+	kl_set_text(c, p, "parameter_name", name);
+	kl_set_text(c, p, "text", text);
+	return p;
+}
+
+/* An object makes named parameters, an array positional ones; a template knows one kind only. */
+static kl_val *body_component(kl_call *c, const kl_val *params)
+{
+	kl_val *component = c->host->object(c), *list = c->host->array(c);
+	int named = c->host->type(params) == KL_OBJECT;
+
+	for (uint32_t i = 0; i < c->host->count(params); i++) {
+		kl_str key = {0, 0, 0};
+		const kl_val *value = c->host->at(params, i, named ? &key : 0);
+		c->host->push(c, list, named_text(c, key, c->host->text(value)));
+	}
+	kl_set_text(c, component, "type", KL_LIT("body"));
+	kl_set(c, component, "parameters", list);
+	return component;
+}
+
+/* Payloads of the template's quick replies, in the order of its buttons. */
+static void add_payloads(kl_call *c, kl_val *components, const kl_val *buttons)
+{
+	for (uint32_t i = 0; i < c->host->count(buttons); i++) {
+		const kl_val *button = c->host->at(buttons, i, 0);
+		kl_val *o = c->host->object(c), *p = c->host->object(c), *list = c->host->array(c);
+		kl_set_text(c, p, "type", KL_LIT("payload"));
+		kl_set_text(c, p, "payload", kl_text(c, button, "id"));
+		c->host->push(c, list, p);
+		kl_set_text(c, o, "type", KL_LIT("button"));
+		kl_set_text(c, o, "sub_type", KL_LIT("quick_reply"));
+		kl_set_text(c, o, "index", c->host->text(c->host->of_i64(c, i)));
+		kl_set(c, o, "parameters", list);
+		c->host->push(c, components, o);
+	}
+}
+
+static void put_template(kl_call *c, const kl_step *s, kl_val *body)
+{
+	kl_val *t = c->host->object(c), *language = c->host->object(c);
+	kl_val *components = c->host->array(c);
+	const kl_val *params = c->host->find(s->input, "params");
+	kl_str code = kl_text(c, s->input, "language");
+
+	kl_set_text(c, language, "code", code.len ? code : kl_text(c, s->config, "language"));
+	kl_set_text(c, t, "name", kl_text(c, s->input, "template"));
+	kl_set(c, t, "language", language);
+	if (c->host->count(params))
+		c->host->push(c, components, body_component(c, params));
+	add_payloads(c, components, c->host->find(s->input, "buttons"));
+	if (c->host->count(components))
+		kl_set(c, t, "components", components);
+	kl_set_text(c, body, "type", KL_LIT("template"));
+	kl_set(c, body, "template", t);
+}
+
+static kl_val *text_object(kl_call *c, const char *key, kl_str text)
+{
+	kl_val *o = c->host->object(c);
+	kl_set_text(c, o, key, text);
+	return o;
+}
+
+static kl_val *reply_buttons(kl_call *c, const kl_val *buttons)
+{
+	kl_val *action = c->host->object(c), *list = c->host->array(c);
+
+	for (uint32_t i = 0; i < c->host->count(buttons); i++) {
+		const kl_val *button = c->host->at(buttons, i, 0);
+		kl_val *o = c->host->object(c), *reply = c->host->object(c);
+		kl_set_text(c, reply, "id", kl_text(c, button, "id"));
+		kl_set_text(c, reply, "title", kl_text(c, button, "title"));
+		kl_set_text(c, o, "type", KL_LIT("reply"));
+		kl_set(c, o, "reply", reply);
+		c->host->push(c, list, o);
+	}
+	kl_set(c, action, "buttons", list);
+	return action;
+}
+
+static kl_val *list_rows(kl_call *c, const kl_step *s, const kl_val *rows)
+{
+	kl_val *action = c->host->object(c), *section = c->host->object(c);
+	kl_val *sections = c->host->array(c), *list = c->host->array(c);
+	kl_str label = kl_text(c, s->input, "button");
+
+	for (uint32_t i = 0; i < c->host->count(rows); i++) {
+		const kl_val *row = c->host->at(rows, i, 0);
+		kl_val *o = c->host->object(c);
+		kl_set_text(c, o, "id", kl_text(c, row, "id"));
+		kl_set_text(c, o, "title", kl_text(c, row, "title"));
+		kl_set_text(c, o, "description", kl_text(c, row, "description"));
+		c->host->push(c, list, o);
+	}
+	kl_set(c, section, "rows", list);
+	c->host->push(c, sections, section);
+	kl_set_text(c, action, "button", label.len ? label : KL_LIT("Auswahl"));
+	kl_set(c, action, "sections", sections);
+	return action;
+}
+
+static void put_interactive(kl_call *c, const kl_step *s, kl_val *body)
+{
+	const kl_val *buttons = c->host->find(s->input, "buttons");
+	const kl_val *rows = c->host->find(s->input, "list");
+	kl_val *o = c->host->object(c);
+	int list = c->host->count(rows) > 0;
+
+	kl_set_text(c, o, "type", list ? KL_LIT("list") : KL_LIT("button"));
+	kl_set(c, o, "body", text_object(c, "text", kl_text(c, s->input, "text")));
+	kl_set(c, o, "action", list ? list_rows(c, s, rows) : reply_buttons(c, buttons));
+	kl_set_text(c, body, "type", KL_LIT("interactive"));
+	kl_set(c, body, "interactive", o);
+}
+
+static const char *wrong_input(kl_call *c, const kl_val *in)
+{
+	kl_str to = kl_text(c, in, "to"), text = kl_text(c, in, "text");
+	uint32_t buttons = c->host->count(c->host->find(in, "buttons"));
+	uint32_t rows = c->host->count(c->host->find(in, "list"));
+
+	if (!to.len && !kl_text(c, in, "user_id").len)
+		return "the message has no recipient: give to (a number like +4917…) or user_id";
+	if (to.len && to.ptr[0] != '+')
+		return "to must begin with + and the country code; WhatsApp would put the "
+		       "business's own country in front";
+	if (!kl_text(c, in, "template").len && !text.len)
+		return "the message is empty: give template or text";
+	if (text.len > 4 * TEXT_MAX)
+		return "text is longer than the 4096 characters WhatsApp takes";
+	if (!kl_text(c, in, "template").len && (buttons > BUTTONS_MAX || rows > ROWS_MAX))
+		return "WhatsApp shows at most 3 buttons or 10 rows in a message";
+	return 0;
+}
+
+const kl_val *whatsapp_body(kl_call *c, const kl_step *s, const char **problem)
+{
+	kl_val *body = c->host->object(c);
+	kl_str to = kl_text(c, s->input, "to"), quoted = kl_text(c, s->input, "reply_to");
+
+	*problem = wrong_input(c, s->input);
+	if (*problem)
+		return 0;
+	kl_set_text(c, body, "messaging_product", KL_LIT("whatsapp"));
+	kl_set_text(c, body, "recipient_type", KL_LIT("individual"));
+	if (to.len)
+		kl_set_text(c, body, "to", to);
+	else
+		kl_set_text(c, body, "recipient", kl_text(c, s->input, "user_id"));
+	/* the only thing that matches a status to a send whose answer was lost */
+	kl_set_text(c, body, "biz_opaque_callback_data", s->key);
+	if (quoted.len)
+		kl_set(c, body, "context", text_object(c, "message_id", quoted));
+	if (kl_text(c, s->input, "template").len) {
+		put_template(c, s, body);
+	} else if (c->host->count(c->host->find(s->input, "buttons")) ||
+		   c->host->count(c->host->find(s->input, "list"))) {
+		put_interactive(c, s, body);
+	} else {
+		kl_set_text(c, body, "type", KL_LIT("text"));
+		kl_set(c, body, "text", text_object(c, "body", kl_text(c, s->input, "text")));
+	}
+	return body;
+}
