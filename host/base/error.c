@@ -1,4 +1,5 @@
-/* error.c - fills struct error. Never allocates, so that "no memory" can be told too. Any thread. */
+/* error.c - fills struct error. Never allocates, so that "no memory" can be told too. Any thread.
+ */
 #include "base/error.h"
 
 #include <stdarg.h>
@@ -56,8 +57,17 @@ int error_at(struct error *error, int code, const char *place, const char *forma
 const char *error_name(int code)
 {
 	static const char *const names[] = {
-		"no error", "no memory", "input/output error", "invalid", "not found", "conflict",
-		"busy", "corrupt", "denied", "timeout", "closed",
+		"no error",
+		"no memory",
+		"input/output error",
+		"invalid",
+		"not found",
+		"conflict",
+		"busy",
+		"corrupt",
+		"denied",
+		"timeout",
+		"closed",
 	};
 
 	if (code > 0 || code <= -(int)(sizeof(names) / sizeof(*names)))

@@ -24,7 +24,8 @@ enum json_type { /* same numbers as enum kl_type */
 	JSON_OBJECT
 };
 
-/* NULL on error; the error's place is "line:column". */
+/* NULL on error; the error's place is "line:column", from 1, columns in characters. Not JSON is
+ * E_INVALID; E_NOMEM: no memory, or the arena's maximum. */
 struct json *json_parse(struct arena *arena, struct str text, struct error *error);
 struct str json_print(struct arena *arena, const struct json *value); /* compact */
 struct str json_print_pretty(struct arena *arena, const struct json *value);
@@ -37,13 +38,15 @@ const struct json *json_get(const struct json *object, const char *key);
 const struct json *json_find(const struct json *value, const char *path);
 struct str json_text(const struct json *value); /* text; digits; "true"; else nothing */
 struct str json_get_text(const struct json *object, const char *key);
-int64_t json_i64(const struct json *value, int64_t otherwise);
+int64_t json_i64(const struct json *value, int64_t otherwise); /* only digits: 1.0, 1e3 are otherwise */
 double json_f64(const struct json *value, double otherwise);
 bool json_bool(const struct json *value, bool otherwise);
 bool json_equal(const struct json *a, const struct json *b); /* order of keys does not count */
 
 /* Building: a NULL container or value makes a call do nothing. A value is frozen once
- * another one contains it. json_set replaces an existing key. Text is copied. */
+ * another one contains it; changing it then, or nesting deeper than 64, fails the arena.
+ * json_set replaces an existing key. Text is copied; bytes that are not UTF-8, and NULs,
+ * become U+FFFD. A number that is not finite becomes null. */
 struct json *json_object(struct arena *arena);
 struct json *json_array(struct arena *arena);
 void json_set(struct arena *arena, struct json *object, struct str key, const struct json *value);

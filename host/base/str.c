@@ -311,7 +311,7 @@ static bool base64_unpad(struct str *in)
 static bool is_unreserved(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		c == '-' || c == '.' || c == '_' || c == '~';
+	       c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 static struct str percent_encode(struct arena *arena, struct str in)
