@@ -11,6 +11,7 @@
 #include "base/arena.h"
 
 #define FEW 16 /* members up to which comparing each with each beats sorting */
+#define MANY 255
 
 static bool is_container(const struct json *value)
 {
@@ -216,14 +217,24 @@ static const struct json_member **sort_members(const struct json *object)
 	return sorted;
 }
 
+/* Chains of keys that look alike at three places: no more than that is needed for so few. */
 static long repeated_among_few(const struct json *object)
 {
+	uint8_t newest[256] = {0}, older[MANY + 1]; /* numbers from 1, 0 ends a chain */
 	uint32_t i, k;
 
-	for (i = 1; i < object->len; i++)
-		for (k = 0; k < i; k++)
-			if (same_key(&object->u.members[i], &object->u.members[k]))
+	for (i = 0; i < object->len; i++) {
+		const struct json_member *member = &object->u.members[i];
+		uint8_t hash = (uint8_t)member->key_len;
+		if (member->key_len)
+			hash = (uint8_t)(hash + 31 * member->key[member->key_len - 1] +
+					 7 * member->key[member->key_len / 2] + member->key[0]);
+		for (k = newest[hash]; k; k = older[k])
+			if (same_key(member, &object->u.members[k - 1]))
 				return (long)i;
+		older[i + 1] = newest[hash];
+		newest[hash] = (uint8_t)(i + 1);
+	}
 	return -1;
 }
 
@@ -233,7 +244,7 @@ long json_repeated(const struct json *object)
 	uint32_t i;
 	long found = -1;
 
-	if (object->len <= FEW)
+	if (object->len <= MANY)
 		return repeated_among_few(object);
 	sorted = sort_members(object);
 	if (!sorted)
