@@ -16,6 +16,8 @@
  *           transaction in which the last one before it lets go of the key.
  * Claims    store_claim hands out READY jobs that are due, each at most once until it is
  *           saved again or the process ends. After a restart, what was running is READY again.
+ *           An operation with `claim` set hands out the jobs it inserts at once, if they are
+ *           READY and due: then job_row.claimed is true, and no store_claim is needed for them.
  * Privacy   Raw bytes are sealed before they are written: a data key per row, wrapped by the
  *           key store in STATE/keys, which belongs in no backup.
  */
@@ -111,6 +113,8 @@ struct job_row { /* what we do: one run of a pipeline, or one operation */
 	struct str progress;      /* JSON: results of finished steps, plugin's state; the runner's own */
 	struct str reason;        /* DEAD, PARKED, DROPPED, or of the last failed try; for a person */
 	struct str fail;          /* class of the last failure: "busy"; empty: none */
+	bool claimed;             /* out, of an inserted job: it is in the caller's hands */
+	bool waits;               /* the store's: what the caller asked for, from submit to done */
 };
 
 enum attempt_kind { ATTEMPT_STEP = 1, ATTEMPT_REQUEST };
@@ -155,10 +159,11 @@ struct checkpoint_row {
 
 struct store_op { /* first member of every operation */
 	struct store_op *next;              /* the store's */
-	void (*run)(struct store *, struct store_op *); /* the store's */
+	int (*run)(struct store *, struct store_op *); /* the store's */
+	void *sealed;                       /* the store's */
 	void (*done)(struct store_op *op);  /* called on the writer's thread */
 	void *user;                         /* the caller's */
-	int result;                         /* 0 or an error_code; E_IO: nothing was stored */
+	int result;                         /* 0 or an error_code: then nothing of it was stored */
 	struct error error;
 };
 
@@ -172,17 +177,22 @@ void store_append_inbox(struct store *store, struct store_append_inbox *op);
 /* An event together with all it causes: if the event is a repeat, none of it is stored. */
 struct event_change {
 	const struct event_row *row;
-	struct job_row *jobs;             /* the store sets state to READY, WAITING or QUEUED */
+	struct job_row *jobs;             /* in: state WAITING, or anything else for READY.
+	                                     out: READY, WAITING or QUEUED; 0: not inserted,
+	                                     its dedupe or the event is a repeat; and claimed */
 	size_t job_count;
 	const struct call_row *call;      /* NULL: none */
 	const struct appointment_row *appointment; /* NULL: none */
 	bool repeat;                      /* out */
-	struct str closes;                /* JSON result for the job that regarding names: it
-	                                     becomes READY with this in front of it; empty: none */
+	struct str closes;                /* JSON result for the job that regarding names, if it
+	                                     was sent or is PARKED: it becomes READY, not sent,
+	                                     with this as member "closed" of its progress;
+	                                     empty: none */
 	uint32_t closed, cancelled;       /* out: jobs closed by regarding, dropped by cancel_on */
 };
 
-/* Second commit: everything a webhook meant; the raw row is marked. */
+/* Second commit: everything a webhook meant; the raw row is marked. E_NOTFOUND: no such row.
+ * E_CONFLICT: it is not NEW (any more). */
 struct store_finish_inbox {
 	struct store_op op;
 	struct id inbox;
@@ -194,10 +204,17 @@ struct store_finish_inbox {
 	size_t event_count;
 	struct job_row *jobs;            /* started operations, each by its own dedupe */
 	size_t job_count;
+	bool claim;                      /* hand out inserted jobs that are READY and due */
 };
 void store_finish_inbox(struct store *store, struct store_finish_inbox *op);
 
-/* A job moves on: its row, its attempts, and what the step emitted, in one transaction. */
+/* A job moves on: its row, its attempts, and what the step emitted, in one transaction. Its own
+ * change comes first, so a job it starts under its own order key is not QUEUED behind it if it lets
+ * go. Saved as READY after it had let go of its key (WAITING or PARKED, not strict), without
+ * keep_claim, while another job has the key: it is QUEUED. E_CONFLICT: it was DONE or DROPPED.
+ * An event that regards a job in our hands is kept beside it, and takes effect when the job is
+ * saved with its outcome still unknown (same key, and sent or PARKED): closed is true then, the
+ * job is READY with "closed" in its progress whatever state was saved, and store_claim has it. */
 struct store_save_job {
 	struct store_op op;
 	const struct job_row *job;       /* id, and all that may change: state … fail */
@@ -210,7 +227,9 @@ struct store_save_job {
 	size_t job_count;
 	const struct appointment_row *appointment;
 	const struct checkpoint_row *checkpoint; /* NULL: unchanged */
+	bool claim;                      /* hand out inserted jobs that are READY and due */
 	uint32_t promoted;               /* out: jobs that became READY through this */
+	bool closed;                     /* out: an event answered what was unknown */
 };
 void store_save_job(struct store *store, struct store_save_job *op);
 
@@ -218,6 +237,7 @@ struct store_add_jobs { /* by a schedule or a person */
 	struct store_op op;
 	struct job_row *jobs;
 	size_t job_count;
+	bool claim;                      /* hand out inserted jobs that are READY and due */
 	uint32_t added;                  /* out: the others were there (dedupe) */
 };
 void store_add_jobs(struct store *store, struct store_add_jobs *op);
