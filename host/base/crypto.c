@@ -128,17 +128,19 @@ static bool start_hash(int i)
 	return c->md[i] && c->hash[i] && EVP_DigestInit_ex2(c->hash[i], c->md[i], NULL);
 }
 
-size_t crypto_hash(const char *hash, struct str data, uint8_t out[CRYPTO_HASH_MAX])
+size_t crypto_hash(
+	const char *hash, const struct str *pieces, size_t count, uint8_t out[CRYPTO_HASH_MAX])
 {
 	int index = hash_index(hash);
 	unsigned len = 0;
+	size_t i;
 
 	if (index < 0 || !start_hash(index))
 		return 0;
-	if (!EVP_DigestUpdate(mine->hash[index], bytes(data), data.len) ||
-		!EVP_DigestFinal_ex(mine->hash[index], out, &len))
-		return 0;
-	return len;
+	for (i = 0; i < count; i++)
+		if (!EVP_DigestUpdate(mine->hash[index], bytes(pieces[i]), pieces[i].len))
+			return 0;
+	return EVP_DigestFinal_ex(mine->hash[index], out, &len) ? len : 0;
 }
 
 bool crypto_equal(struct str a, struct str b)

@@ -17,7 +17,8 @@
  * one after another. */
 size_t crypto_hmac(const char *hash, struct str key, const struct str *pieces, size_t count,
 	uint8_t out[CRYPTO_HASH_MAX]);
-size_t crypto_hash(const char *hash, struct str data, uint8_t out[CRYPTO_HASH_MAX]);
+size_t crypto_hash(const char *hash, const struct str *pieces, size_t count,
+	uint8_t out[CRYPTO_HASH_MAX]);
 
 /* In time that depends on the lengths only. */
 bool crypto_equal(struct str a, struct str b);

@@ -90,6 +90,61 @@ bool str_utf8_ok(struct str s)
 	return str_utf8_span(s) == s.len;
 }
 
+#define NEAR_MAX 40
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+static unsigned least(unsigned a, unsigned b, unsigned c)
+{
+	a = a < b ? a : b;
+	return a < c ? a : c;
+}
+
+/* Edits (Levenshtein) from a to b, both at most NEAR_MAX long; upper and lower case are the same.
+ */
+static unsigned distance(struct str a, struct str b)
+{
+	unsigned row[NEAR_MAX + 1], before, above;
+	size_t i, k;
+
+	for (k = 0; k <= b.len; k++)
+		row[k] = (unsigned)k;
+	for (i = 1; i <= a.len; i++) {
+		before = row[0];
+		row[0] = (unsigned)i;
+		for (k = 1; k <= b.len; k++) {
+			above = row[k];
+			row[k] = least(above + 1, row[k - 1] + 1,
+				before + (lower(a.ptr[i - 1]) != lower(b.ptr[k - 1])));
+			before = above;
+		}
+	}
+	return row[b.len];
+}
+
+const char *str_nearest(struct str word, const char *const *names)
+{
+	unsigned edits, fewest = word.len < 3 ? 1 : word.len < 6 ? 2 : 3; /* more is no typo */
+	const char *nearest = NULL;
+
+	if (!word.len || word.len > NEAR_MAX)
+		return NULL;
+	for (; *names; names++) {
+		struct str name = str_of(*names);
+		if (name.len > NEAR_MAX)
+			continue;
+		edits = distance(word, name);
+		if (edits < name.len && (edits < fewest || (edits == fewest && !nearest))) {
+			fewest = edits;
+			nearest = *names;
+		}
+	}
+	return nearest;
+}
+
 /* ---- buf ---------------------------------------------------------------------- */
 
 void buf_init(struct buf *buf, size_t max)

@@ -23,6 +23,9 @@ bool str_utf8_ok(struct str s);
 size_t str_utf8_span(struct str s); /* bytes in front that are well-formed */
 size_t str_utf8_len(const char *text, size_t len); /* of the first character; 0: malformed */
 
+/* The name that word was probably meant to be, NULL: none is near. names ends with NULL. */
+const char *str_nearest(struct str word, const char *const *names);
+
 struct buf { /* buf_init or {.max = N}; buf_finish frees */
 	char *ptr;     /* NUL-terminated once something was added */
 	size_t len, cap, max;
