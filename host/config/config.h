@@ -169,12 +169,13 @@ struct config_limits {
 };
 
 enum config_isolation { CONFIG_WORKER, CONFIG_INLINE };
+enum config_sharing { CONFIG_SHARED, CONFIG_OWN };
 
 struct config_worker {
 	enum config_isolation isolation;
-	bool own;                /* not shared with connections of other owners */
-	int64_t memory_bytes;    /* address space beyond what it needs to start */
-	int64_t call_timeout_ms; /* one call of the plugin */
+	enum config_sharing sharing; /* one process for all owners, or its own */
+	int64_t memory_bytes;        /* address space beyond what it needs to start */
+	int64_t call_timeout_ms;     /* one call of the plugin */
 };
 
 struct config_poll {
@@ -304,11 +305,15 @@ const struct config_secret *config_secret(
 /* ---- The grammar's tables ----------------------------------------------------------------- */
 
 struct config_key {           /* one line of a table; the man page is made of these */
-	const char *name;     /* "poll_" ending in an underscore: a prefix */
-	const char *type;     /* for a person: "duration", "list of words" */
+	const char *name;     /* ending in an underscore ("poll_"): any key that begins so */
+	const char *type;     /* for a person: "duration", "worker | inline" */
 	const char *fallback; /* as it would be written; NULL: none */
 	const char *help;
 	bool required, repeated;
+	/* The parser's own: what it makes of the value, its range, where it goes. */
+	uint8_t kind;
+	int64_t low, high;
+	size_t offset;
 };
 struct config_section {
 	const char *kind; /* "connection" */
