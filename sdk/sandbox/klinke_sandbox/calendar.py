@@ -123,7 +123,7 @@ class Calendar:
         before, after = kind["before"] * clock.MINUTE, kind["after"] * clock.MINUTE
         margin = before + after
         sql = ("SELECT b.start_ms, b.end_ms FROM busy b LEFT JOIN booking k ON k.id=b.booking "
-               "WHERE b.user=? AND b.end_ms>? AND b.start_ms<? AND coalesce(k.uid,'')<>?")
+               "WHERE b.user=? AND b.end_ms>? AND b.start_ms<? AND (k.uid IS NULL OR k.uid<>?)")
         rows = self.store.rows(sql, host, from_ms - margin, to_ms + margin, ignore_uid or "")
         taken = [(row["start_ms"] - before, row["end_ms"] + after) for row in rows]
         if reservations:

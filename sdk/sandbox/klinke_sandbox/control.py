@@ -75,7 +75,7 @@ class Control:
             self.store.put("secret." + name, value)
         return {"changed": sorted(body)}
 
-    @router.on("PUT", "/things/{kind}/{name}")
+    @router.on("PUT", r"/things/{kind}/(?P<name>.+)")  # a template is name/language
     def put_thing(self, request, body, kind, name):
         """Merges into an event type, template, agent, contact …, or makes a new one."""
         thing = {**(self.store.thing(kind, name) or {}), **body}

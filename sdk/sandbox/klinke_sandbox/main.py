@@ -57,7 +57,7 @@ def main(arguments=None):
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     print("listening on %s:%d" % server.server_address, flush=True)
     stop.wait()
     server.shutdown()
