@@ -1,0 +1,494 @@
+/* job.c - a run's life: begun, step after step, saved, over. Runner's thread; saved() is the
+ * writer's and only hands over. Sends nothing itself.
+ */
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "pipeline/job_i.h"
+
+/* ---- Beginning
+ * ---------------------------------------------------------------------------------------- */
+
+static void copy(struct arena *arena, struct str *s)
+{
+	*s = s->ptr ? str_dup(arena, *s) : STR("");
+}
+
+static void copy_job(struct run *run, const struct job_row *job)
+{
+	struct job_row *r = &run->row;
+	struct str *const texts[] = {&r->tenant, &r->pipeline, &r->connection, &r->op, &r->input,
+		&r->dedupe, &r->order_key, &r->cancel_on, &r->subject, &r->key, &r->correlation,
+		&r->progress, &r->reason, &r->fail};
+
+	*r = *job;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		copy(run->arena, texts[i]);
+}
+
+static void copy_event(struct run *run, const struct event_row *event)
+{
+	struct event_row *e = &run->event;
+	struct str *const texts[] = {&e->tenant, &e->connection, &e->type, &e->dedupe, &e->subject,
+		&e->also, &e->regarding, &e->person, &e->data, &e->correlation};
+
+	*e = *event;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		copy(run->arena, texts[i]);
+}
+
+/* The key of a step is made of the job's id and the step: the same one after every restart, and
+ * unlike any other. */
+static void make_key(struct run *run)
+{
+	struct id id = run->row.id;
+	char *key = arena_alloc(run->arena, ID_TEXT);
+
+	id.b[8] = (uint8_t)((id.b[8] & 0xc0) |
+			    ((id.b[8] + run->row.step * 2 + run->step.instead) & 0x3f));
+	if (key)
+		id_text(key, &id);
+	run->row.key = str_of(key);
+}
+
+static struct run *create(struct runner *r, struct plan *plan, const struct job_row *job,
+	const struct event_row *event)
+{
+	struct arena *arena = arena_create(RUN_MEMORY);
+	struct run *run = arena ? arena_alloc(arena, sizeof(*run)) : NULL;
+
+	if (!run) {
+		arena_destroy(arena);
+		return NULL;
+	}
+	run->runner = r;
+	run->arena = arena;
+	run->plan = plan_ref(plan);
+	copy_job(run, job);
+	if (event && !id_is_zero(&event->id))
+		copy_event(run, event);
+	run->tenant = run->row.tenant.len ? config_tenant(plan->config, run->row.tenant.ptr) : NULL;
+	if (run->row.pipeline.len)
+		run->pipeline = plan_pipeline(plan, run->row.pipeline);
+	run->last = run->mapped = STR("{}");
+	route_scope(arena, &run->event, run->tenant, &run->texts);
+	progress_read(run);
+	r->runs++;
+	atomic_store(&r->n_runs, r->runs);
+	return run;
+}
+
+static void begin(struct runner *r, struct plan *plan, const struct job_row *job,
+	const struct event_row *event)
+{
+	struct run *run = create(r, plan, job, event);
+
+	if (!run) { /* it stays READY; claimed again after a restart at the latest */
+		log_line(LOG_ERROR, "no memory to run a job", NULL);
+		return;
+	}
+	if (run->row.pipeline.len && !run->pipeline)
+		run_end(run, JOB_PARKED, "bad input",
+			"its pipeline is not in the configuration it began with");
+	else if (run->refused.len)
+		run_end(run, JOB_PARKED, "bad input", run->refused.ptr);
+	else if (run->closed.len)
+		operation_closed(run);
+	else
+		run_next(run);
+}
+
+void job_begin(struct runner *r, const struct job_row *job, const struct event_row *event)
+{
+	struct error error = {0};
+	struct plan *plan = runner_plan(r, job->generation, &error);
+
+	if (!plan) {
+		log_line(LOG_WARN,
+			"the configuration a job began with cannot be used any more; it goes "
+			"on with today's",
+			"reason", error.text, NULL);
+		plan = r->plan;
+	}
+	begin(r, plan, job, event);
+}
+
+void jobs_stored(struct runner *r, struct plan *plan, const struct event_row *event,
+	const struct job_row *jobs, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (jobs[i].claimed)
+			begin(r, plan, &jobs[i], event);
+		else
+			r->claim_wanted = true;
+}
+
+/* ---- What a run is doing
+ * -------------------------------------------------------------------------------- */
+
+const struct plan_step *run_step(const struct run *run)
+{
+	if (!run->pipeline || run->row.step >= run->pipeline->config->step_count)
+		return NULL;
+	return &run->pipeline->steps[run->row.step];
+}
+
+const struct plan_call *run_call(const struct run *run)
+{
+	const struct plan_step *step = run_step(run);
+	if (!step)
+		return NULL;
+	return run->step.instead ? &step->otherwise : &step->call;
+}
+
+struct expr_scope run_scope(struct run *run)
+{
+	return (struct expr_scope){
+		.event = run->texts.event,
+		.data = run->event.data.len ? run->event.data : STR("{}"),
+		.call = run->texts.call,
+		.caller = run->texts.caller,
+		.tenant = run->texts.tenant,
+		.result = run->last,
+		.steps = run->results,
+		.step_count = run->result_count,
+		.now_ms = run->step.now_ms,
+		.zone = run->tenant ? run->tenant->timezone : "UTC",
+	};
+}
+
+void run_note(struct run *run, enum attempt_kind kind, const char *name, const char *outcome,
+	struct str input, struct str output, const char *note)
+{
+	struct attempt_row *a;
+
+	if (run->attempt_count == ATTEMPTS_MAX)
+		return;
+	a = &run->attempts[run->attempt_count++];
+	*a = (struct attempt_row){
+		.id = id_new(),
+		.job = run->row.id,
+		.kind = kind,
+		.step = run->row.step,
+		.number = run->row.tries + 1,
+		.name = str_of(arena_printf(run->arena, "%s", name)),
+		.outcome = str_of(outcome),
+		.started_ms = run->began_ms,
+		.took_us = (uint32_t)(clock_mono_us() - run->began_us),
+		.input = input,
+		.output = output,
+		.note = str_of(note),
+	};
+	if (a->input.len > RECORDED_MAX)
+		a->input.len = RECORDED_MAX;
+	if (a->output.len > RECORDED_MAX)
+		a->output.len = RECORDED_MAX;
+}
+
+/* ---- Saving
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void release(struct run *run)
+{
+	struct runner *r = run->runner;
+
+	plan_unref(run->plan);
+	arena_destroy(run->arena);
+	r->runs--;
+	atomic_store(&r->n_runs, r->runs);
+	runner_claim(r);
+}
+
+static void after_save(struct run *run)
+{
+	struct runner *r = run->runner;
+	struct store_save_job *s = &run->save;
+
+	for (size_t i = 0; i < s->event_count; i++) {
+		const struct event_change *e = &s->events[i];
+		atomic_fetch_add(e->repeat ? &r->n_repeats : &r->n_events, 1);
+		if (e->repeat)
+			continue;
+		if (e->closed || e->cancelled)
+			r->claim_wanted = true;
+		jobs_stored(r, run->plan, e->row, e->jobs, e->job_count);
+	}
+	jobs_stored(r, run->plan, run->event.id.b[0] ? &run->event : NULL, s->jobs, s->job_count);
+	if (s->promoted || s->closed)
+		r->claim_wanted = true;
+	run->attempt_count = 0;
+	run->event_count = 0;
+	run->has_checkpoint = run->has_appointment = false;
+}
+
+static void saved_here(struct mailbox_item *item)
+{
+	struct run *run = (struct run *)item;
+	struct runner *r = run->runner;
+
+	if (run->save.op.result < 0) {
+		log_line(LOG_ERROR, "job not stored, will be tried again", "reason",
+			run->save.op.error.text, NULL);
+		run->next_unsaved = r->unsaved;
+		r->unsaved = run;
+		return;
+	}
+	after_save(run);
+	if (run->save.closed) /* an event has told what was unknown: the job is the store's again */
+		release(run);
+	else if (run->saved)
+		run->saved(run);
+	else
+		release(run);
+}
+
+static void saved(struct store_op *op)
+{
+	struct run *run = op->user;
+	run->item.run = saved_here;
+	runner_post(run->runner, &run->item);
+}
+
+static void submit(struct run *run)
+{
+	struct store_save_job *s = &run->save;
+
+	memset(&s->op, 0, sizeof(s->op));
+	s->op.done = saved;
+	s->op.user = run;
+	store_save_job(run->runner->store, s);
+}
+
+void jobs_save_again(struct runner *r)
+{
+	struct run *list = r->unsaved;
+
+	r->unsaved = NULL;
+	while (list) {
+		struct run *run = list;
+		list = run->next_unsaved;
+		submit(run);
+	}
+}
+
+void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
+{
+	struct store_save_job *s = &run->save;
+	struct job_row *jobs = s->jobs;
+	size_t job_count = s->job_count;
+
+	memset(s, 0, sizeof(*s));
+	run->row.updated_ms = clock_now_ms();
+	run->row.progress = progress_print(run);
+	run->saved = then;
+	s->job = &run->row;
+	s->keep_claim = keep_claim;
+	s->claim = run->runner->runs < RUNS_MAX && !run->runner->draining;
+	s->attempts = run->attempts;
+	s->attempt_count = run->attempt_count;
+	s->events = run->events;
+	s->event_count = run->event_count;
+	s->jobs = jobs;
+	s->job_count = job_count;
+	s->appointment = run->has_appointment ? &run->appointment : NULL;
+	s->checkpoint = run->has_checkpoint ? &run->checkpoint : NULL;
+	submit(run);
+}
+
+/* ---- Ends
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static void alarm_event(struct run *run, const char *type)
+{
+	struct json *data = json_object(run->arena);
+	struct plugin_event e = {.type = str_of(type)};
+	struct route_input in = {.plan = run->plan,
+		.engine = run->runner->engine,
+		.job = run->row.id,
+		.connection = STR("klinke"),
+		.tenant = run->tenant,
+		.correlation = run->row.correlation,
+		.now_ms = clock_now_ms(),
+		.arena = run->arena};
+	struct event_change *change;
+	char id[ID_TEXT];
+
+	if (run->event.type.len > 4 && memcmp(run->event.type.ptr, "job.", 4) == 0)
+		return; /* an alarm that fails raises no alarm */
+	id_text(id, &run->row.id);
+	json_put_text(run->arena, data, "job", str_of(id));
+	json_put_text(run->arena, data, "pipeline", run->row.pipeline);
+	json_put_text(run->arena, data, "connection", run->row.connection);
+	json_put_text(run->arena, data, "op", run->row.op);
+	json_put_text(run->arena, data, "fail", run->row.fail);
+	json_put_text(run->arena, data, "reason", run->row.reason);
+	json_put_text(run->arena, data, "event_type", run->event.type);
+	e.data = json_print(run->arena, data);
+	change = arena_alloc(run->arena, (run->event_count + 1) * sizeof(*change));
+	if (!change)
+		return;
+	if (run->event_count)
+		memcpy(change, run->events, run->event_count * sizeof(*change));
+	run->events = change;
+	if (route_event(NULL, &in, &e, &change[run->event_count]) == 0)
+		run->event_count++;
+}
+
+/* on_error = is one operation, as a job of its own: it has its own tries and its own story. */
+static void start_on_error(struct run *run)
+{
+	const struct plan_call *call = run->pipeline ? &run->pipeline->on_error : NULL;
+	const struct plan_connection *to;
+	struct job_row *job;
+	struct error error = {0};
+	struct str input;
+
+	if (!call || !call->config)
+		return;
+	to = plan_connection_for(run->plan, run->tenant, call->config->connection);
+	job = arena_alloc(run->arena, sizeof(*job));
+	if (!to || !job || run_input(&error, run, call, &input) < 0) {
+		log_line(LOG_ERROR, "on_error cannot be run", "pipeline", run->row.pipeline.ptr,
+			"reason", error.text, NULL);
+		return;
+	}
+	*job = (struct job_row){.id = id_new(),
+		.event = run->row.event,
+		.tenant = run->row.tenant,
+		.connection = str_of(to->config->full),
+		.op = str_of(call->config->op),
+		.input = input,
+		.correlation = run->row.correlation,
+		.state = JOB_READY,
+		.due_ms = clock_now_ms(),
+		.created_ms = clock_now_ms(),
+		.generation = run->plan->generation};
+	run->save.jobs = job;
+	run->save.job_count = 1;
+}
+
+static void ended(struct run *run)
+{
+	struct runner *r = run->runner;
+
+	atomic_fetch_add(run->row.state == JOB_DONE ? &r->n_done : &r->n_failed, 1);
+	waiter_tell(r, &run->row, run->last);
+	release(run);
+}
+
+void run_end(struct run *run, enum job_state state, const char *fail, const char *reason)
+{
+	char id[ID_TEXT];
+
+	run->row.state = state;
+	run->row.fail = str_of(fail ? fail : "");
+	run->row.reason = str_of(reason ? reason : "");
+	if (state == JOB_PARKED || state == JOB_DEAD) {
+		id_text(id, &run->row.id);
+		log_line(LOG_ERROR, state == JOB_DEAD ? "job dead" : "job parked", "tenant",
+			run->row.tenant.len ? run->row.tenant.ptr : NULL, "job", id, "pipeline",
+			run->row.pipeline.len ? run->row.pipeline.ptr : NULL, "fail", fail,
+			"reason", reason, NULL);
+		alarm_event(run, state == JOB_DEAD ? "job.dead" : "job.parked");
+		start_on_error(run);
+	}
+	run_save(run, false, ended);
+}
+
+void run_later(struct run *run, int64_t due_ms, const char *fail, const char *reason)
+{
+	run->row.state = JOB_READY;
+	run->row.due_ms = due_ms;
+	run->row.fail = str_of(fail ? fail : "");
+	run->row.reason = str_of(reason ? reason : "");
+	if (due_ms < run->runner->next_due_ms)
+		run->runner->claim_wanted = true; /* so that the timer learns of it */
+	run_save(run, false, NULL);
+}
+
+/* ---- Step after step
+ * ---------------------------------------------------------------------------------------------- */
+
+void run_step_done(struct run *run, struct str result, const char *name)
+{
+	if (run->result_count < STEPS_MAX) {
+		run->results[run->result_count].name = str_of(name);
+		run->results[run->result_count++].json = result;
+	}
+	run->last = result;
+	run->row.step++;
+	run->row.tries = run->row.absent = run->row.kills = 0;
+	run->row.sent = false;
+	run->row.fail = run->row.reason = STR("");
+	run->row.cancel_on = STR("");
+	memset(&run->step, 0, sizeof(run->step));
+	run->rows = (struct str){0};
+}
+
+static struct str joined(struct arena *arena, struct config_list words)
+{
+	const char *text = "";
+	for (size_t i = 0; i < words.count; i++)
+		text = arena_printf(arena, "%s%s%s", text, i ? " " : "", words.list[i]);
+	return str_of(text);
+}
+
+/* True: the run waits (or has ended), false: go on now. */
+static bool wait_for_its_time(struct run *run, const struct plan_step *step)
+{
+	struct expr_scope scope = run_scope(run);
+	const struct json *value = NULL;
+	struct error error = {0};
+	int64_t due = 0;
+
+	if (!step->at || run->step.waited)
+		return false;
+	if (expr_eval(&error, step->at, &scope, run->arena, &value) < 0 ||
+		!clock_parse(json_text(value), zone_find(scope.zone), &due)) {
+		run_end(run, JOB_PARKED, "bad input",
+			arena_printf(run->arena, "%s:%u: at = gives no instant%s%s",
+				step->config->at.place.file, step->config->at.place.line,
+				error.text[0] ? ": " : "", error.text));
+		return true;
+	}
+	run->step.waited = true;
+	due += step->config->at_offset_ms;
+	if (due <= clock_now_ms())
+		return false;
+	run->row.state = JOB_WAITING;
+	run->row.due_ms = due;
+	run->row.cancel_on = joined(run->arena, step->config->cancel_on);
+	if (due < run->runner->next_due_ms)
+		run->runner->claim_wanted = true;
+	run_save(run, false, NULL);
+	return true;
+}
+
+void run_next(struct run *run)
+{
+	const struct plan_step *step = run_step(run);
+	size_t count = run->pipeline ? run->pipeline->config->step_count : 1;
+
+	if (run->row.step >= count) {
+		run_end(run, JOB_DONE, NULL, NULL);
+		return;
+	}
+	if (!run->step.now_ms)
+		run->step.now_ms = clock_now_ms();
+	run->row.state = JOB_READY;
+	make_key(run);
+	if (step && wait_for_its_time(run, step))
+		return;
+	if (step && run_call(run)->config->mapping)
+		mapping_begin(run);
+	else
+		operation_begin(run);
+}

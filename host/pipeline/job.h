@@ -1,0 +1,18 @@
+/* job.h - jobs in hand. Runner's thread. */
+#ifndef PIPELINE_JOB_H
+#define PIPELINE_JOB_H
+
+#include "pipeline/plan.h"
+#include "store/store.h"
+
+struct runner;
+
+/* After a commit: begins those jobs that the store has claimed for us. event: what they are
+ * about, or NULL. Copies what it needs. */
+void jobs_stored(struct runner *runner, struct plan *plan, const struct event_row *event,
+	const struct job_row *jobs, size_t count);
+
+/* Begins a job that the store handed out. Copies what it needs. */
+void job_begin(struct runner *runner, const struct job_row *job, const struct event_row *event);
+
+#endif

@@ -1,0 +1,113 @@
+/* job_i.h - the inside of a run, for job.c, step.c, operation.c, outcome.c. Runner's thread.
+ *
+ * A run is one job in hand: it walks over the steps of its pipeline (or does its one operation),
+ * and is saved whenever losing it would hurt: before a request that must not be sent twice, when
+ * it waits, and at its end. What is not saved can be done again, since plugins are pure and
+ * everything else is SAFE or KEYED.
+ */
+#ifndef PIPELINE_JOB_I_H
+#define PIPELINE_JOB_I_H
+
+#include "base/mailbox.h"
+#include "pipeline/job.h"
+#include "pipeline/route.h"
+#include "pipeline/runner_i.h"
+
+#define STEPS_MAX 64
+#define ATTEMPTS_MAX 128   /* recorded between two saves; more are counted, not kept */
+#define RECORDED_MAX 65536 /* bytes of a body that are kept for show */
+
+struct step_state {       /* of the step in hand; stored in job_row.progress */
+	struct str input; /* JSON; the same on every step of the operation */
+	struct str state; /* the plugin's; nothing at the start */
+	int64_t now_ms;  /* the time the step began: expressions see this one, also after a crash */
+	uint32_t number; /* plugin steps so far */
+	bool looking;    /* between KL_LOOKUP and its answer */
+	bool happened;   /* a NEVER request was answered: never from the top again */
+	bool unresolved; /* a look-up failed: what it looked for is still in question */
+	bool waited;     /* at = is over */
+	bool waiting;    /* for the timer of a KL_WAIT */
+	bool instead;    /* doing otherwise = of this step */
+	uint32_t timeout_ms; /* of the NEVER request that was sent */
+};
+
+struct run {
+	struct mailbox_item item;
+	struct runner *runner;
+	struct arena *arena;
+	struct plan *plan;
+	const struct config_tenant *tenant;
+	const struct plan_pipeline *pipeline;     /* NULL: one operation */
+	const struct plan_connection *connection; /* of the step in hand */
+	struct job_row row;
+	struct event_row event; /* id zero: none */
+	struct scope_texts texts;
+	struct expr_step results[STEPS_MAX];
+	size_t result_count;
+	struct str last;   /* JSON: result of the last finished step */
+	struct str mapped; /* JSON: result of the last mapping; {} */
+	struct step_state step;
+	struct str closed;  /* an event settled the unknown outcome */
+	struct str refused; /* its when = could not be evaluated: why */
+
+	struct plugin_call call;
+	struct plugin_response response;
+	struct plugin_field *fields; /* of a map step */
+	int64_t began_us;            /* of the step or request in hand */
+	int64_t began_ms;
+	struct transfer_request request;
+	struct str look_state; /* the plugin's, while looking; not kept */
+	struct str rows;       /* JSON array collected over the steps so far */
+
+	struct attempt_row attempts[ATTEMPTS_MAX];
+	size_t attempt_count;
+	struct event_change *events; /* what the operation emitted, routed */
+	size_t event_count;
+	struct checkpoint_row checkpoint;
+	struct appointment_row appointment;
+	bool has_checkpoint, has_appointment;
+	struct store_save_job save;
+	void (*saved)(struct run *run);
+	bool keep_claim;
+	struct run *next_unsaved; /* the disk was full; tried again with the next tick */
+};
+
+/* job.c */
+void run_next(struct run *run); /* the step in hand, or the end */
+void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run));
+void run_step_done(struct run *run, struct str result, const char *name);
+void run_end(struct run *run, enum job_state state, const char *fail, const char *reason);
+void run_later(struct run *run, int64_t due_ms, const char *fail, const char *reason);
+void run_note(struct run *run, enum attempt_kind kind, const char *name, const char *outcome,
+	struct str input, struct str output, const char *note);
+const struct plan_step *run_step(const struct run *run); /* NULL: one operation */
+const struct plan_call *run_call(const struct run *run); /* NULL: one operation */
+struct expr_scope run_scope(struct run *run);
+void jobs_save_again(struct runner *r); /* those whose save failed */
+
+/* progress.c */
+struct str progress_print(struct run *run);
+void progress_read(struct run *run);
+
+/* input.c: 0, or error: an expression failed. *input is a JSON object. */
+int run_input(
+	struct error *error, struct run *run, const struct plan_call *call, struct str *input);
+
+/* mapping.c */
+void mapping_begin(struct run *run);
+/* operation.c */
+void operation_begin(struct run *run);
+void operation_closed(struct run *run);
+
+/* outcome.c: what a failure means for the run. fail: KL_*; wait_ms: what the vendor asked for */
+void run_failed(
+	struct run *run, uint32_t fail, const char *code, const char *message, int64_t wait_ms);
+void run_unknown(struct run *run, const char *why); /* parked until somebody knows */
+void run_absent(struct run *run);
+void run_died(struct run *run); /* the worker died on it */
+const char *fail_name(uint32_t fail);
+/* 0, or until when jobs of this connection wait because its credential was refused. */
+int64_t paused_until(const struct runner *r, struct str connection);
+void unpause(struct runner *r, struct str connection);
+
+#endif

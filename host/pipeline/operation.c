@@ -1,0 +1,619 @@
+/* operation.c - a step that talks to a provider: the plugin says what, the host does it. Runner's
+ * thread.
+ *
+ *   operation_begin -> plugin.step(START) -> SEND -> transfer -> plugin.step(RESPONSE) -> … DONE
+ *                                             |
+ *                        a NEVER request: first the mark "sent" is on disk
+ *
+ * Begun again after a crash with that mark, or with an unknown outcome, the plugin is asked to
+ * look (KL_LOOKUP), never to send again.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "desk/project.h"
+#include "pipeline/job_i.h"
+
+#define DISABLED_MS 30000
+
+static void step(struct run *run, uint32_t why, const struct plugin_response *response);
+
+static const char *op_name(const struct run *run)
+{
+	return run->pipeline ? run_call(run)->config->op : run->row.op.ptr;
+}
+
+static const char *label(struct run *run)
+{
+	return arena_printf(run->arena, "%s.%s", run->connection->config->name, op_name(run));
+}
+
+static const struct plugin_op *find_op(const struct run *run)
+{
+	const struct plugin_info *info = run->connection->config->info;
+
+	for (size_t i = 0; i < info->op_count; i++)
+		if (strcmp(info->ops[i].name, op_name(run)) == 0)
+			return &info->ops[i];
+	return NULL;
+}
+
+/* ---- Beginning
+ * ----------------------------------------------------------------------------------------- */
+
+static const struct plan_connection *find_connection(const struct run *run)
+{
+	if (run->pipeline)
+		return plan_connection_for(
+			run->plan, run->tenant, run_call(run)->config->connection);
+	return plan_connection(run->plan, run->row.connection);
+}
+
+/* False: the run has gone another way. */
+static bool ready(struct run *run)
+{
+	int64_t pause;
+
+	run->connection = find_connection(run);
+	if (!run->connection) {
+		run_end(run, JOB_PARKED, "bad input", "its connection is not in the configuration");
+		return false;
+	}
+	if (!run->connection->config->info) {
+		run_later(run, clock_now_ms() + DISABLED_MS, "plugin",
+			run->connection->config->disabled);
+		return false;
+	}
+	if (!find_op(run)) {
+		run_end(run, JOB_PARKED, "bad input", "its connection has no such operation");
+		return false;
+	}
+	pause = paused_until(run->runner, str_of(run->connection->config->full));
+	if (pause && !waiter_waits(run->runner, &run->row.id)) {
+		run_later(run, pause, "bad auth",
+			"the connection is paused: its credential was refused");
+		return false;
+	}
+	return true;
+}
+
+static bool make_input(struct run *run)
+{
+	struct error error = {0};
+
+	if (run->step.input.len)
+		return true;
+	if (!run->pipeline)
+		run->step.input = run->row.input.len ? run->row.input : STR("{}");
+	else if (run_input(&error, run, run_call(run), &run->step.input) < 0) {
+		run_failed(run, KL_BAD_INPUT, NULL, arena_printf(run->arena, "%s", error.text), 0);
+		return false;
+	}
+	return true;
+}
+
+static void look(struct run *run, const struct plugin_response *response)
+{
+	if (!(find_op(run)->kind & KL_OP_LOOKUP)) {
+		run_unknown(run, "it may have happened, and this provider cannot be asked");
+		return;
+	}
+	run->step.looking = true;
+	run->look_state = run->step.state;
+	step(run, KL_LOOKUP, response);
+}
+
+void operation_begin(struct run *run)
+{
+	run->began_us = clock_mono_us();
+	run->began_ms = clock_now_ms();
+	if (!ready(run) || !make_input(run))
+		return;
+	if (run->row.sent)
+		look(run, NULL);
+	else
+		step(run, run->step.waiting ? KL_TIMER : KL_START, NULL);
+}
+
+/* ---- Effects of a plugin step
+ * -------------------------------------------------------------------------- */
+
+static void add_rows(struct run *run, struct str rows)
+{
+	if (rows.len <= 2)
+		return;
+	if (run->rows.len <= 2)
+		run->rows = rows;
+	else
+		run->rows = str_of(arena_printf(run->arena, "%.*s,%.*s", (int)run->rows.len - 1,
+			run->rows.ptr, (int)rows.len - 1, rows.ptr + 1));
+}
+
+static void add_events(struct run *run)
+{
+	const struct plugin_out *out = &run->call.out;
+	struct route_input in = {.plan = run->plan,
+		.engine = run->runner->engine,
+		.job = run->row.id,
+		.connection = str_of(run->connection->config->full),
+		.tenant = run->connection->config->tenant,
+		.correlation = run->row.correlation,
+		.now_ms = clock_now_ms(),
+		.arena = run->arena};
+	struct event_change *all;
+
+	if (!out->events.count)
+		return;
+	all = arena_alloc(run->arena, (run->event_count + out->events.count) * sizeof(*all));
+	if (!all)
+		return; /* the arena has failed, and with it the run */
+	if (run->event_count)
+		memcpy(all, run->events, run->event_count * sizeof(*all));
+	for (uint32_t i = 0; i < out->events.count; i++) {
+		struct error error = {0};
+		if (route_event(&error, &in, &out->events.items[i], &all[run->event_count]) == 0)
+			run->event_count++;
+		else
+			log_line(LOG_WARN, "event fits no tenant", "connection",
+				run->connection->config->full, "reason", error.text, NULL);
+	}
+	run->events = all;
+}
+
+static void take_effects(struct run *run)
+{
+	const struct plugin_out *out = &run->call.out;
+
+	for (uint32_t i = 0; i < out->logs.count; i++) {
+		int level = out->logs.items[i].level;
+		log_line((enum log_level)(level < 0   ? 0
+					  : level > 3 ? 3
+						      : level),
+			out->logs.items[i].message.ptr, "connection", run->connection->config->full,
+			NULL);
+	}
+	add_rows(run, out->rows);
+	add_events(run);
+	if (out->checkpoint.len) {
+		run->checkpoint =
+			(struct checkpoint_row){.connection = str_of(run->connection->config->full),
+				.op = str_of(op_name(run)),
+				.value = out->checkpoint};
+		run->has_checkpoint = true;
+	}
+}
+
+/* ---- Sending
+ * --------------------------------------------------------------------------------------------- */
+
+static const char *outcome_name(uint32_t outcome)
+{
+	static const char *const names[] = {"", "answered", "not sent", "unknown", "refused"};
+	return outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "unknown";
+}
+
+static void note_request(struct run *run)
+{
+	const struct transfer_request *t = &run->request;
+	const struct plugin_request *asked = &run->call.out.next.request;
+	size_t before = run->attempt_count;
+
+	run->began_ms = t->started_ms ? t->started_ms : clock_now_ms();
+	run_note(run, ATTEMPT_REQUEST, asked->label.len ? asked->label.ptr : op_name(run),
+		outcome_name(t->outcome), t->body, t->answer, t->reason);
+	if (run->attempt_count == before)
+		return;
+	run->attempts[before].method = t->method;
+	run->attempts[before].url = str_of(t->url_redacted);
+	run->attempts[before].status = t->status;
+	run->attempts[before].took_us = (uint32_t)(t->at_us.total - t->at_us.queue);
+}
+
+static const struct plugin_response *response_of(struct run *run)
+{
+	const struct transfer_request *t = &run->request;
+	struct plugin_response *r = &run->response;
+	struct plugin_pair *headers =
+		arena_alloc(run->arena, (t->answer_header_count + 1) * sizeof(*headers));
+
+	for (size_t i = 0; headers && i < t->answer_header_count; i++) {
+		headers[i].name = t->answer_headers[i].name;
+		headers[i].value = t->answer_headers[i].value;
+	}
+	*r = (struct plugin_response){
+		.outcome = t->outcome,
+		.status = t->status,
+		.attempts = run->row.tries + 1,
+		.retry_after_ms = t->retry_after_ms,
+		.reason = str_of(t->reason),
+		.headers = {headers, headers ? t->answer_header_count : 0},
+		.body = t->answer,
+	};
+	return r;
+}
+
+/* The request did not leave, or our own rules held it back: nothing happened there. */
+static void not_sent(struct run *run)
+{
+	const struct transfer_request *t = &run->request;
+
+	run->step.unresolved = run->step.looking;
+	if (t->outcome == KL_REFUSED && !t->retry_after_ms)
+		run_failed(run, KL_BAD_INPUT, NULL, t->reason, 0);
+	else
+		run_failed(run, t->outcome == KL_REFUSED ? KL_BUSY : KL_BROKEN, NULL, t->reason,
+			t->retry_after_ms);
+}
+
+static void answered(struct transfer_request *t)
+{
+	struct run *run = t->user;
+
+	atomic_fetch_add(&run->runner->n_requests, 1);
+	note_request(run);
+	if (t->outcome == KL_NOT_SENT || t->outcome == KL_REFUSED)
+		not_sent(run);
+	else if (t->repeat == KL_NEVER && t->outcome == KL_UNKNOWN)
+		look(run, response_of(run));
+	else
+		step(run, KL_RESPONSE, response_of(run));
+}
+
+static void transmit(struct run *run)
+{
+	run->began_us = clock_mono_us();
+	transfer_submit(run->runner->transfer, &run->request);
+}
+
+static const struct plugin_credential *find_credential(const struct run *run, struct str name)
+{
+	const struct plugin_info *info = run->connection->config->info;
+
+	for (size_t i = 0; i < info->credential_count; i++)
+		if (str_is(name, info->credentials[i].name))
+			return &info->credentials[i];
+	return NULL;
+}
+
+/* NULL, or why the credential cannot be applied. */
+static const char *apply_auth(struct run *run, struct str name)
+{
+	const struct plugin_credential *c = find_credential(run, name);
+	const struct config_secret *secret;
+	struct transfer_auth *auth = &run->request.auth;
+
+	if (!name.len)
+		return NULL;
+	if (!c)
+		return "the plugin names a credential that it does not declare";
+	secret = config_secret(run->connection->config, c->secret);
+	if (!secret || !secret->count)
+		return arena_printf(run->arena, "option %s is not set", c->secret);
+	if (c->scheme == KL_AUTH_OAUTH2)
+		return "this host does not know the credential scheme oauth2 yet";
+	auth->scheme = c->scheme;
+	auth->secret = secret->values[0];
+	auth->param = str_of(c->param);
+	if (c->user) {
+		const struct json *options =
+			json_parse(run->arena, run->connection->config->options, NULL);
+		auth->user = json_get_text(options, c->user);
+	}
+	return NULL;
+}
+
+static struct str absolute(struct run *run, struct str url)
+{
+	if (!url.len || url.ptr[0] != '/')
+		return url;
+	return str_of(arena_printf(
+		run->arena, "%.*s%.*s", STR_ARG(run->connection->base_url), STR_ARG(url)));
+}
+
+static struct str traceparent(struct run *run)
+{
+	struct id trace, span = id_new();
+	char *text = arena_alloc(run->arena, 56);
+	struct str hex, part;
+
+	if (!text || !id_parse(&trace, run->row.correlation))
+		return (struct str){0};
+	hex = str_encode(run->arena, "hex", (struct str){(char *)trace.b, 16});
+	part = str_encode(run->arena, "hex", (struct str){(char *)span.b + 8, 8});
+	snprintf(text, 56, "00-%.*s-%.*s-01", STR_ARG(hex), STR_ARG(part));
+	return str_of(text);
+}
+
+static void fill_request(struct run *run, const struct plugin_request *r)
+{
+	struct transfer_request *t = &run->request;
+	struct transfer_header *headers =
+		arena_alloc(run->arena, (r->headers.count + 1) * sizeof(*headers));
+
+	for (size_t i = 0; headers && i < r->headers.count; i++) {
+		headers[i].name = r->headers.items[i].name;
+		headers[i].value = r->headers.items[i].value;
+	}
+	memset(t, 0, sizeof(*t));
+	t->lane = run->connection->lane;
+	t->arena = run->arena;
+	t->done = answered;
+	t->user = run;
+	t->repeat = r->repeat;
+	t->urgent = waiter_waits(run->runner, &run->row.id);
+	t->method = r->method;
+	t->url = absolute(run, r->url);
+	t->headers = headers;
+	t->header_count = headers ? r->headers.count : 0;
+	t->content_type = r->content_type;
+	t->body = r->body;
+	t->allowed_hosts = run->connection->hosts;
+	t->allowed_host_count = run->connection->host_count;
+	t->traceparent = traceparent(run);
+	t->timeout_ms = r->timeout_ms ? r->timeout_ms
+				      : (uint32_t)run->connection->config->limits.timeout_ms;
+}
+
+static void keep_state(struct run *run, struct str state)
+{
+	if (run->step.looking)
+		run->look_state = state;
+	else
+		run->step.state = state;
+}
+
+static void send_it(struct run *run)
+{
+	const struct plugin_next *next = &run->call.out.next;
+	const char *problem;
+
+	if (run->step.looking && next->request.repeat != KL_SAFE) {
+		run_unknown(run,
+			"the plugin wants to send something unsafe while it looks; this is a fault "
+			"of the plugin");
+		return;
+	}
+	fill_request(run, &next->request);
+	problem = apply_auth(run, next->request.auth);
+	if (problem) {
+		run_failed(run, KL_BAD_INPUT, NULL, problem, 0);
+		return;
+	}
+	keep_state(run, next->state);
+	run->step.happened |= run->row.sent && !run->step.looking;
+	if (next->request.repeat == KL_NEVER) {
+		run->row.sent = true;
+		run->step.timeout_ms = run->request.timeout_ms;
+		run_save(run, true, transmit);
+	} else if (run->event_count || run->has_checkpoint ||
+		   run->attempt_count > ATTEMPTS_MAX / 2) {
+		run_save(run, true, transmit); /* a long poll keeps what it has page by page */
+	} else {
+		transmit(run);
+	}
+}
+
+/* ---- Results
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static struct str with_rows(struct run *run, struct str result)
+{
+	struct json *o = json_object(run->arena);
+	const struct json *from = json_parse(run->arena, result, NULL);
+
+	if (run->rows.len <= 2)
+		return result.len ? result : STR("{}");
+	for (size_t i = 0; i < json_count(from); i++) {
+		struct str key;
+		const struct json *value = json_at(from, i, &key);
+		json_set(run->arena, o, key, value);
+	}
+	json_put(run->arena, o, "rows", json_parse(run->arena, run->rows, NULL));
+	return json_print(run->arena, o);
+}
+
+static void project(struct run *run, struct str result)
+{
+	const struct json *value = json_parse(run->arena, result, NULL);
+
+	run->has_appointment = project_booking(&run->row, str_of(run->connection->config->full),
+		value, clock_now_ms(), &run->appointment);
+}
+
+static void go_on(struct run *run)
+{
+	run_next(run);
+}
+
+static void complete(struct run *run, struct str result, const char *how)
+{
+	bool must_keep = run->row.sent || run->event_count || run->has_checkpoint;
+
+	run_note(run, ATTEMPT_STEP, label(run), how, run->step.input, result, NULL);
+	unpause(run->runner, str_of(run->connection->config->full));
+	project(run, result);
+	run->row.sent = false;
+	if (!run->pipeline) {
+		run->last = result;
+		run_end(run, JOB_DONE, NULL, NULL);
+		return;
+	}
+	run_step_done(run, result, run_step(run)->config->name);
+	if (must_keep && run_step(run))
+		run_save(run, true, go_on);
+	else
+		run_next(run);
+}
+
+void operation_closed(struct run *run)
+{
+	const struct json *data = json_parse(run->arena, run->closed, NULL);
+	struct str status = json_get_text(data, "status");
+
+	run->began_us = clock_mono_us();
+	run->began_ms = clock_now_ms();
+	run->connection = find_connection(run);
+	if (!run->connection || !run->connection->config->info) {
+		operation_begin(run); /* says what is missing */
+		return;
+	}
+	run->step.happened = false;
+	if (str_is(status, "failed"))
+		run_failed(run, KL_GONE, json_get_text(data, "code").ptr,
+			"the provider reports that it failed", 0);
+	else
+		complete(run, run->closed, "done, an event told");
+}
+
+/* ---- The plugin's word
+ * ------------------------------------------------------------------------------------- */
+
+static void note_failure(struct run *run, const char *message)
+{
+	run_note(run, ATTEMPT_STEP, label(run), fail_name(run->call.out.next.fail), run->step.input,
+		run->response.body, message);
+}
+
+static void failed(struct run *run)
+{
+	const struct plugin_next *next = &run->call.out.next;
+	const char *message = next->message.len ? next->message.ptr : "the plugin gives no reason";
+
+	note_failure(run, message);
+	if (run->step.looking)
+		run->step.happened = false; /* the look-up proved that nothing happened */
+	run_failed(run, next->fail, next->code.len ? next->code.ptr : NULL, message, next->wait_ms);
+}
+
+static void pause_here(struct run *run)
+{
+	const struct plugin_next *next = &run->call.out.next;
+
+	keep_state(run, next->state);
+	if (run->step.looking) { /* looked again from the beginning */
+		run->step.looking = false;
+		run_later(run, clock_now_ms() + next->wait_ms, "unknown", "looking again later");
+		return;
+	}
+	run->step.waiting = true;
+	run_later(run, clock_now_ms() + next->wait_ms, NULL, NULL);
+}
+
+static void look_failed(struct run *run)
+{
+	/* BROKEN, BUSY, BAD_AUTH of the look-up itself prove nothing about what is looked up */
+	const struct plugin_next *next = &run->call.out.next;
+	const char *message = next->message.len ? next->message.ptr : "the look-up failed";
+
+	note_failure(run, message);
+	run->step.unresolved = true;
+	run_failed(run, next->fail, next->code.len ? next->code.ptr : NULL, message, next->wait_ms);
+}
+
+static void follow(struct run *run)
+{
+	const struct plugin_next *next = &run->call.out.next;
+
+	run->step.waiting = false;
+	switch (next->then) {
+	case KL_DONE:
+		complete(run, with_rows(run, next->result),
+			run->step.looking ? "done, looked up" : "done");
+		break;
+	case KL_SEND:
+		send_it(run);
+		break;
+	case KL_WAIT:
+		pause_here(run);
+		break;
+	case KL_FAIL:
+		/* only the first answer to KL_LOOKUP judges the lost request's own response */
+		if (run->step.looking && run->call.in.step.why != KL_LOOKUP)
+			look_failed(run);
+		else
+			failed(run);
+		break;
+	case KL_ABSENT:
+		run_note(run, ATTEMPT_STEP, label(run), "absent", run->step.input, STR(""), NULL);
+		run_absent(run);
+		break;
+	default:
+		run_unknown(run, next->message.len ? next->message.ptr : NULL);
+	}
+}
+
+static void stepped(struct plugin_call *c)
+{
+	struct run *run = c->user;
+
+	run->step.number++;
+	if (c->out.status == PLUGIN_DIED || c->out.status == PLUGIN_TIMEOUT) {
+		run_died(run);
+	} else if (c->out.status == PLUGIN_DISABLED) {
+		run_later(run, clock_now_ms() + DISABLED_MS, "plugin", c->out.error.text);
+	} else if (c->out.status != PLUGIN_OK) {
+		if (run->row.sent)
+			run_unknown(run, c->out.error.text);
+		else
+			run_failed(run, KL_SURPRISE, NULL, c->out.error.text, 0);
+	} else {
+		take_effects(run);
+		if (arena_failed(run->arena))
+			run_end(run, JOB_PARKED, "surprise",
+				"it needs more memory than one run may have");
+		else
+			follow(run);
+	}
+}
+
+static struct str checkpoint(struct run *run)
+{
+	struct str value = {0};
+
+	if (run->has_checkpoint)
+		return run->checkpoint.value;
+	if ((find_op(run)->kind & 0xff) == KL_OP_POLL)
+		store_get_checkpoint(NULL, run->runner->reader,
+			str_of(run->connection->config->full), str_of(op_name(run)), run->arena,
+			&value);
+	return value;
+}
+
+static void step(struct run *run, uint32_t why, const struct plugin_response *response)
+{
+	struct plugin_call *c = &run->call;
+
+	memset(c, 0, sizeof(*c));
+	c->plugin = run->connection->plugin;
+	c->config = run->connection->options;
+	c->in.kind = PLUGIN_STEP;
+	c->in.attempt = run->row.tries + 1;
+	c->in.now_ms = clock_now_ms();
+	memcpy(&c->in.seed, run->row.id.b + 8, sizeof(c->in.seed));
+	c->in.run = run->row.key;
+	c->in.step = (struct plugin_step_in){
+		.why = why,
+		.step = run->step.number,
+		.state_version = run->connection->config->info->state_version,
+		.looking = run->step.looking,
+		.op = str_of(op_name(run)),
+		.input = run->step.input,
+		.state = why == KL_START     ? (struct str){0}
+			 : run->step.looking ? run->look_state
+					     : run->step.state,
+		.checkpoint = checkpoint(run),
+		.response = response,
+		.key = run->row.key,
+	};
+	c->timeout_ms = (unsigned)run->connection->config->worker.call_timeout_ms;
+	c->urgent = waiter_waits(run->runner, &run->row.id);
+	c->arena = run->arena;
+	c->done = stepped;
+	c->user = run;
+	plugin_submit(c);
+}

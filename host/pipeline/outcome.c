@@ -1,0 +1,247 @@
+/* outcome.c - what a failure means: again later, something else instead, or a person. Runner's
+ * thread.
+ *
+ * One rule stands above all: what may have happened is never begun again from the top. It is
+ * looked up, and if that is not possible it is parked.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "pipeline/job_i.h"
+
+#define KILLS_MAX 2
+#define PAUSE_MS (5 * 60 * 1000)
+#define PAUSE_CAP_MS (60 * 60 * 1000)
+
+const char *fail_name(uint32_t fail)
+{
+	static const char *const names[] = {
+		"", "bad input", "bad auth", "busy", "broken", "gone", "conflict", "surprise"};
+	return fail < sizeof(names) / sizeof(names[0]) ? names[fail] : "surprise";
+}
+
+/* ---- Retries
+ * -------------------------------------------------------------------------------------------- */
+
+static int64_t pick(int64_t own, int64_t general)
+{
+	return own >= 0 ? own : general;
+}
+
+/* The pipeline's word goes before the connection's. */
+static struct config_retry retry_of(const struct run *run)
+{
+	struct config_retry r = {10, 24 * 3600 * 1000LL, 1000, 15 * 60 * 1000};
+
+	if (run->connection)
+		r = run->connection->config->retry;
+	if (run->pipeline) {
+		const struct config_retry *p = &run->pipeline->config->retry;
+		r.max_tries = pick(p->max_tries, r.max_tries);
+		r.max_age_ms = pick(p->max_age_ms, r.max_age_ms);
+		r.base_ms = pick(p->base_ms, r.base_ms);
+		r.cap_ms = pick(p->cap_ms, r.cap_ms);
+	}
+	return r;
+}
+
+static int64_t random_below(int64_t n)
+{
+	uint64_t r;
+
+	if (n <= 0)
+		return 0;
+	crypto_random(&r, sizeof(r));
+	return (int64_t)(r % (uint64_t)n);
+}
+
+/* Exponential with full jitter: many that failed together do not come back together. */
+static int64_t backoff(const struct config_retry *retry, uint32_t tries)
+{
+	int64_t most = retry->base_ms;
+
+	for (uint32_t i = 1; i < tries && most < retry->cap_ms; i++)
+		most *= 2;
+	if (most > retry->cap_ms)
+		most = retry->cap_ms;
+	return retry->base_ms / 2 + random_below(most);
+}
+
+static bool too_old(const struct run *run, const struct config_retry *retry)
+{
+	return clock_now_ms() - run->row.created_ms > retry->max_age_ms;
+}
+
+/* ---- Connections whose credential was refused
+ * --------------------------------------------------------------- */
+
+int64_t paused_until(const struct runner *r, struct str connection)
+{
+	for (size_t i = 0; i < sizeof(r->pauses) / sizeof(r->pauses[0]); i++)
+		if (r->pauses[i].until_ms > clock_now_ms() &&
+			str_eq(r->pauses[i].connection, connection))
+			return r->pauses[i].until_ms;
+	return 0;
+}
+
+void unpause(struct runner *r, struct str connection)
+{
+	for (size_t i = 0; i < sizeof(r->pauses) / sizeof(r->pauses[0]); i++)
+		if (str_eq(r->pauses[i].connection, connection))
+			r->pauses[i].times = 0;
+}
+
+static struct pause *find_pause(struct runner *r, struct str connection)
+{
+	struct pause *oldest = &r->pauses[0];
+
+	for (size_t i = 0; i < sizeof(r->pauses) / sizeof(r->pauses[0]); i++) {
+		if (str_eq(r->pauses[i].connection, connection))
+			return &r->pauses[i];
+		if (r->pauses[i].until_ms < oldest->until_ms)
+			oldest = &r->pauses[i];
+	}
+	*oldest = (struct pause){.connection = connection};
+	return oldest;
+}
+
+/* Knocking on with a refused key locks accounts, so everybody of this connection waits. */
+static int64_t pause_connection(struct run *run, const char *why)
+{
+	struct str full = str_of(run->connection->config->full);
+	struct pause *p = find_pause(run->runner, full);
+	int64_t length = PAUSE_MS;
+
+	for (uint32_t i = 0; i < p->times && length < PAUSE_CAP_MS; i++)
+		length *= 2;
+	p->connection = full;
+	p->times++;
+	p->until_ms = clock_now_ms() + length;
+	log_line(LOG_ERROR, "connection paused: its credential was refused", "connection", full.ptr,
+		"reason", why, NULL);
+	return p->until_ms;
+}
+
+/* ---- What next
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* The operation may be begun anew: forget how far it was. What a NEVER request has already done
+ * stays, and makes the next begin a look-up. */
+static void rewind_step(struct run *run)
+{
+	run->row.sent = run->step.happened || run->step.unresolved;
+	run->step.unresolved = false;
+	run->step.looking = false;
+	run->step.waiting = false;
+	run->step.number = 0;
+	run->rows = (struct str){0};
+	run->look_state = (struct str){0};
+	if (!run->row.sent)
+		run->step.state = (struct str){0};
+}
+
+static void final_failure(struct run *run, enum job_state state, const char *fail, const char *why)
+{
+	const struct plan_step *step = run_step(run);
+
+	if (step && step->otherwise.config && !run->step.instead) {
+		run_note(
+			run, ATTEMPT_STEP, step->config->name, fail, run->step.input, STR(""), why);
+		memset(&run->step, 0, sizeof(run->step));
+		run->step.instead = true;
+		run->row.tries = run->row.kills = run->row.absent = 0;
+		run->row.sent = false;
+		run_next(run);
+		return;
+	}
+	run_end(run, state, fail, why);
+}
+
+static void again_later(struct run *run, uint32_t fail, const char *why, int64_t wait_ms)
+{
+	struct config_retry retry = retry_of(run);
+	int64_t delay;
+
+	if (fail != KL_BUSY)
+		run->row.tries++;
+	delay = wait_ms > 0 ? wait_ms + random_below(wait_ms / 10)
+			    : backoff(&retry, run->row.tries ? run->row.tries : 1);
+	if (run->row.tries >= (uint32_t)retry.max_tries || too_old(run, &retry) ||
+		waiter_waits(run->runner, &run->row.id))
+		final_failure(run, JOB_DEAD, fail_name(fail), why);
+	else
+		run_later(run, clock_now_ms() + delay, fail_name(fail), why);
+}
+
+void run_failed(
+	struct run *run, uint32_t fail, const char *code, const char *message, int64_t wait_ms)
+{
+	const char *why = message ? message : "it failed";
+	struct config_retry retry = retry_of(run);
+
+	if (code)
+		why = arena_printf(run->arena, "%s (%s)", why, code);
+	else
+		why = arena_printf(run->arena, "%s", why);
+	rewind_step(run);
+	switch (fail) {
+	case KL_BUSY:
+	case KL_BROKEN:
+		again_later(run, fail, why, wait_ms);
+		break;
+	case KL_BAD_AUTH:
+		if (!run->connection || too_old(run, &retry) ||
+			waiter_waits(run->runner, &run->row.id))
+			final_failure(run, JOB_DEAD, fail_name(fail), why);
+		else
+			run_later(run, pause_connection(run, why), fail_name(fail), why);
+		break;
+	default:
+		final_failure(run, JOB_PARKED, fail_name(fail), why);
+	}
+}
+
+void run_unknown(struct run *run, const char *why)
+{
+	run->row.sent = true; /* so that an event that regards it can close it */
+	run->step.looking = false;
+	run_end(run, JOB_PARKED, "unknown",
+		arena_printf(run->arena, "%s",
+			why ? why : "it may have happened, and the provider cannot be asked"));
+}
+
+void run_absent(struct run *run)
+{
+	int64_t wait = run->step.timeout_ms > 1000 ? run->step.timeout_ms : 1000;
+
+	run->row.absent++;
+	run->step.looking = false;
+	if (run->row.absent < 2) {
+		/* a slow provider may still be at it: look once more after the request's timeout */
+		run_later(
+			run, clock_now_ms() + wait, "unknown", "not there yet, looking once more");
+		return;
+	}
+	if (run->step.happened) {
+		run_unknown(run, "a part of it has happened, the rest has not: please look there");
+		return;
+	}
+	run->row.absent = 0;
+	rewind_step(run);
+	run_next(run);
+}
+
+void run_died(struct run *run)
+{
+	const char *why = arena_printf(run->arena, "%s", run->call.out.error.text);
+
+	run->row.kills++;
+	if (run->row.kills >= KILLS_MAX)
+		run_end(run, JOB_PARKED, "plugin", why);
+	else
+		run_later(run, clock_now_ms() + 1000, "plugin", why);
+}

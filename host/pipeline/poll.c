@@ -1,0 +1,144 @@
+/* poll.c - operations that run by the clock: poll_OP = 5m of a connection. Runner's thread.
+ *
+ * A schedule adds a job whose dedupe names its time slot, so that a restart or two ticks never
+ * poll twice for one slot, and a poll that is still running is not overtaken (order key).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "pipeline/job.h"
+#include "pipeline/runner_i.h"
+
+#define TICK_MS 1000
+
+struct poll_add {
+	struct mailbox_item item;
+	struct runner *runner;
+	struct arena *arena;
+	struct plan *plan;
+	struct store_add_jobs op;
+	struct job_row job;
+};
+
+struct poll {
+	const struct plan_connection *connection;
+	const struct config_poll *config;
+	int64_t last_slot;
+};
+
+static void added_here(struct mailbox_item *item)
+{
+	struct poll_add *add = (struct poll_add *)item;
+
+	if (add->op.op.result < 0)
+		log_line(LOG_ERROR, "poll not scheduled", "connection", add->job.connection.ptr,
+			"reason", add->op.op.error.text, NULL);
+	else if (add->op.added)
+		jobs_stored(add->runner, add->plan, NULL, &add->job, 1);
+	runner_claim(add->runner);
+	plan_unref(add->plan);
+	arena_destroy(add->arena);
+}
+
+static void added(struct store_op *op)
+{
+	struct poll_add *add = op->user;
+	add->item.run = added_here;
+	runner_post(add->runner, &add->item);
+}
+
+static void fill(struct poll_add *add, const struct poll *poll, int64_t slot, int64_t now)
+{
+	const struct config_connection *c = poll->connection->config;
+	char *correlation = arena_alloc(add->arena, ID_TEXT);
+
+	add->job = (struct job_row){
+		.id = id_new(),
+		.tenant = str_of(c->tenant ? c->tenant->name : ""),
+		.connection = str_of(c->full),
+		.op = str_of(poll->config->op),
+		.input = STR("{}"),
+		.dedupe = str_of(arena_printf(
+			add->arena, "poll/%s/%s/%lld", c->full, poll->config->op, (long long)slot)),
+		.order_key =
+			str_of(arena_printf(add->arena, "poll/%s/%s", c->full, poll->config->op)),
+		.state = JOB_READY,
+		.due_ms = now,
+		.created_ms = now,
+		.updated_ms = now,
+		.generation = add->plan->generation,
+	};
+	add->job.subject = add->job.order_key;
+	if (correlation)
+		id_text(correlation, &add->job.id);
+	add->job.correlation = str_of(correlation);
+}
+
+static void schedule(struct runner *r, const struct poll *poll, int64_t slot, int64_t now)
+{
+	struct arena *arena = arena_create(65536);
+	struct poll_add *add = arena ? arena_alloc(arena, sizeof(*add)) : NULL;
+
+	if (!add) {
+		arena_destroy(arena);
+		return; /* the next tick tries again */
+	}
+	add->arena = arena;
+	add->runner = r;
+	add->plan = plan_ref(r->plan);
+	fill(add, poll, slot, now);
+	add->op.op.done = added;
+	add->op.op.user = add;
+	add->op.jobs = &add->job;
+	add->op.job_count = 1;
+	add->op.claim = r->runs < RUNS_MAX;
+	store_add_jobs(r->store, &add->op);
+}
+
+static void tick(uv_timer_t *timer)
+{
+	struct runner *r = timer->data;
+	int64_t now = clock_now_ms();
+
+	for (size_t i = 0; i < r->poll_count && !r->draining; i++) {
+		int64_t slot = now / r->polls[i].config->every_ms;
+		if (slot == r->polls[i].last_slot)
+			continue;
+		r->polls[i].last_slot = slot;
+		schedule(r, &r->polls[i], slot, now);
+	}
+}
+
+int polls_start(struct runner *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->plan->connection_count; i++)
+		n += r->plan->connections[i].config->poll_count;
+	free(r->polls);
+	r->polls = calloc(n ? n : 1, sizeof(*r->polls));
+	r->poll_count = 0;
+	if (!r->polls)
+		return E_NOMEM;
+	for (size_t i = 0; i < r->plan->connection_count; i++) {
+		const struct plan_connection *c = &r->plan->connections[i];
+		for (size_t k = 0; c->config->info && k < c->config->poll_count; k++)
+			r->polls[r->poll_count++] = (struct poll){c, &c->config->polls[k], 0};
+	}
+	if (r->poll_count)
+		uv_timer_start(&r->poll_timer, tick, 0, TICK_MS);
+	else
+		uv_timer_stop(&r->poll_timer);
+	return 0;
+}
+
+void polls_stop(struct runner *r)
+{
+	uv_timer_stop(&r->poll_timer);
+	free(r->polls);
+	r->polls = NULL;
+	r->poll_count = 0;
+}

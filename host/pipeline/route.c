@@ -1,0 +1,253 @@
+/* route.c - which pipelines an event starts, and for whom. Runner's thread; stores nothing. */
+#include "pipeline/route.h"
+
+#include <string.h>
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "desk/project.h"
+
+/* ---- Whose event is it? -------------------------------------------------------------------------
+ */
+
+static const struct config_tenant *by(const struct route_input *in, enum config_route route,
+	const struct json *data, const char *key)
+{
+	struct str value = json_get_text(data, key);
+	return value.len ? config_tenant_for(in->plan->config, route, value) : NULL;
+}
+
+/* An agency's connection serves many offices: verified facts decide, in this order, and nothing
+ * else does. No match is no tenant, never "the first one". */
+static const struct config_tenant *find_tenant(
+	const struct route_input *in, const struct json *data)
+{
+	const struct config_tenant *t = in->tenant;
+
+	if (!t)
+		t = by(in, CONFIG_BY_NUMBER, data, "to");
+	if (!t)
+		t = by(in, CONFIG_BY_NUMBER, data, "phone_number_id");
+	if (!t)
+		t = by(in, CONFIG_BY_AGENT, data, "agent");
+	if (!t)
+		t = by(in, CONFIG_BY_EVENT_TYPE, data, "event_type");
+	return t;
+}
+
+/* ---- Scope
+ * ---------------------------------------------------------------------------------------- */
+
+static struct str printed(struct arena *arena, const struct json *value)
+{
+	return json_print(arena, value);
+}
+
+static struct str event_envelope(struct arena *arena, const struct event_row *e)
+{
+	struct json *o = json_object(arena);
+	char id[ID_TEXT], at[CLOCK_TEXT];
+
+	id_text(id, &e->id);
+	clock_utc(at, e->at_ms);
+	json_put_text(arena, o, "specversion", STR("1.0"));
+	json_put_text(arena, o, "id", str_of(id));
+	json_put_text(arena, o, "type", e->type);
+	json_put_text(arena, o, "source", e->connection);
+	json_put_text(arena, o, "subject", e->subject);
+	json_put_text(arena, o, "time", str_of(at));
+	json_put_text(arena, o, "tenant", e->tenant);
+	json_put_text(arena, o, "correlationid", e->correlation);
+	return printed(arena, o);
+}
+
+static struct str tenant_text(struct arena *arena, const struct config_tenant *t)
+{
+	struct json *o = json_object(arena);
+
+	if (t) {
+		json_put_text(arena, o, "name", str_of(t->name));
+		json_put_text(arena, o, "title", str_of(t->title));
+		json_put_text(arena, o, "timezone", str_of(t->timezone));
+		json_put_text(
+			arena, o, "language", t->language == CONFIG_EN ? STR("en") : STR("de"));
+		json_put_text(arena, o, "country", str_of(t->country));
+	}
+	return printed(arena, o);
+}
+
+static struct str caller_text(struct arena *arena, const struct event_row *e)
+{
+	struct json *o = json_object(arena);
+	if (e->person.len)
+		json_put_text(arena, o,
+			memchr(e->person.ptr, '@', e->person.len) ? "email" : "phone", e->person);
+	return printed(arena, o);
+}
+
+void route_scope(struct arena *arena, const struct event_row *event,
+	const struct config_tenant *tenant, struct scope_texts *out)
+{
+	bool call = event->type.len > 5 && memcmp(event->type.ptr, "call.", 5) == 0;
+
+	out->event = event_envelope(arena, event);
+	out->call = call ? event->data : STR("{}");
+	out->caller = caller_text(arena, event);
+	out->tenant = tenant_text(arena, tenant);
+}
+
+/* ---- Events and jobs
+ * ------------------------------------------------------------------------------- */
+
+static void fill_event(
+	const struct route_input *in, const struct plugin_event *e, struct event_row *row)
+{
+	*row = (struct event_row){
+		.id = id_new(),
+		.inbox = in->inbox,
+		.job = in->job,
+		.tenant = in->tenant ? str_of(in->tenant->name) : STR(""),
+		.connection = in->connection,
+		.type = e->type,
+		.dedupe = e->dedupe,
+		.subject = e->subject,
+		.regarding = e->regarding,
+		.person = e->person,
+		.data = e->data,
+		.correlation = in->correlation,
+		.at_ms = e->at_ms ? e->at_ms : in->now_ms,
+		.received_ms = in->now_ms,
+	};
+}
+
+static void fill_job(
+	const struct route_input *in, const struct event_row *event, struct job_row *job)
+{
+	*job = (struct job_row){
+		.id = id_new(),
+		.event = event->id,
+		.tenant = event->tenant,
+		.order_key = event->subject,
+		.subject = event->subject,
+		.correlation = event->correlation,
+		.state = JOB_READY,
+		.due_ms = in->now_ms,
+		.created_ms = in->now_ms,
+		.updated_ms = in->now_ms,
+		.generation = in->plan->generation,
+	};
+}
+
+/* 1 or 0; an expression that fails at run time makes a job that parks itself, so that nobody
+ * misses it. */
+static int wants(const struct route_input *in, const struct plan_pipeline *p,
+	const struct event_row *event, const struct scope_texts *texts, struct job_row *job)
+{
+	struct expr_scope scope = {.event = texts->event,
+		.data = event->data,
+		.call = texts->call,
+		.caller = texts->caller,
+		.tenant = texts->tenant,
+		.now_ms = in->now_ms,
+		.zone = in->tenant ? in->tenant->timezone : "UTC"};
+	struct error why = {0};
+	int yes = 1;
+
+	if (p->when)
+		yes = expr_test(&why, p->when, &scope);
+	if (yes >= 0)
+		return yes;
+	struct json *progress = json_object(in->arena);
+	json_put_text(in->arena, progress, "refused",
+		str_of(arena_printf(in->arena, "%s:%u: when = failed: %s",
+			p->config->when.place.file, p->config->when.place.line, why.text)));
+	job->progress = json_print(in->arena, progress);
+	return 1;
+}
+
+static int match(struct error *error, const struct route_input *in, struct event_change *change)
+{
+	const struct event_row *event = change->row;
+	struct str type = str_dup(in->arena, event->type);
+	struct config_pipelines found =
+		config_pipelines_for(in->plan->config, type.ptr ? type.ptr : "", in->tenant);
+	struct scope_texts texts;
+
+	if (!found.count)
+		return 0;
+	change->jobs = arena_alloc(in->arena, found.count * sizeof(*change->jobs));
+	if (!change->jobs)
+		return error_set(error, E_NOMEM, "no memory for the jobs of an event");
+	route_scope(in->arena, event, in->tenant, &texts);
+	for (size_t i = 0; i < found.count; i++) {
+		const struct plan_pipeline *p =
+			plan_pipeline(in->plan, str_of(found.list[i]->full));
+		struct job_row *job = &change->jobs[change->job_count];
+		if (p->config->within_ms)
+			continue; /* answered while the caller waits, not by the queue */
+		fill_job(in, event, job);
+		job->pipeline = str_of(p->config->full);
+		job->strict = p->config->strict;
+		change->job_count += (size_t)wants(in, p, event, &texts, job);
+	}
+	return 0;
+}
+
+static void project(
+	const struct route_input *in, const struct json *data, struct event_change *change)
+{
+	struct call_row *call = arena_alloc(in->arena, sizeof(*call));
+	struct appointment_row *appointment = arena_alloc(in->arena, sizeof(*appointment));
+
+	if (call && project_call(in->arena, change->row, data, call))
+		change->call = call;
+	if (appointment && project_appointment(in->arena, change->row, data, appointment))
+		change->appointment = appointment;
+}
+
+int route_event(struct error *error, const struct route_input *in, const struct plugin_event *event,
+	struct event_change *change)
+{
+	struct json *data = json_parse(in->arena, event->data, error);
+	struct event_row *row = arena_alloc(in->arena, sizeof(*row));
+	struct route_input known = *in;
+
+	memset(change, 0, sizeof(*change));
+	if (!row)
+		return error_set(error, E_NOMEM, "no memory for an event");
+	if (!data)
+		return E_INVALID;
+	known.tenant = find_tenant(in, data);
+	if (!known.tenant && config_tenants(in->plan->config, &(size_t){0}))
+		return error_set(error, E_NOTFOUND,
+			"no tenant for this %.*s: none has its dialled number "
+			"(numbers =), its agent (agents =) or its event type (event_types =)",
+			STR_ARG(event->type));
+	fill_event(&known, event, row);
+	row->also = json_get_text(data, "rescheduled_from");
+	if (row->also.len)
+		row->also = str_of(arena_printf(in->arena, "booking:%.*s", STR_ARG(row->also)));
+	change->row = row;
+	if (row->regarding.len)
+		change->closes = row->data;
+	project(&known, data, change);
+	return match(error, &known, change);
+}
+
+void route_start(
+	const struct route_input *in, const struct plugin_start *start, struct job_row *job)
+{
+	struct event_row none = {.tenant = in->tenant ? str_of(in->tenant->name) : STR(""),
+		.subject = start->subject,
+		.correlation = in->correlation};
+
+	fill_job(in, &none, job);
+	job->connection = in->connection;
+	job->op = start->op;
+	job->input = start->input;
+	if (start->dedupe.len)
+		job->dedupe = str_of(arena_printf(in->arena, "%.*s/%.*s/%.*s",
+			STR_ARG(in->connection), STR_ARG(start->op), STR_ARG(start->dedupe)));
+}

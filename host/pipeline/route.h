@@ -1,0 +1,35 @@
+/* route.h - from an event to the jobs it causes. Pure but for ids and the clock. */
+#ifndef PIPELINE_ROUTE_H
+#define PIPELINE_ROUTE_H
+
+#include "pipeline/plan.h"
+#include "store/store.h"
+
+struct route_input { /* who says it happened */
+	struct plan *plan;
+	struct expr_engine *engine;
+	struct id inbox, job;               /* zero: not from one */
+	struct str connection;              /* "praxis-winter/phone" */
+	const struct config_tenant *tenant; /* NULL: the agency's, not known yet */
+	struct str correlation;
+	int64_t now_ms;
+	struct arena *arena;
+};
+
+/* Fills change->row, jobs and projections. E_NOTFOUND: an agency's event fits no tenant; the
+ * error says what was looked at. */
+int route_event(struct error *error, const struct route_input *in, const struct plugin_event *event,
+	struct event_change *change);
+
+/* A job for one operation, started by normalize(), a schedule or a person. */
+void route_start(
+	const struct route_input *in, const struct plugin_start *start, struct job_row *job);
+
+/* The JSON documents that expressions of an event's run see; all in the arena. */
+struct scope_texts {
+	struct str event, call, caller, tenant;
+};
+void route_scope(struct arena *arena, const struct event_row *event,
+	const struct config_tenant *tenant, struct scope_texts *out);
+
+#endif

@@ -1,0 +1,678 @@
+/* runner.c - the runner's thread, its loop, and what wakes it. See runner.h.
+ *
+ * Everything without a comment to the contrary runs on the runner's thread.
+ */
+#include "pipeline/runner.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "pipeline/intake.h"
+#include "pipeline/job_i.h"
+#include "pipeline/runner_i.h"
+
+#define TICK_MS 1000 /* what failed for lack of disk or memory is tried again */
+#define CLAIM_MEMORY ((size_t)256 * 1024 * 1024)
+
+/* ---- Mail
+ * --------------------------------------------------------------------------------------------- */
+
+void runner_post(struct runner *r, struct mailbox_item *item)
+{
+	mailbox_post(&r->mailbox, item);
+}
+
+static void wake(void *arg)
+{
+	struct runner *r = arg;
+	uv_async_send(&r->wake);
+}
+
+static void on_wake(uv_async_t *async)
+{
+	struct runner *r = async->data;
+	mailbox_drain(&r->mailbox);
+}
+
+/* ---- Asking the runner something, from another thread
+ * ---------------------------------------------------- */
+
+struct question {
+	struct mailbox_item item;
+	struct runner *runner;
+	void (*ask)(struct question *q);
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool answered;
+	int result;
+	struct error *error;
+	const struct config *config;
+	struct buf *out;
+};
+
+static void question_run(struct mailbox_item *item)
+{
+	struct question *q = (struct question *)item;
+
+	q->ask(q);
+	pthread_mutex_lock(&q->lock);
+	q->answered = true;
+	pthread_cond_signal(&q->done);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static int ask(struct runner *r, struct question *q, void (*what)(struct question *))
+{
+	q->runner = r;
+	q->ask = what;
+	q->item.run = question_run;
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_cond_init(&q->done, NULL);
+	runner_post(r, &q->item);
+	pthread_mutex_lock(&q->lock);
+	while (!q->answered)
+		pthread_cond_wait(&q->done, &q->lock);
+	pthread_mutex_unlock(&q->lock);
+	pthread_mutex_destroy(&q->lock);
+	pthread_cond_destroy(&q->done);
+	return q->result;
+}
+
+/* ---- Claims
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+struct claim {
+	struct mailbox_item item;
+	struct runner *runner;
+	struct store_claim op;
+};
+
+static void on_claim_timer(uv_timer_t *timer)
+{
+	struct runner *r = timer->data;
+
+	r->claim_wanted = true;
+	runner_claim(r);
+}
+
+static void arm(struct runner *r)
+{
+	int64_t wait = r->next_due_ms - clock_now_ms();
+
+	if (r->next_due_ms == INT64_MAX) {
+		uv_timer_stop(&r->claim_timer);
+		return;
+	}
+	/* not longer than a minute: the wall clock may jump */
+	uv_timer_start(&r->claim_timer, on_claim_timer,
+		(uint64_t)(wait < 1       ? 1
+			   : wait > 60000 ? 60000
+					  : wait),
+		0);
+}
+
+static void claimed_here(struct mailbox_item *item)
+{
+	struct claim *c = (struct claim *)item;
+	struct runner *r = c->runner;
+
+	r->claiming = false;
+	if (c->op.op.result < 0) {
+		log_line(LOG_ERROR, "jobs cannot be read", "reason", c->op.op.error.text, NULL);
+		r->next_due_ms = clock_now_ms() + TICK_MS;
+	} else {
+		r->next_due_ms = c->op.next_due_ms;
+		r->claim_wanted |= c->op.count == c->op.limit;
+		for (size_t i = 0; i < c->op.count; i++)
+			job_begin(r, &c->op.claimed[i].job, &c->op.claimed[i].event);
+	}
+	arm(r);
+	arena_destroy(c->op.arena);
+	free(c);
+	runner_claim(r);
+}
+
+static void claimed(struct store_op *op)
+{
+	struct claim *c = op->user;
+	c->item.run = claimed_here;
+	runner_post(c->runner, &c->item);
+}
+
+void runner_claim(struct runner *r)
+{
+	struct claim *c;
+
+	if (!r->claim_wanted || r->claiming || r->draining || r->options.only_ours ||
+		r->runs >= RUNS_MAX)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (!c || !(c->op.arena = arena_create(CLAIM_MEMORY))) {
+		free(c);
+		return;
+	}
+	r->claim_wanted = false;
+	r->claiming = true;
+	c->runner = r;
+	c->op.op.done = claimed;
+	c->op.op.user = c;
+	c->op.now_ms = clock_now_ms();
+	c->op.limit = RUNS_MAX - r->runs;
+	store_claim(r->store, &c->op);
+}
+
+static void nudged(struct mailbox_item *item)
+{
+	struct nudge {
+		struct mailbox_item item;
+		struct runner *runner;
+	} *n = (struct nudge *)item;
+
+	n->runner->claim_wanted = true;
+	n->runner->backlog = true;
+	runner_claim(n->runner);
+	if (!n->runner->normalizing)
+		intake_fetch(n->runner);
+	free(n);
+}
+
+void runner_nudge(struct runner *r)
+{
+	struct nudge {
+		struct mailbox_item item;
+		struct runner *runner;
+	} *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return; /* the next tick looks anyway */
+	n->item.run = nudged;
+	n->runner = r;
+	runner_post(r, &n->item);
+}
+
+/* Once a second: what could not be done for lack of something. */
+static void on_tick(uv_timer_t *timer)
+{
+	struct runner *r = timer->data;
+
+	jobs_save_again(r);
+	runner_claim(r);
+	if (r->backlog && !r->normalizing)
+		intake_fetch(r);
+}
+
+/* ---- Plans
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static struct plan_means means(struct runner *r)
+{
+	return (struct plan_means){r->plugins, r->transfer, r->engine};
+}
+
+/* Stored before anything runs by it, so that a run can always find the one it began with. */
+struct generation {
+	struct store_save_generation op;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool stored;
+};
+
+static void generation_stored(struct store_op *op)
+{
+	struct generation *g = op->user;
+
+	pthread_mutex_lock(&g->lock);
+	g->stored = true;
+	pthread_cond_signal(&g->done);
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* Waits for the disk: at start and reload only. Any thread. */
+static int save_generation(
+	struct error *error, struct store *store, const struct config *config, uint64_t *generation)
+{
+	struct generation g = {.op = {.op = {.done = generation_stored}}};
+
+	g.op.op.user = &g;
+	g.op.text = config_snapshot(config);
+	pthread_mutex_init(&g.lock, NULL);
+	pthread_cond_init(&g.done, NULL);
+	store_save_generation(store, &g.op);
+	pthread_mutex_lock(&g.lock);
+	while (!g.stored)
+		pthread_cond_wait(&g.done, &g.lock);
+	pthread_mutex_unlock(&g.lock);
+	pthread_mutex_destroy(&g.lock);
+	pthread_cond_destroy(&g.done);
+	if (g.op.op.result < 0 && error)
+		*error = g.op.op.error;
+	*generation = g.op.generation;
+	return g.op.op.result;
+}
+
+static int remember(struct runner *r, struct plan *plan)
+{
+	struct plan **old = realloc(r->old, (r->old_count + 1) * sizeof(*old));
+
+	if (!old)
+		return E_NOMEM;
+	r->old = old;
+	r->old[r->old_count++] = plan;
+	return 0;
+}
+
+static struct plan *revive(struct runner *r, uint64_t generation, struct error *error)
+{
+	struct plan_means m = means(r);
+	struct arena *arena = arena_create(RUN_MEMORY);
+	const struct config *config;
+	struct plan *plan = NULL;
+	struct str text;
+
+	if (arena && r->options.revive &&
+		store_get_generation(error, r->reader, generation, arena, &text) == 0) {
+		config = r->options.revive(r->options.user, error, text);
+		plan = config ? plan_create(error, config, generation, &m) : NULL;
+		config_unref(config);
+	}
+	arena_destroy(arena);
+	if (plan && remember(r, plan) < 0) {
+		plan_unref(plan);
+		plan = NULL;
+	}
+	return plan;
+}
+
+struct plan *runner_plan(struct runner *r, uint64_t generation, struct error *error)
+{
+	if (r->plan->generation == generation)
+		return r->plan;
+	for (size_t i = 0; i < r->old_count; i++)
+		if (r->old[i]->generation == generation)
+			return r->old[i];
+	return revive(r, generation, error);
+}
+
+static void reload_here(struct question *q)
+{
+	struct runner *r = q->runner;
+	struct plan_means m = means(r);
+	struct plan *plan;
+	uint64_t generation;
+
+	q->result = save_generation(q->error, r->store, q->config, &generation);
+	if (q->result < 0)
+		return;
+	plan = plan_create(q->error, q->config, generation, &m);
+	if (!plan || remember(r, r->plan) < 0) {
+		plan_unref(plan);
+		q->result = E_INVALID;
+		return;
+	}
+	r->plan = plan;
+	atomic_store(&r->n_generation, generation);
+	memset(r->pauses, 0, sizeof(r->pauses)); /* perhaps the credentials are right now */
+	q->result = polls_start(r);
+	r->claim_wanted = r->backlog = true;
+	runner_claim(r);
+	if (!r->normalizing)
+		intake_fetch(r);
+}
+
+int runner_reload(struct error *error, struct runner *r, const struct config *config)
+{
+	struct question q = {.error = error, .config = config};
+	return ask(r, &q, reload_here);
+}
+
+/* ---- Breakers survive a restart
+ * -------------------------------------------------------------------------------------- */
+
+struct breaker_save {
+	struct store_save_breaker op;
+	struct breaker_row row;
+	char key[128];
+};
+
+static void breaker_saved(struct store_op *op)
+{
+	free(op->user); /* if it failed, the next change is saved again; nothing is lost but a pause
+			 */
+}
+
+static const char *breaker_name(enum breaker_state state)
+{
+	return state == BREAKER_OPEN ? "open" : state == BREAKER_HALF_OPEN ? "half-open" : "closed";
+}
+
+static void on_breaker(void *user, const char *key, enum breaker_state state, int64_t until_ms,
+	uint32_t failures, uint32_t successes)
+{
+	struct runner *r = user;
+	struct breaker_save *s = calloc(1, sizeof(*s));
+
+	log_line(state == BREAKER_CLOSED ? LOG_INFO : LOG_WARN, "circuit breaker", "lane", key,
+		"state", breaker_name(state), NULL);
+	if (!s)
+		return;
+	snprintf(s->key, sizeof(s->key), "%s", key);
+	s->row = (struct breaker_row){
+		str_of(s->key), str_of(breaker_name(state)), until_ms, failures, successes};
+	s->op.row = &s->row;
+	s->op.op.done = breaker_saved;
+	s->op.op.user = s;
+	store_save_breaker(r->store, &s->op);
+}
+
+static int restore_breakers(struct error *error, struct runner *r)
+{
+	struct arena *arena = arena_create(RUN_MEMORY);
+	struct breaker_row *rows;
+	size_t count;
+	int err = arena ? store_list_breakers(error, r->reader, arena, &rows, &count) : E_NOMEM;
+
+	for (size_t i = 0; err == 0 && i < count; i++) {
+		enum breaker_state state = str_is(rows[i].state, "open")        ? BREAKER_OPEN
+					   : str_is(rows[i].state, "half-open") ? BREAKER_HALF_OPEN
+										: BREAKER_CLOSED;
+		struct str key = str_dup(arena, rows[i].key);
+		if (state != BREAKER_CLOSED && key.ptr)
+			transfer_restore_breaker(r->transfer, key.ptr, state, rows[i].until_ms);
+	}
+	arena_destroy(arena);
+	return err;
+}
+
+/* ---- Beginning and end
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void on_plugin(void *user, struct plugin *plugin, const char *what)
+{
+	struct runner *r = user;
+
+	log_line(plugin_state(plugin) == PLUGIN_BROKEN ? LOG_ERROR : LOG_INFO, "plugin", "plugin",
+		plugin_name(plugin), "what", what, NULL);
+	if (plugin_state(plugin) == PLUGIN_READY)
+		r->claim_wanted = true;
+}
+
+static char *directories(const struct config *config)
+{
+	const struct config_list *list = &config_host(config)->plugins;
+	size_t n = 1;
+	char *text;
+
+	for (size_t i = 0; i < list->count; i++)
+		n += strlen(list->list[i]) + 1;
+	text = calloc(1, n);
+	for (size_t i = 0; text && i < list->count; i++) {
+		strcat(text, i ? ":" : "");
+		strcat(text, list->list[i]);
+	}
+	return text;
+}
+
+static int create_plugins(struct error *error, struct runner *r)
+{
+	char *dirs = directories(r->options.config);
+	struct plugins_options options = {.loop = &r->loop,
+		.zygote = r->options.zygote,
+		.directories = dirs,
+		.run_directory = config_host(r->options.config)->state,
+		.changed = on_plugin,
+		.user = r};
+
+	r->plugins = dirs ? plugins_create(error, &options) : NULL;
+	free(dirs);
+	return r->plugins ? 0 : E_NOMEM;
+}
+
+static int create_transfer(struct error *error, struct runner *r)
+{
+	struct transfer_options options = {.user_agent = "klinke",
+		.allow_private = config_host(r->options.config)->allow_private.list,
+		.on_breaker = on_breaker,
+		.user = r};
+
+	r->transfer = transfer_create(error, &r->loop, &options);
+	return r->transfer ? 0 : E_INVALID;
+}
+
+static int create_loop(struct error *error, struct runner *r)
+{
+	if (uv_loop_init(&r->loop) < 0 || uv_async_init(&r->loop, &r->wake, on_wake) < 0)
+		return error_set(error, E_IO, "the event loop cannot be made");
+	uv_timer_init(&r->loop, &r->claim_timer);
+	uv_timer_init(&r->loop, &r->poll_timer);
+	uv_timer_init(&r->loop, &r->tick_timer);
+	r->wake.data = r->claim_timer.data = r->poll_timer.data = r->tick_timer.data = r;
+	mailbox_init(&r->mailbox, wake, r);
+	r->has_loop = true;
+	return 0;
+}
+
+static int create_plan(struct error *error, struct runner *r)
+{
+	struct plan_means m = means(r);
+	uint64_t generation;
+	int err = save_generation(error, r->store, r->options.config, &generation);
+
+	if (err < 0)
+		return err;
+	r->plan = plan_create(error, r->options.config, generation, &m);
+	atomic_store(&r->n_generation, generation);
+	return r->plan ? 0 : E_INVALID;
+}
+
+static void *run(void *arg)
+{
+	struct runner *r = arg;
+
+	if (!r->options.only_ours) {
+		uv_timer_start(&r->tick_timer, on_tick, TICK_MS, TICK_MS);
+		polls_start(r);
+		r->claim_wanted = true;
+		runner_claim(r);
+		intake_fetch(r);
+	}
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	return NULL;
+}
+
+static int create_all(struct error *error, struct runner *r)
+{
+	int err = create_loop(error, r);
+
+	if (!err)
+		err = store_reader_open(error, &r->reader, config_host(r->options.config)->state);
+	if (!err && !(r->engine = expr_engine_create(error)))
+		err = E_NOMEM;
+	if (!err)
+		err = create_plugins(error, r);
+	if (!err)
+		err = create_transfer(error, r);
+	if (!err)
+		err = restore_breakers(error, r);
+	if (!err)
+		err = create_plan(error, r);
+	if (!err && pthread_create(&r->thread, NULL, run, r) != 0)
+		err = error_set(error, E_IO, "the runner's thread cannot be started");
+	r->started = !err;
+	return err;
+}
+
+struct runner *runner_create(struct error *error, const struct runner_options *options)
+{
+	struct runner *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		error_set(error, E_NOMEM, "no memory for the runner");
+		return NULL;
+	}
+	r->options = *options;
+	r->store = options->store;
+	r->next_due_ms = INT64_MAX;
+	config_ref(options->config);
+	if (create_all(error, r) == 0)
+		return r;
+	runner_destroy(r);
+	return NULL;
+}
+
+static void drain_here(struct question *q)
+{
+	q->runner->draining = true;
+}
+
+static void count_running(struct question *q)
+{
+	q->result = (int)(q->runner->hooks + q->runner->normalizing + q->runner->runs);
+}
+
+void runner_drain(struct runner *r, int64_t deadline_ms)
+{
+	struct question q = {0};
+
+	ask(r, &q, drain_here);
+	while (clock_mono_ms() < deadline_ms) {
+		struct question running = {0};
+		if (ask(r, &running, count_running) == 0)
+			return;
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	}
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+/* What is still under way ends here as far as memory goes; its rows tell where it was. */
+static void stop_here(struct question *q)
+{
+	struct runner *r = q->runner;
+
+	r->draining = r->stopping = true;
+	polls_stop(r);
+	uv_timer_stop(&r->claim_timer);
+	uv_timer_stop(&r->tick_timer);
+	uv_stop(&r->loop);
+}
+
+static void finish_loop(struct runner *r)
+{
+	if (!r->has_loop)
+		return;
+	uv_run(&r->loop, UV_RUN_NOWAIT);
+	uv_walk(&r->loop, close_handle, NULL);
+	while (uv_run(&r->loop, UV_RUN_DEFAULT) != 0)
+		;
+	uv_loop_close(&r->loop);
+}
+
+void runner_destroy(struct runner *r)
+{
+	struct question q = {0};
+
+	if (!r)
+		return;
+	if (r->started) {
+		ask(r, &q, stop_here);
+		pthread_join(r->thread, NULL);
+	}
+	if (r->transfer)
+		transfer_destroy(r->transfer);
+	plugins_destroy(r->plugins);
+	finish_loop(r);
+	plan_unref(r->plan);
+	for (size_t i = 0; i < r->old_count; i++)
+		plan_unref(r->old[i]);
+	free(r->old);
+	expr_engine_destroy(r->engine);
+	store_reader_close(r->reader);
+	config_unref(r->options.config);
+	free(r->polls);
+	free(r);
+}
+
+/* ---- Figures
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+void runner_stats(struct runner *r, struct runner_stats *out)
+{
+	*out = (struct runner_stats){
+		.hooks = atomic_load(&r->n_hooks),
+		.rejected = atomic_load(&r->n_rejected),
+		.refused = atomic_load(&r->n_refused),
+		.events = atomic_load(&r->n_events),
+		.repeats = atomic_load(&r->n_repeats),
+		.jobs_done = atomic_load(&r->n_done),
+		.jobs_failed = atomic_load(&r->n_failed),
+		.requests = atomic_load(&r->n_requests),
+		.jobs_running = atomic_load(&r->n_runs),
+		.generation = atomic_load(&r->n_generation),
+	};
+}
+
+static void print_lane(void *user, const struct transfer_lane_status *s)
+{
+	struct buf *out = user;
+
+	buf_printf(out, "klinke_lane_open{lane=\"%s\"} %d\n", s->key, s->breaker == BREAKER_OPEN);
+	buf_printf(out, "klinke_lane_queued{lane=\"%s\"} %u\n", s->key, s->queued);
+	buf_printf(out, "klinke_lane_running{lane=\"%s\"} %u\n", s->key, s->running);
+	buf_printf(out, "klinke_requests_total{lane=\"%s\",outcome=\"answered\"} %llu\n", s->key,
+		(unsigned long long)s->answered);
+	buf_printf(out, "klinke_requests_total{lane=\"%s\",outcome=\"unknown\"} %llu\n", s->key,
+		(unsigned long long)s->unknown);
+	buf_printf(out, "klinke_requests_total{lane=\"%s\",outcome=\"not_sent\"} %llu\n", s->key,
+		(unsigned long long)s->not_sent);
+	buf_printf(out, "klinke_requests_total{lane=\"%s\",outcome=\"refused\"} %llu\n", s->key,
+		(unsigned long long)s->refused);
+}
+
+static void print_plugin(struct buf *out, struct plugin *plugin)
+{
+	struct plugin_stats s = plugin_stats(plugin);
+	const char *name = plugin_name(plugin);
+
+	buf_printf(out, "klinke_plugin_up{plugin=\"%s\"} %d\n", name,
+		plugin_state(plugin) == PLUGIN_READY);
+	buf_printf(out, "klinke_plugin_calls_total{plugin=\"%s\"} %llu\n", name,
+		(unsigned long long)s.calls);
+	buf_printf(out, "klinke_plugin_died_total{plugin=\"%s\"} %llu\n", name,
+		(unsigned long long)(s.died + s.timeouts));
+	buf_printf(out, "klinke_plugin_in_flight{plugin=\"%s\"} %u\n", name, s.in_flight);
+}
+
+static void metrics_here(struct question *q)
+{
+	const struct plan *plan = q->runner->plan;
+
+	transfer_each_lane(q->runner->transfer, print_lane, q->out);
+	for (size_t i = 0; i < plan->connection_count; i++) {
+		bool first = true;
+		for (size_t k = 0; k < i; k++)
+			first &= plan->connections[k].plugin != plan->connections[i].plugin;
+		if (first)
+			print_plugin(q->out, plan->connections[i].plugin);
+	}
+}
+
+void runner_metrics(struct runner *r, struct buf *out)
+{
+	struct question q = {.out = out};
+	ask(r, &q, metrics_here);
+}

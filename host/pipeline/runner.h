@@ -1,0 +1,59 @@
+/* runner.h - the thread on which everything happens that is not receiving or storing.
+ *
+ * It verifies and normalizes webhooks (intake.h), turns events into jobs (route.h), and runs
+ * jobs (job.h) with plugins and transfer on one libuv loop. What it knows that the store does
+ * not is only what it can find again: after kill -9 it starts from the rows.
+ */
+#ifndef PIPELINE_RUNNER_H
+#define PIPELINE_RUNNER_H
+
+#include <stdbool.h>
+#include "base/mailbox.h"
+#include "base/str.h"
+#include "store/store.h"
+#include "plugin/plugin.h"
+
+struct config;
+struct error;
+struct runner;
+
+struct runner_options {
+	struct plugin_zygote *zygote;
+	struct store *store;
+	const struct config *config; /* the first one; a reference is taken */
+	const struct config *(*revive)(void *user, struct error *error, struct str snapshot);
+	/* an older generation from its text; NULL and error */
+	void *user;
+	bool only_ours; /* run only jobs of runner_run(): for `klinke call` without
+			   a host. No schedules, no backlog */
+};
+
+/* Loads the plan and starts the thread. NULL: error says why. */
+struct runner *runner_create(struct error *error, const struct runner_options *options);
+/* Takes no more webhooks and jobs, waits for what is running until the deadline
+ * (clock_mono_ms), leaves the rest in the store. */
+void runner_drain(struct runner *runner, int64_t deadline_ms);
+void runner_destroy(struct runner *runner); /* takes NULL */
+
+/* A new configuration: 0, or error and the old one stays. Waits for the runner. */
+int runner_reload(struct error *error, struct runner *runner, const struct config *config);
+
+/* One operation now, recorded like any other. Waits until it is done, has failed or is parked,
+ * at most timeout_ms. result in the arena: JSON {"job", "state", "result" or "fail", "reason"}. */
+int runner_run(struct error *error, struct runner *runner, struct str connection, struct str op,
+	struct str input, uint32_t timeout_ms, struct arena *arena, struct str *result);
+
+/* Something may have become due (a verdict, a replay): look. From any thread. */
+void runner_nudge(struct runner *runner);
+
+struct runner_stats {
+	uint64_t hooks, rejected, refused, events, repeats, jobs_done, jobs_failed, requests;
+	uint32_t hooks_running, jobs_running;
+	uint64_t generation;
+};
+void runner_stats(struct runner *runner, struct runner_stats *out); /* from any thread */
+/* Lanes and plugins as Prometheus text, appended to out. Asks the runner, waits for it. */
+struct buf;
+void runner_metrics(struct runner *runner, struct buf *out);
+
+#endif

@@ -1,0 +1,80 @@
+/* runner_i.h - the inside of the runner, for the files of this room only. */
+#ifndef PIPELINE_RUNNER_I_H
+#define PIPELINE_RUNNER_I_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "base/mailbox.h"
+#include "pipeline/plan.h"
+#include "pipeline/runner.h"
+
+#define RUN_MEMORY ((size_t)64 * 1024 * 1024) /* the most one run or webhook may use */
+#define RUNS_MAX 256                          /* jobs in hand at once */
+#define HOOKS_MAX 2048                        /* webhooks between socket and answer */
+#define NORMALIZE_MAX 1024                    /* stored, not yet normalized, in hand at once */
+
+struct run;
+
+struct pause { /* a connection whose credential was refused */
+	struct str connection;
+	int64_t until_ms;
+	uint32_t times;
+};
+
+struct runner {
+	struct runner_options options;
+	struct store *store;
+	struct store_reader *reader;
+	uv_loop_t loop;
+	uv_async_t wake;
+	uv_timer_t claim_timer, poll_timer, tick_timer;
+	struct mailbox mailbox;
+	pthread_t thread;
+	bool has_loop, started, draining, stopping;
+
+	struct plugins *plugins;
+	struct transfer *transfer;
+	struct expr_engine *engine;
+	struct plan *plan; /* the current one */
+	struct plan **old; /* generations that stored jobs still need */
+	size_t old_count;
+
+	unsigned hooks, normalizing, runs;
+	bool backlog; /* raw rows wait in the store that are not in hand */
+	bool fetching;
+	struct id fetch_after;
+	bool claiming, claim_wanted;
+	int64_t next_due_ms;
+	struct pause pauses[16];
+	struct run *unsaved;    /* runs whose save failed */
+	struct waiter *waiters; /* runner_run() calls */
+	struct poll *polls;
+	size_t poll_count;
+
+	atomic_ullong n_hooks, n_rejected, n_refused, n_events, n_repeats, n_done, n_failed,
+		n_requests;
+	atomic_uint n_hooks_running, n_runs;
+	atomic_ullong n_generation;
+};
+
+/* From any thread. */
+void runner_post(struct runner *runner, struct mailbox_item *item);
+
+/* The plan of that generation: today's, one in hand, or read from the store. NULL: error. */
+struct plan *runner_plan(struct runner *runner, uint64_t generation, struct error *error);
+
+/* Asks the store for due jobs if there is room for them. */
+void runner_claim(struct runner *runner);
+
+/* intake.c: raw rows that a former process left, or that did not fit in hand. */
+void intake_fetch(struct runner *runner);
+/* poll.c */
+int polls_start(struct runner *runner);
+void polls_stop(struct runner *runner);
+/* waiter.c: somebody waits for this job */
+void waiter_tell(struct runner *runner, const struct job_row *job, struct str result);
+bool waiter_waits(const struct runner *runner, const struct id *job);
+
+#endif

@@ -1,0 +1,261 @@
+/* waiter.c - somebody waits for one operation: `klinke call`, the admin API.
+ *
+ * runner_run() is called on the waiter's own thread and sleeps there; the rest is the runner's
+ * thread. The job is stored like any other, so giving up waiting loses nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "pipeline/job.h"
+#include "pipeline/runner_i.h"
+
+struct waiter {
+	struct mailbox_item item;
+	struct waiter *next;
+	struct runner *runner;
+	struct store_add_jobs op;
+	struct job_row job;
+	struct arena *arena; /* of the row; the waiter's own */
+	struct plan *plan;
+	pthread_mutex_t lock;
+	pthread_cond_t told;
+	bool over, left; /* left: nobody waits any more; the runner frees it */
+	struct error error;
+	struct str state, fail, reason, result; /* malloc'ed text of the end */
+};
+
+static void destroy(struct waiter *w)
+{
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->told);
+	free((char *)w->fail.ptr);
+	free((char *)w->reason.ptr);
+	free((char *)w->result.ptr);
+	arena_destroy(w->arena);
+	free(w);
+}
+
+static struct str keep(struct str s)
+{
+	char *copy = s.len ? strndup(s.ptr, s.len) : NULL;
+	return (struct str){copy, copy ? s.len : 0};
+}
+
+static void unlink_waiter(struct runner *r, struct waiter *w)
+{
+	for (struct waiter **p = &r->waiters; *p; p = &(*p)->next)
+		if (*p == w) {
+			*p = w->next;
+			return;
+		}
+}
+
+/* Runner's thread: no more is known of it here. */
+static void finish(struct waiter *w)
+{
+	bool left;
+
+	unlink_waiter(w->runner, w);
+	plan_unref(w->plan);
+	w->plan = NULL;
+	pthread_mutex_lock(&w->lock);
+	w->over = true;
+	left = w->left;
+	pthread_cond_signal(&w->told);
+	pthread_mutex_unlock(&w->lock);
+	if (left)
+		destroy(w);
+}
+
+static const char *state_name(enum job_state state)
+{
+	static const char *const names[] = {
+		"", "ready", "queued", "waiting", "parked", "dead", "done", "dropped"};
+	return names[state];
+}
+
+void waiter_tell(struct runner *r, const struct job_row *job, struct str result)
+{
+	for (struct waiter *w = r->waiters; w; w = w->next) {
+		if (memcmp(w->job.id.b, job->id.b, sizeof(job->id.b)) != 0)
+			continue;
+		w->state = str_of(state_name(job->state));
+		w->fail = keep(job->fail);
+		w->reason = keep(job->reason);
+		w->result = keep(result);
+		finish(w);
+		return;
+	}
+}
+
+bool waiter_waits(const struct runner *r, const struct id *job)
+{
+	for (const struct waiter *w = r->waiters; w; w = w->next)
+		if (memcmp(w->job.id.b, job->b, sizeof(job->b)) == 0)
+			return true;
+	return false;
+}
+
+static void added_here(struct mailbox_item *item)
+{
+	struct waiter *w = (struct waiter *)((char *)item - offsetof(struct waiter, item));
+
+	if (w->op.op.result < 0) {
+		w->error = w->op.op.error;
+		finish(w);
+		return;
+	}
+	jobs_stored(w->runner, w->plan, NULL, &w->job, 1);
+	runner_claim(w->runner);
+}
+
+static void added(struct store_op *op)
+{
+	struct waiter *w = op->user;
+	w->item.run = added_here;
+	runner_post(w->runner, &w->item);
+}
+
+static bool has_op(const struct plan_connection *c, struct str op)
+{
+	for (size_t i = 0; c->config->info && i < c->config->info->op_count; i++)
+		if (str_is(op, c->config->info->ops[i].name))
+			return true;
+	return false;
+}
+
+static void begin(struct mailbox_item *item)
+{
+	struct waiter *w = (struct waiter *)((char *)item - offsetof(struct waiter, item));
+	struct runner *r = w->runner;
+	const struct plan_connection *c = plan_connection(r->plan, w->job.connection);
+
+	w->plan = plan_ref(r->plan);
+	w->next = r->waiters;
+	r->waiters = w;
+	if (!c)
+		error_set(&w->error, E_NOTFOUND,
+			"there is no connection %s; klinke plugin list shows what "
+			"there is",
+			w->job.connection.ptr);
+	else if (!c->config->info)
+		error_set(&w->error, E_BUSY, "connection %s is disabled: %s", c->config->full,
+			c->config->disabled);
+	else if (!has_op(c, w->job.op))
+		error_set(&w->error, E_NOTFOUND,
+			"plugin %s has no operation %s; klinke plugin info %s "
+			"lists them",
+			c->config->plugin, w->job.op.ptr, c->config->plugin);
+	if (w->error.code) {
+		finish(w);
+		return;
+	}
+	w->job.tenant = str_of(c->config->tenant ? c->config->tenant->name : "");
+	w->job.generation = w->plan->generation;
+	w->op.op.done = added;
+	w->op.op.user = w;
+	w->op.jobs = &w->job;
+	w->op.job_count = 1;
+	w->op.claim = true;
+	store_add_jobs(r->store, &w->op);
+}
+
+static struct waiter *create(
+	struct runner *r, struct str connection, struct str op, struct str input)
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+	char *correlation;
+
+	if (!w || !(w->arena = arena_create(64 * 1024 * 1024))) {
+		free(w);
+		return NULL;
+	}
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->told, NULL);
+	correlation = arena_alloc(w->arena, ID_TEXT);
+	w->runner = r;
+	w->item.run = begin;
+	w->job.id = id_new();
+	w->job.connection = str_dup(w->arena, connection);
+	w->job.op = str_dup(w->arena, op);
+	w->job.input = str_dup(w->arena, input);
+	w->job.state = JOB_READY;
+	w->job.due_ms = w->job.created_ms = w->job.updated_ms = clock_now_ms();
+	if (correlation)
+		id_text(correlation, &w->job.id);
+	w->job.correlation = str_of(correlation);
+	if (!arena_failed(w->arena))
+		return w;
+	destroy(w);
+	return NULL;
+}
+
+static bool wait_until_over(struct waiter *w, uint32_t timeout_ms)
+{
+	struct timespec until;
+	bool over;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&w->lock);
+	while (!w->over && pthread_cond_timedwait(&w->told, &w->lock, &until) == 0)
+		;
+	over = w->over;
+	w->left = !over;
+	pthread_mutex_unlock(&w->lock);
+	return over;
+}
+
+static struct str report(const struct waiter *w, struct arena *arena)
+{
+	struct json *o = json_object(arena);
+	char id[ID_TEXT];
+
+	id_text(id, &w->job.id);
+	json_put_text(arena, o, "job", str_of(id));
+	json_put_text(arena, o, "state", w->state);
+	if (w->fail.len)
+		json_put_text(arena, o, "fail", w->fail);
+	if (w->reason.len)
+		json_put_text(arena, o, "reason", w->reason);
+	if (str_is(w->state, "done"))
+		json_put(arena, o, "result", json_parse(arena, w->result, NULL));
+	return json_print(arena, o);
+}
+
+int runner_run(struct error *error, struct runner *r, struct str connection, struct str op,
+	struct str input, uint32_t timeout_ms, struct arena *arena, struct str *result)
+{
+	struct waiter *w;
+	char id[ID_TEXT];
+
+	if (!json_parse(arena, input, error))
+		return E_INVALID;
+	w = create(r, connection, op, input);
+	if (!w)
+		return error_set(error, E_NOMEM, "no memory for an operation");
+	id_text(id, &w->job.id);
+	runner_post(r, &w->item);
+	if (!wait_until_over(w, timeout_ms))
+		return error_set(error, E_TIMEOUT,
+			"no end after %u ms; it goes on, klinke show %s tells what "
+			"became of it",
+			timeout_ms, id);
+	if (w->error.code) {
+		int code = w->error.code;
+		if (error)
+			*error = w->error;
+		destroy(w);
+		return code;
+	}
+	*result = report(w, arena);
+	destroy(w);
+	return 0;
+}
