@@ -1,0 +1,522 @@
+/* listener.c - see listener.h: the listening socket, the thread and its deadlines. Never looks at
+ * what a request says (exchange.c, request.c). */
+#include "http/exchange.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Above max_connections, for those that are told that there are too many. */
+#define SPARE_CONNECTIONS 64
+/* Holds a head of 32 KiB with its index; touched only as far as it is used. */
+#define CONNECTION_MEMORY (48u << 10)
+#define LINGER_MS 2000
+#define BACKLOG 1024
+
+/* ---- The socket -------------------------------------------------------------------------------
+ */
+
+static int bad_address(struct error *error, const char *address)
+{
+	return error_set(error, E_INVALID,
+		"\"%.100s\" is no address to listen on; write it like 127.0.0.1:8080, [::1]:8080 "
+		"or :8080",
+		address);
+}
+
+/* "127.0.0.1:80", "[::]:80", ":80" */
+static int split_address(struct error *error, const char *address, char host[64], const char **port)
+{
+	const char *colon = strrchr(address, ':');
+	const char *start = address;
+	size_t len = colon ? (size_t)(colon - address) : 0;
+
+	if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+		strtoul(colon + 1, NULL, 10) > 65535)
+		return bad_address(error, address);
+	if (len >= 2 && start[0] == '[' && start[len - 1] == ']') {
+		start++;
+		len -= 2;
+	} else if (memchr(start, ':', len)) {
+		return bad_address(error, address);
+	}
+	if (len >= 64)
+		return bad_address(error, address);
+	memcpy(host, start, len);
+	host[len] = '\0';
+	*port = colon + 1;
+	return 0;
+}
+
+static int try_bind(const struct addrinfo *info)
+{
+	int on = 1, off = 0;
+	int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		info->ai_protocol);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (info->ai_family == AF_INET6) /* "every address" means the old ones too */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (!bind(fd, info->ai_addr, info->ai_addrlen) && !listen(fd, BACKLOG))
+		return fd;
+	int kept = errno;
+	close(fd);
+	errno = kept;
+	return -1;
+}
+
+static int open_socket(struct error *error, const char *address, int *out)
+{
+	char host[64];
+	const char *port = NULL;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
+	struct addrinfo *info = NULL;
+	int fd = -1;
+
+	if (split_address(error, address, host, &port))
+		return E_INVALID;
+	if (!host[0] || !strcmp(host, "::")) {
+		hints.ai_family = AF_INET6;
+		if (!getaddrinfo("::", port, &hints, &info))
+			fd = try_bind(info);
+		if (info)
+			freeaddrinfo(info);
+		info = NULL;
+		if (fd < 0 && errno == EAFNOSUPPORT)
+			strcpy(host, "0.0.0.0"); /* a kernel without IPv6 */
+		hints.ai_family = AF_UNSPEC;
+	}
+	if (fd < 0 && host[0] && strcmp(host, "::")) {
+		if (getaddrinfo(host, port, &hints, &info))
+			return bad_address(error, address);
+		fd = try_bind(info);
+		freeaddrinfo(info);
+	}
+	*out = fd;
+	if (fd >= 0)
+		return 0;
+	return error_set(error, E_IO,
+		"cannot listen on %.100s: %s; is another program using it, or is it not allowed?",
+		address, strerror(errno));
+}
+
+static unsigned port_of(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+
+	if (getsockname(fd, (struct sockaddr *)&address, &len))
+		return 0;
+	if (address.ss_family == AF_INET)
+		return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
+	if (address.ss_family == AF_INET6)
+		return ntohs(((struct sockaddr_in6 *)(void *)&address)->sin6_port);
+	return 0;
+}
+
+/* ---- Deadlines --------------------------------------------------------------------------------
+ */
+
+static void cut(struct client *client)
+{
+	shutdown(client->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */
+	client_enter(client, PHASE_CUT);
+	atomic_fetch_add(&client->listener->cut, 1);
+}
+
+/* A next request has begun when more bytes came than there were when the last one ended. The
+ * kernel counts; libmicrohttpd tells nothing before the request line is whole. */
+static bool has_begun(struct client *client)
+{
+	uint64_t bytes = client_bytes(client);
+
+	if (!client->bytes_seen)
+		client->bytes_seen = bytes;
+	return bytes > client->bytes_seen;
+}
+
+static uint32_t limit_of(const struct client *client)
+{
+	const struct listener_options *options = &client->listener->options;
+
+	switch (client->phase) {
+	case PHASE_IDLE:
+		return options->idle_ms;
+	case PHASE_HEAD:
+		return options->header_deadline_ms;
+	case PHASE_BODY:
+	case PHASE_ANSWERING:
+		return options->body_deadline_ms;
+	case PHASE_LINGER:
+		return LINGER_MS;
+	default:
+		return UINT32_MAX; /* the handler has its own; what is cut is cut */
+	}
+}
+
+static bool is_silent(const struct client *client)
+{
+	return client->phase == PHASE_IDLE ||
+	       (client->phase == PHASE_HEAD && !client->served && !client_bytes(client));
+}
+
+static void check_client(struct client *client, int64_t now_ms)
+{
+	if (client->phase == PHASE_IDLE && has_begun(client))
+		client_enter(client, PHASE_HEAD);
+	if (now_ms - client->since_ms > (int64_t)limit_of(client))
+		cut(client);
+	else if (client->listener->draining && is_silent(client))
+		cut(client);
+}
+
+static int64_t sweep_interval(const struct listener *listener)
+{
+	uint32_t least = listener->options.header_deadline_ms;
+
+	if (listener->options.body_deadline_ms < least)
+		least = listener->options.body_deadline_ms;
+	if (listener->options.idle_ms < least)
+		least = listener->options.idle_ms;
+	least /= 8;
+	return least < 20 ? 20 : least > 1000 ? 1000 : least;
+}
+
+static void sweep(struct listener *listener)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (now_ms - listener->swept_ms < sweep_interval(listener))
+		return;
+	listener->swept_ms = now_ms;
+	for (struct client *client = listener->clients; client; client = client->next)
+		check_client(client, now_ms);
+}
+
+/* ---- The thread -------------------------------------------------------------------------------
+ */
+
+static void wake(void *arg)
+{
+	struct listener *listener = arg;
+	uint64_t one = 1;
+
+	while (write(listener->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void wait_for_work(struct listener *listener)
+{
+	struct pollfd fds[2] = {{listener->epoll_fd, POLLIN, 0}, {listener->wake_fd, POLLIN, 0}};
+	MHD_UNSIGNED_LONG_LONG pending;
+	int timeout = listener->clients ? (int)sweep_interval(listener) : -1;
+	uint64_t count;
+
+	if (MHD_get_timeout(listener->daemon, &pending) == MHD_YES && pending < 1)
+		timeout = 0;
+	if (poll(fds, 2, timeout) > 0 && (fds[1].revents & POLLIN)) {
+		if (read(listener->wake_fd, &count, sizeof(count)) < 0)
+			return; /* nothing there after all */
+	}
+}
+
+static void close_down(struct listener *listener)
+{
+	struct client *next;
+
+	for (struct client *client = listener->clients; client; client = next) {
+		next = client->next;
+		exchange_abandon(client);
+	}
+	MHD_stop_daemon(listener->daemon);
+	pthread_mutex_lock(&listener->lock);
+	listener->closed = true;
+	pthread_cond_broadcast(&listener->changed);
+	pthread_mutex_unlock(&listener->lock);
+	/* Who still holds a request answers it some day; its memory is ours until then. */
+	while (mailbox_drain(&listener->mailbox) || listener->waiting) {
+		struct pollfd fd = {listener->wake_fd, POLLIN, 0};
+		uint64_t count;
+
+		if (!listener->waiting)
+			continue;
+		if (poll(&fd, 1, -1) > 0 && read(listener->wake_fd, &count, sizeof(count)) < 0)
+			continue;
+	}
+}
+
+static void let_go(struct listener *listener)
+{
+	pthread_mutex_lock(&listener->lock);
+	bool last = --listener->holders == 0;
+	pthread_mutex_unlock(&listener->lock);
+	if (!last)
+		return;
+	exchange_free_all(listener);
+	close(listener->wake_fd);
+	pthread_cond_destroy(&listener->changed);
+	pthread_mutex_destroy(&listener->lock);
+	free((char *)listener->options.address);
+	free(listener);
+}
+
+static void *run(void *arg)
+{
+	struct listener *listener = arg;
+
+	pthread_mutex_lock(&listener->lock);
+	listener->thread = pthread_self();
+	pthread_mutex_unlock(&listener->lock);
+	while (!listener->stopping) {
+		mailbox_drain(&listener->mailbox);
+		MHD_run(listener->daemon);
+		sweep(listener);
+		wait_for_work(listener);
+	}
+	close_down(listener);
+	let_go(listener);
+	return NULL;
+}
+
+/* ---- Making -----------------------------------------------------------------------------------
+ */
+
+/* libmicrohttpd says what strangers did wrong; each of them could fill the log. */
+__attribute__((format(printf, 2, 0))) static void on_log(
+	void *cls, const char *format, va_list arguments)
+{
+	char text[200];
+
+	(void)cls;
+	vsnprintf(text, sizeof(text), format, arguments);
+	text[strcspn(text, "\n")] = '\0';
+	log_line(LOG_DEBUG, "listener", "detail", text, NULL);
+}
+
+/* Paths and queries are decoded by request.c, which refuses what is doubtful. */
+static size_t keep_escaped(void *cls, struct MHD_Connection *connection, char *text)
+{
+	(void)cls;
+	(void)connection;
+	return strlen(text);
+}
+
+static struct MHD_Daemon *start_daemon(struct listener *listener)
+{
+	/* The logger comes first: options before it would complain to stderr. */
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, exchange_serve, listener, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, listener->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)(listener->options.max_connections + SPARE_CONNECTIONS),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK,
+		exchange_begin, listener, MHD_OPTION_NOTIFY_CONNECTION, exchange_connection,
+		listener, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, listener,
+		MHD_OPTION_END);
+}
+
+static void take_options(struct listener *listener, const struct listener_options *options)
+{
+	struct listener_options *mine = &listener->options;
+
+	*mine = *options;
+	mine->address = NULL;
+	if (!mine->max_body)
+		mine->max_body = 1u << 20;
+	if (!mine->header_deadline_ms)
+		mine->header_deadline_ms = 10000;
+	if (!mine->body_deadline_ms)
+		mine->body_deadline_ms = 30000;
+	if (!mine->idle_ms)
+		mine->idle_ms = 75000;
+	if (!mine->max_connections)
+		mine->max_connections = 1024;
+}
+
+static void init_lock(struct listener *listener)
+{
+	pthread_condattr_t attributes;
+
+	pthread_mutex_init(&listener->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&listener->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+static int start_thread(struct error *error, struct listener *listener)
+{
+	pthread_t thread;
+	pthread_attr_t attributes;
+	sigset_t all, before;
+
+	/* Signals are for the main thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	listener->holders = 2;
+	int rc = pthread_create(&thread, &attributes, run, listener);
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!rc)
+		return 0;
+	listener->holders = 1;
+	return error_set(error, E_NOMEM, "cannot start the listener's thread: %s", strerror(rc));
+}
+
+static int open_all(
+	struct error *error, struct listener *listener, const struct listener_options *options)
+{
+	if (options->fd > 0)
+		listener->listen_fd = options->fd;
+	else if (open_socket(error, options->address, &listener->listen_fd))
+		return -1;
+	fcntl(listener->listen_fd, F_SETFL, O_NONBLOCK); /* a handed-down one may block */
+	listener->port = port_of(listener->listen_fd);
+	listener->lenient_parser = strcmp(MHD_get_version(), "0.9.75") == 0;
+	listener->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	listener->daemon = listener->wake_fd >= 0 ? start_daemon(listener) : NULL;
+	if (!listener->daemon)
+		return error_set(error, E_NOMEM, "no memory or descriptors for the listener");
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	listener->epoll_fd = info->epoll_fd;
+	return start_thread(error, listener);
+}
+
+struct listener *listener_create(struct error *error, const struct listener_options *options)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+
+	assert(options->handler && (options->address || options->fd > 0));
+	if (!listener) {
+		error_set(error, E_NOMEM, "no memory for the listener");
+		return NULL;
+	}
+	listener->listen_fd = listener->wake_fd = -1;
+	listener->holders = 1;
+	init_lock(listener);
+	mailbox_init(&listener->mailbox, wake, listener);
+	take_options(listener, options);
+	if (!open_all(error, listener, options))
+		return listener;
+	if (listener->daemon)
+		MHD_stop_daemon(listener->daemon); /* closes the socket */
+	let_go(listener);
+	return NULL;
+}
+
+unsigned listener_port(const struct listener *listener)
+{
+	return listener->port;
+}
+
+/* ---- Ending -----------------------------------------------------------------------------------
+ */
+
+static void stop_accepting(struct listener *listener)
+{
+	if (listener->draining)
+		return;
+	listener->draining = true;
+	MHD_socket fd = MHD_quiesce_daemon(listener->daemon);
+	if (fd != MHD_INVALID_SOCKET)
+		close(fd);
+	listener->swept_ms = 0; /* idle ones go at once */
+}
+
+void listener_now_empty(struct listener *listener)
+{
+	pthread_mutex_lock(&listener->lock);
+	if (listener->wants_empty) {
+		listener->empty = true;
+		pthread_cond_broadcast(&listener->changed);
+	}
+	pthread_mutex_unlock(&listener->lock);
+}
+
+static struct listener *owner_of(struct mailbox_item *item, size_t offset)
+{
+	return (struct listener *)(void *)((char *)item - offset);
+}
+
+static void on_drain(struct mailbox_item *item)
+{
+	struct listener *listener = owner_of(item, offsetof(struct listener, drain_item));
+
+	stop_accepting(listener);
+	if (!listener->clients)
+		listener_now_empty(listener);
+}
+
+static void on_stop(struct mailbox_item *item)
+{
+	struct listener *listener = owner_of(item, offsetof(struct listener, stop_item));
+
+	stop_accepting(listener);
+	listener->stopping = true;
+}
+
+int listener_drain(struct listener *listener, int64_t deadline_ms)
+{
+	struct timespec until = {deadline_ms / 1000, deadline_ms % 1000 * 1000000};
+	int rc = 0;
+
+	pthread_mutex_lock(&listener->lock);
+	bool first = !listener->wants_empty;
+	listener->wants_empty = true;
+	pthread_mutex_unlock(&listener->lock);
+	if (first) {
+		listener->drain_item.run = on_drain;
+		mailbox_post(&listener->mailbox, &listener->drain_item);
+	}
+	pthread_mutex_lock(&listener->lock);
+	while (!listener->empty && !rc)
+		rc = pthread_cond_timedwait(&listener->changed, &listener->lock, &until);
+	bool empty = listener->empty;
+	pthread_mutex_unlock(&listener->lock);
+	return empty ? 0 : E_TIMEOUT;
+}
+
+void listener_destroy(struct listener *listener)
+{
+	if (!listener)
+		return;
+	listener->stop_item.run = on_stop;
+	mailbox_post(&listener->mailbox, &listener->stop_item);
+	pthread_mutex_lock(&listener->lock);
+	while (!listener->closed)
+		pthread_cond_wait(&listener->changed, &listener->lock);
+	pthread_mutex_unlock(&listener->lock);
+	let_go(listener);
+}
+
+void listener_stats(const struct listener *listener, struct listener_stats *out)
+{
+	out->accepted = atomic_load(&listener->accepted);
+	out->requests = atomic_load(&listener->requests);
+	out->answered = atomic_load(&listener->answered);
+	out->rejected = atomic_load(&listener->rejected);
+	out->cut = atomic_load(&listener->cut);
+	out->connections = atomic_load(&listener->connections);
+	out->waiting = atomic_load(&listener->now_waiting);
+}
