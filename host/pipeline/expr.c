@@ -88,7 +88,7 @@ struct compile {
 	const char *const *step_names;
 	bool named[COLUMNS], names_steps;
 	bool named_steps[STEPS_MAX];
-	bool names_host_zone;
+	const char *host_zone; /* where 'localtime' or 'utc' stands */
 	struct buf text;
 	size_t prefix;
 	int params;
@@ -110,7 +110,8 @@ static void note_word(void *arg, struct str word)
 	c->names_steps |= is_word(word, "steps");
 	for (i = 0; c->step_names && c->step_names[i] && i < STEPS_MAX; i++)
 		c->named_steps[i] |= is_word(word, c->step_names[i]);
-	c->names_host_zone |= is_word(word, "localtime") || is_word(word, "utc");
+	if (is_word(word, "localtime") || is_word(word, "utc"))
+		c->host_zone = word.ptr;
 }
 
 /* ---- compiling: the statement ------------------------------------------------------ */
@@ -284,9 +285,17 @@ static void explain(struct compile *c)
 			c->expr->engine->denied);
 	else if (column.ptr)
 		explain_column(c, place, column);
+	else if (str_is(function, "json_each") || str_is(function, "json_tree"))
+		error_at(c->error, E_INVALID, place,
+			"%s is a table: (select value from %s(data, '$.list'))", function.ptr,
+			function.ptr);
 	else if (function.ptr)
 		complain(c, place, "there is no function", function,
 			str_nearest(function, sandbox_functions), "");
+	else if (strcmp(message, "parser stack overflow") == 0)
+		error_at(c->error, E_INVALID, place, "nested too deeply");
+	else if (strcmp(message, "out of memory") == 0) /* says SQLite of too many instructions */
+		error_at(c->error, E_INVALID, place, "this expression is too long");
 	else
 		error_at(c->error, E_INVALID, place, "%s", message);
 }
@@ -310,6 +319,16 @@ static int prepare(struct compile *c)
 	return 0;
 }
 
+static int refuse_host_zone(struct compile *c)
+{
+	char place[24];
+
+	scan_place(place, c->sql, (size_t)(c->host_zone - c->sql.ptr));
+	return error_at(c->error, E_INVALID, place,
+		"'localtime' and 'utc' would mean the zone of this "
+		"machine; use local(t), which means the tenant's");
+}
+
 static int compile(struct compile *c)
 {
 	const struct scan scan = {note_word, c};
@@ -325,10 +344,8 @@ static int compile(struct compile *c)
 		return error_set(c->error, E_INVALID, "this is not UTF-8");
 	if (scan_sql(c->error, c->sql, &scan) != 0)
 		return E_INVALID;
-	if (c->names_host_zone)
-		return error_set(c->error, E_INVALID,
-			"'localtime' and 'utc' would mean the zone of this "
-			"machine; use local(t), which means the tenant's");
+	if (c->host_zone)
+		return refuse_host_zone(c);
 	if (!write_statement(c))
 		return error_set(c->error, E_NOMEM, "no memory for this expression");
 	return prepare(c);

@@ -9,7 +9,7 @@
 
 /* ---- The sandbox: a connection that can compute and nothing else ------------------------- */
 
-#define GUARDS 6
+#define GUARDS 9
 
 struct guard { /* a function of SQLite's whose cost is a product of two lengths */
 	struct expr_engine *engine;
@@ -26,9 +26,10 @@ struct expr_engine {
 	int64_t now_ms;
 	const char *zone;
 	char now_text[CLOCK_TEXT + 8];
-	unsigned ticks; /* of the evaluation so far */
+	int ops, tick_ops; /* of the evaluation so far */
 	int64_t cpu_end_ns;
-	bool stopped;    /* by ticks or processor time */
+	int64_t work; /* in guarded functions */
+	bool stopped; /* by one of these */
 	char denied[64]; /* the first thing the authorizer refused */
 };
 

@@ -12,9 +12,11 @@
 
 #include "base/error.h"
 
-#define TICK_OPS 100   /* virtual machine instructions between two questions */
-#define TICKS_MAX 5000 /* so 500,000 instructions, some 10 ms: a replay stops at the same one */
-#define CPU_MAX_NS 250000000 /* and in case single instructions take long */
+#define OPS_MAX 500000 /* virtual machine instructions, some 10 ms: a replay stops at the same */
+#define TICK_OPS 100   /* of them between two questions whether to go on */
+#define CPU_MAX_NS 150000000   /* and in case single instructions take long */
+#define LONG_TEXT (128 * 1024) /* with these they do: then ask more often */
+#define LONG_TICK_OPS 5
 #define LENGTH_BASE (256 * 1024)
 
 /* What may be called. Left out with intent: printf and format (a width of 1e9), random*, zeroblob,
@@ -237,7 +239,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	case SQLITE_FUNCTION:
 		return b && is_function(b) ? SQLITE_OK : deny(engine, "function", b);
 	default:
-		return deny(engine, "this", "statement");
+		return deny(engine, "this table or", "statement");
 	}
 }
 
@@ -258,9 +260,10 @@ static int ask_to_go_on(void *arg)
 	struct expr_engine *engine = arg;
 	int64_t now = cpu_ns();
 
-	if (!engine->ticks++)
+	if (!engine->ops)
 		engine->cpu_end_ns = now + CPU_MAX_NS;
-	engine->stopped = engine->ticks > TICKS_MAX || now > engine->cpu_end_ns;
+	engine->ops += engine->tick_ops;
+	engine->stopped = engine->ops > OPS_MAX || now > engine->cpu_end_ns;
 	return engine->stopped;
 }
 
@@ -269,8 +272,11 @@ void sandbox_begin(struct expr_engine *engine, size_t longest)
 {
 	size_t length = LENGTH_BASE + 2 * (longest < INT32_MAX / 4 ? longest : INT32_MAX / 4);
 
-	engine->ticks = 0;
+	engine->ops = 0;
+	engine->work = 0;
 	engine->stopped = false;
+	engine->tick_ops = longest > LONG_TEXT ? LONG_TICK_OPS : TICK_OPS;
+	sqlite3_progress_handler(engine->db, engine->tick_ops, ask_to_go_on, engine);
 	sqlite3_limit(engine->db, SQLITE_LIMIT_LENGTH, (int)length);
 	sqlite3_limit(engine->plain, SQLITE_LIMIT_LENGTH, (int)length);
 }
@@ -347,7 +353,6 @@ int sandbox_open(struct error *error, struct expr_engine *engine)
 			"this SQLite cannot be locked down for expressions: %s",
 			sqlite3_errmsg(engine->db));
 	sqlite3_set_authorizer(engine->db, authorize, engine);
-	sqlite3_progress_handler(engine->db, TICK_OPS, ask_to_go_on, engine);
 	return 0;
 }
 
