@@ -70,8 +70,9 @@ struct config_context {
 	const char *const *events;
 
 	/* Is this one expression over a run? step_names: the results it may use, NULL-terminated.
-	 * If not, a negative code, the reason in error, and in *offset the byte in sql where it
-	 * is. Field NULL: expressions are not checked. */
+	 * If not, a negative code, the reason in error, and where it is: in *offset as a byte of
+	 * sql, or in error's place as a character counted from 1. Field NULL: expressions are not
+	 * checked. */
 	int (*check_sql)(void *user, struct error *error, struct str sql,
 		const char *const *step_names, size_t *offset);
 	const char *const *columns; /* NULL-terminated, for suggestions; or NULL */

@@ -1,0 +1,193 @@
+/* tenant.c - [host] and [tenant]: typed fields, time zones and countries, who is called how.
+ *
+ * Reads the system's zone.tab when a zone is not known or a country not given. Runs on the thread
+ * that loads.
+ */
+#include "config/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+
+/* ---- Host ------------------------------------------------------------------------------------ */
+
+static void check_token(struct loader *loader, struct config_place place)
+{
+	const struct config_host *host = &loader->config->host;
+
+	if (!host->loopback && !host->admin_token.count)
+		fault(loader, place,
+			"others than this machine can reach \"%s\", so [host] needs "
+			"\"admin_token\": "
+			"admin_token = ${KLINKE_ADMIN_TOKEN}",
+			host->listen);
+}
+
+void load_host(struct loader *loader)
+{
+	struct section *section = document_first(loader, "host"), nothing = {0};
+	struct config_host *host = &loader->config->host;
+	size_t errors = loader->faults->errors;
+	struct item *item = NULL;
+
+	if (!section) { /* all defaults */
+		nothing.kind = "host";
+		nothing.name = "";
+		nothing.place.file = loader->section_count ? loader->sections[0]->place.file : "";
+		section = &nothing;
+	}
+	host->listen = host->state = "";
+	apply_table(loader, section, host);
+	if (loader->faults->errors == errors)
+		check_token(loader, section->place);
+	while ((item = section_next(section, "include", item)))
+		; /* was read by document.c */
+	apply_leftovers(loader, section, NULL, 0);
+}
+
+/* ---- Time zones ------------------------------------------------------------------------------ */
+
+bool zone_known(struct loader *loader, const char *zone)
+{
+	(void)loader;
+	return *zone && zone_find(zone) != NULL;
+}
+
+static struct str zone_table(struct loader *loader)
+{
+	const char *dir = getenv("TZDIR");
+	const char *path =
+		take_printf(loader, "%s/zone.tab", dir && *dir ? dir : "/usr/share/zoneinfo");
+	unsigned mode;
+
+	if (!loader->zones.max) {
+		buf_init(&loader->zones, 1 << 20);
+		if (files_read_default(NULL, path, &loader->zones, &mode) < 0)
+			buf_reset(&loader->zones); /* then there are no hints */
+	}
+	return (struct str){loader->zones.ptr, loader->zones.len};
+}
+
+/* "DE\t+5230+01322\tEurope/Berlin\tmost of Germany" */
+static bool zone_line(struct str *rest, struct str *country, struct str *zone)
+{
+	while (rest->len) {
+		const char *end = memchr(rest->ptr, '\n', rest->len);
+		struct str line = {rest->ptr, end ? (size_t)(end - rest->ptr) : rest->len};
+		const char *tab;
+		rest->ptr += line.len + (end != NULL);
+		rest->len -= line.len + (end != NULL);
+		if (line.len < 4 || *line.ptr == '#' || line.ptr[2] != '\t')
+			continue;
+		tab = memchr(line.ptr + 3, '\t', line.len - 3);
+		if (!tab)
+			continue;
+		*country = (struct str){line.ptr, 2};
+		*zone = (struct str){tab + 1, (size_t)(line.ptr + line.len - tab) - 1};
+		tab = memchr(zone->ptr, '\t', zone->len);
+		if (tab)
+			zone->len = (size_t)(tab - zone->ptr);
+		return true;
+	}
+	return false;
+}
+
+const char *zone_hint(struct loader *loader, struct str wrong)
+{
+	struct str rest = zone_table(loader), country, zone;
+	const char **zones = NULL;
+	size_t count = 0;
+
+	while (zone_line(&rest, &country, &zone))
+		*PUSH(loader, loader->scratch, zones, count) = take_text(loader, zone);
+	return hint(loader, wrong, zones, count);
+}
+
+const char *zone_country(struct loader *loader, const char *wanted)
+{
+	struct str rest = zone_table(loader), country, zone;
+
+	while (zone_line(&rest, &country, &zone))
+		if (str_is(zone, wanted))
+			return take_text(loader, country);
+	return NULL;
+}
+
+/* ---- Routes: number, agent, event type to tenant --------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+	return strcmp(
+		((const struct route_entry *)a)->value, ((const struct route_entry *)b)->value);
+}
+
+static void add_routes(struct loader *loader, struct routes *routes, const struct config_list *list,
+	const struct config_tenant *tenant)
+{
+	for (size_t i = 0; i < list->count; i++)
+		*PUSH(loader, loader->arena, routes->list, routes->count) =
+			(struct route_entry){list->list[i], tenant, tenant->place};
+}
+
+static void sort_routes(struct loader *loader, struct routes *routes, const char *key)
+{
+	if (routes->count)
+		qsort(routes->list, routes->count, sizeof(*routes->list), by_value);
+	for (size_t i = 1; i < routes->count; i++) {
+		const struct route_entry *a = &routes->list[i - 1], *b = &routes->list[i];
+		if (strcmp(a->value, b->value))
+			continue;
+		bool ordered = a->tenant <= b->tenant; /* qsort may have swapped them */
+		const struct route_entry *later = ordered ? b : a, *first = ordered ? a : b;
+		fault(loader, later->place,
+			"\"%s\" in \"%s\" of [tenant %s] is also in [tenant %s]", later->value, key,
+			later->tenant->name, first->tenant->name);
+	}
+}
+
+static void load_routes(struct loader *loader)
+{
+	struct config *config = loader->config;
+
+	for (size_t i = 0; i < config->tenant_count; i++) {
+		const struct config_tenant *tenant = &config->tenants[i];
+		add_routes(loader, &config->routes[CONFIG_BY_NUMBER], &tenant->numbers, tenant);
+		add_routes(loader, &config->routes[CONFIG_BY_AGENT], &tenant->agents, tenant);
+		add_routes(loader, &config->routes[CONFIG_BY_EVENT_TYPE], &tenant->event_types,
+			tenant);
+	}
+	sort_routes(loader, &config->routes[CONFIG_BY_NUMBER], "numbers");
+	sort_routes(loader, &config->routes[CONFIG_BY_AGENT], "agents");
+	sort_routes(loader, &config->routes[CONFIG_BY_EVENT_TYPE], "event_types");
+}
+
+/* ---- Tenants --------------------------------------------------------------------------------- */
+
+static void load_tenant(struct loader *loader, struct section *section)
+{
+	struct config *config = loader->config;
+	struct config_tenant *tenant =
+		PUSH(loader, loader->arena, config->tenants, config->tenant_count);
+
+	tenant->name = tenant->title = section->name;
+	tenant->place = section->place;
+	tenant->timezone = "UTC";
+	if (strcmp(tenant->name, AGENCY) == 0)
+		fault(loader, section->place,
+			"\"" AGENCY
+			"\" is what owns everything without a tenant; choose another name");
+	apply_table(loader, section, tenant);
+	apply_leftovers(loader, section, NULL, 0);
+	if (!tenant->country)
+		tenant->country = zone_country(loader, tenant->timezone);
+	if (!tenant->country)
+		tenant->country = "DE";
+}
+
+void load_tenants(struct loader *loader)
+{
+	for (size_t i = 0; i < loader->section_count; i++)
+		if (!loader->sections[i]->broken && !strcmp(loader->sections[i]->kind, "tenant"))
+			load_tenant(loader, loader->sections[i]);
+	load_routes(loader);
+}
