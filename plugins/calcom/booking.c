@@ -186,7 +186,9 @@ static kl_str subject_of(kl_call *c, const kl_val *raw, const kl_val *booking)
 	kl_str from = cal_text(c, booking, "rescheduled_from");
 	if (cal_ends(ical, "@Cal.com") && ical.len > 8)
 		return KL_CAT(c, KL_LIT("booking:"), kl_slice(c, ical, 0, ical.len - 8));
-	return KL_CAT(c, KL_LIT("booking:"), from.ptr ? from : cal_text(c, booking, "uid"));
+	if (!from.ptr)
+		from = cal_text(c, booking, "uid");
+	return from.ptr ? KL_CAT(c, KL_LIT("booking:"), from) : nothing;
 }
 
 void cal_emit(kl_call *c, const kl_val *raw, kl_val *booking, const char *type, int64_t at_ms,

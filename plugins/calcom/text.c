@@ -120,12 +120,12 @@ kl_str cal_query(kl_call *c, kl_str url, const char *name, kl_str value)
 		KL_LIT("="), cal_escape(c, value));
 }
 
-/* A word that might say who, when or which booking. */
+/* A word that might say who, when or which booking; what is not ASCII is a name, or no text. */
 static int is_telling(const char *word, uint32_t len)
 {
 	uint32_t digits = 0;
 	for (uint32_t i = 0; i < len; i++) {
-		if (word[i] == '@' || (unsigned char)word[i] < 32)
+		if (word[i] == '@' || (unsigned char)word[i] < 32 || (unsigned char)word[i] > 126)
 			return 1;
 		digits += is_digit(word[i]) ? 1 : 0;
 	}

@@ -99,6 +99,10 @@ static kl_str state_dedupe(kl_call *c, const struct hook *h)
 /* For what can happen again in the same state: the vendor has no delivery id. */
 static kl_str moment_dedupe(kl_call *c, const struct hook *h)
 {
+	if (!h->created.ptr)
+		return nothing;
+	if (!cal_uid(c, h->raw).ptr)
+		return KL_CAT(c, h->trigger, KL_LIT(":"), h->created);
 	return KL_CAT(c, cal_text(c, h->booking, "uid"), KL_LIT(":"), h->trigger, KL_LIT(":"),
 		h->created);
 }

@@ -28,10 +28,10 @@ static void check(kl_call *c, const kl_val *config)
 		c->host->problem(c, "base_url", "v1 was shut down on 2026-04-08, use calcom_v2");
 	else if (cal_ends(base, "/v2"))
 		c->host->problem(c, "base_url", "this is v2; use plugin calcom_v2");
+	else if (kl_contains(base, "?"))
+		c->host->problem(c, "base_url", "must not hold a query; the key goes into api_key");
 	if (base.ptr)
 		cal_check_slash(c, base);
-	if (kl_contains(base, "?"))
-		c->host->problem(c, "base_url", "must not hold a query; the key goes into api_key");
 	if (kl_has(c, config, "team") && !cal_id(cal_text(c, config, "team"), &id))
 		c->host->problem(c, "team", "must be the number of the team, not its slug");
 }
