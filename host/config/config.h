@@ -47,6 +47,10 @@ struct config_faults { /* {0} is empty; config_faults_finish frees. Sorted by pl
 #define CONFIG_FAULTS_MAX 500
 
 void config_faults_finish(struct config_faults *faults);
+/* For what others find out about a loaded config (a plugin's own check); keeps the order. */
+void config_faults_add(struct config_faults *faults, struct config_place place,
+	enum config_severity severity, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 /* One line each, "office.ini:12:9: error: …", or with json one object per line. */
 void config_faults_print(FILE *out, const struct config_faults *faults, bool json);
 
@@ -185,6 +189,11 @@ struct config_poll {
 	struct config_place place;
 };
 
+struct config_key_place { /* where a key was written */
+	const char *key;
+	struct config_place place;
+};
+
 struct config_connection {
 	const char *full;                   /* "praxis-winter/phone", "agency/phone" */
 	const char *name;                   /* "phone" */
@@ -204,6 +213,8 @@ struct config_connection {
 	const struct config_poll *polls;
 	size_t poll_count;
 	struct config_place place;
+	const struct config_key_place *keys;
+	size_t key_count;
 };
 
 struct config_field {
@@ -222,6 +233,8 @@ struct config_mapping {
 	const struct config_field *fields; /* in the order of the file */
 	size_t field_count;
 	struct config_place place;
+	const struct config_key_place *keys;
+	size_t key_count;
 };
 
 struct config_arg {
@@ -302,6 +315,11 @@ struct config_pipelines config_pipelines_for(
 /* NULL: not set. */
 const struct config_secret *config_secret(
 	const struct config_connection *connection, const char *option);
+
+/* Where that key stands, else the section; for what a plugin says about its options. */
+struct config_place config_connection_place(
+	const struct config_connection *connection, const char *key);
+struct config_place config_mapping_place(const struct config_mapping *mapping, const char *key);
 
 /* ---- The grammar's tables ----------------------------------------------------------------- */
 

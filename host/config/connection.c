@@ -55,6 +55,18 @@ static void add_disabled_events(struct loader *loader)
 	add_events(loader, all);
 }
 
+static const struct config_key_place *key_places(
+	struct loader *loader, const struct section *section, size_t *count)
+{
+	struct config_key_place *keys = NULL;
+
+	*count = 0;
+	for (size_t i = 0; i < section->item_count; i++)
+		*PUSH(loader, loader->arena, keys, *count) = (struct config_key_place){
+			section->items[i].entry->key, section->items[i].entry->place};
+	return keys;
+}
+
 /* ---- Connections --------------------------------------------------------------------------------
  */
 
@@ -147,6 +159,7 @@ static void load_connection(struct loader *loader, struct section *section)
 
 	connection->name = section->name;
 	connection->place = section->place;
+	connection->keys = key_places(loader, section, &connection->key_count);
 	connection->plugin = "";
 	connection->options = STR("{}");
 	connection->full = apply_owner(loader, section, &connection->tenant);
@@ -191,6 +204,7 @@ static void load_mapping(struct loader *loader, struct section *section)
 
 	mapping->name = section->name;
 	mapping->place = section->place;
+	mapping->keys = key_places(loader, section, &mapping->key_count);
 	mapping->plugin = "";
 	mapping->options = STR("{}");
 	mapping->full = apply_owner(loader, section, &mapping->tenant);

@@ -68,7 +68,7 @@ static void add(struct config_faults *faults, struct config_place place,
 	faults->list[faults->count++] = new;
 }
 
-static void add_formatted(struct loader *loader, struct config_place place,
+static void add_formatted(struct config_faults *faults, struct config_place place,
 	enum config_severity severity, const char *format, va_list args)
 {
 	char text[1000];
@@ -79,7 +79,7 @@ static void add_formatted(struct loader *loader, struct config_place place,
 	text[str_utf8_span(whole)] = '\0'; /* cut between characters, if it had to be cut */
 	if (!place.file)
 		place.file = "";
-	add(loader->faults, place, severity, text);
+	add(faults, place, severity, text);
 }
 
 void fault(struct loader *loader, struct config_place place, const char *format, ...)
@@ -87,7 +87,7 @@ void fault(struct loader *loader, struct config_place place, const char *format,
 	va_list args;
 
 	va_start(args, format);
-	add_formatted(loader, place, CONFIG_ERROR, format, args);
+	add_formatted(loader->faults, place, CONFIG_ERROR, format, args);
 	va_end(args);
 }
 
@@ -96,7 +96,7 @@ void warn(struct loader *loader, struct config_place place, const char *format, 
 	va_list args;
 
 	va_start(args, format);
-	add_formatted(loader, place, CONFIG_WARNING, format, args);
+	add_formatted(loader->faults, place, CONFIG_WARNING, format, args);
 	va_end(args);
 }
 
@@ -118,6 +118,17 @@ void faults_sort(struct config_faults *faults)
 {
 	if (faults->count)
 		qsort(faults->list, faults->count, sizeof(*faults->list), compare);
+}
+
+void config_faults_add(struct config_faults *faults, struct config_place place,
+	enum config_severity severity, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_formatted(faults, place, severity, format, args);
+	va_end(args);
+	faults_sort(faults);
 }
 
 static const char *severity_name(enum config_severity severity)
