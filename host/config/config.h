@@ -21,6 +21,7 @@
 
 struct buf;
 struct config;
+struct config_host;
 struct error;
 
 /* ---- Faults ------------------------------------------------------------------------------- */
@@ -59,6 +60,10 @@ void config_faults_print(FILE *out, const struct config_faults *faults, bool jso
 /* Who answers the questions that the INI text cannot. NULL in any field: see there. */
 struct config_context {
 	void *user; /* handed to all of them */
+
+	/* Called once, when [host] has been read and before the first plugin is asked for: tells
+	 * where plugins lie. May be NULL. */
+	void (*host)(void *user, const struct config_host *host);
 
 	/* What a plugin says about itself; must outlive the config. NULL and error E_NOTFOUND: no
 	 * such plugin, a fault. NULL and any other error: it is there and does not load; then its

@@ -48,6 +48,8 @@ static void interpret(struct loader *loader)
 {
 	document_resolve(loader);
 	load_host(loader);
+	if (loader->ctx.host)
+		loader->ctx.host(loader->ctx.user, config_host(loader->config));
 	load_tenants(loader);
 	load_connections(loader);
 	load_mappings(loader);
