@@ -35,9 +35,9 @@ struct arena;
 struct store;
 
 struct store_options {
-	const char *directory;   /* STATE; created with mode 0700 */
-	unsigned max_group;      /* operations in one commit; 0: a good default */
-	bool read_only;          /* for commands beside a running host: no writer, no lock */
+	const char *directory; /* STATE; created with mode 0700 */
+	unsigned max_group;    /* operations in one commit; 0: a good default */
+	bool read_only;        /* for commands beside a running host: no writer, no lock */
 };
 
 /* Takes the directory's lock (E_BUSY if another process has it), creates or migrates the
@@ -51,31 +51,33 @@ enum inbox_state { INBOX_NEW = 1, INBOX_DONE, INBOX_PARKED, INBOX_IGNORED };
 
 struct inbox_row { /* one webhook as it came */
 	struct id id;
-	struct str tenant;      /* empty: not known yet */
-	struct str connection;  /* "praxis-winter/phone", "agency/phone" */
+	struct str tenant;     /* empty: not known yet */
+	struct str connection; /* "praxis-winter/phone", "agency/phone" */
 	struct str route, method, path;
 	struct str query, headers; /* JSON arrays of [name, value] */
-	struct str body;        /* sealed by the store */
-	struct str correlation; /* id shared by all that follows */
+	struct str body;           /* sealed by the store */
+	struct str correlation;    /* id shared by all that follows */
 	int64_t received_ms;
 	enum inbox_state state;
-	struct str reason;      /* PARKED: for a person */
-	uint32_t kills;         /* workers that died normalizing it */
+	struct str reason; /* PARKED: for a person */
+	uint32_t kills;    /* workers that died normalizing it */
+	bool unreadable;   /* out: its key was destroyed or is missing; sealed columns are empty */
 };
 
 struct event_row { /* what happened */
 	struct id id;
-	struct id inbox;        /* zero: not from a webhook */
-	struct id job;          /* zero: not from a job */
+	struct id inbox; /* zero: not from a webhook */
+	struct id job;   /* zero: not from a job */
 	struct str tenant, connection, type;
-	struct str dedupe;      /* unique per connection; empty: never a repeat */
-	struct str subject;     /* the order key of what it causes */
-	struct str also;        /* a second subject: what this one replaces; may be empty */
-	struct str regarding;   /* key of a job of ours; may be empty */
-	struct str person;      /* sealed by the store */
-	struct str data;        /* JSON */
+	struct str dedupe;    /* unique per connection; empty: never a repeat */
+	struct str subject;   /* the order key of what it causes */
+	struct str also;      /* a second subject: what this one replaces; may be empty */
+	struct str regarding; /* key of a job of ours; may be empty */
+	struct str person;    /* sealed by the store */
+	struct str data;      /* JSON */
 	struct str correlation;
 	int64_t at_ms, received_ms;
+	bool unreadable;
 };
 
 enum job_state {
@@ -85,36 +87,36 @@ enum job_state {
 	JOB_PARKED,    /* for a person, or for an event that regards it; lets go of the key */
 	JOB_DEAD,      /* all tries used up; lets go of the key */
 	JOB_DONE,
-	JOB_DROPPED    /* by a person, or by cancel_on */
+	JOB_DROPPED /* by a person, or by cancel_on */
 };
 
 struct job_row { /* what we do: one run of a pipeline, or one operation */
 	struct id id;
-	struct id event;          /* zero: started by a schedule or a person */
+	struct id event; /* zero: started by a schedule or a person */
 	struct str tenant;
-	struct str pipeline;      /* empty: a single operation */
+	struct str pipeline;       /* empty: a single operation */
 	struct str connection, op; /* of a single operation; else empty */
-	struct str input;         /* JSON; of a single operation */
-	struct str dedupe;        /* unique while set: a second one is not inserted */
-	struct str order_key;     /* empty: none */
-	struct str cancel_on;     /* event types, space separated; with a matching subject */
+	struct str input;          /* JSON; of a single operation */
+	struct str dedupe;         /* unique while set: a second one is not inserted */
+	struct str order_key;      /* empty: none */
+	struct str cancel_on;      /* event types, space separated; with a matching subject */
 	struct str subject;
-	struct str key;           /* idempotency key of the step in hand; matches regarding */
+	struct str key; /* idempotency key of the step in hand; matches regarding */
 	struct str correlation;
 	enum job_state state;
-	bool strict;              /* PARKED and WAITING keep the key */
+	bool strict; /* PARKED and WAITING keep the key */
 	int64_t due_ms, created_ms, updated_ms;
-	uint64_t generation;      /* of the configuration it began with */
-	uint32_t step;            /* index of the step in hand */
-	uint32_t tries;           /* of the step in hand */
-	uint32_t absent;          /* times the look-up said absent */
-	uint32_t kills;           /* workers that died on it */
-	bool sent;                /* a NEVER request left, its outcome is not stored */
-	struct str progress;      /* JSON: results of finished steps, plugin's state; the runner's own */
-	struct str reason;        /* DEAD, PARKED, DROPPED, or of the last failed try; for a person */
-	struct str fail;          /* class of the last failure: "busy"; empty: none */
-	bool claimed;             /* out, of an inserted job: it is in the caller's hands */
-	bool waits;               /* the store's: what the caller asked for, from submit to done */
+	uint64_t generation; /* of the configuration it began with */
+	uint32_t step;       /* index of the step in hand */
+	uint32_t tries;      /* of the step in hand */
+	uint32_t absent;     /* times the look-up said absent */
+	uint32_t kills;      /* workers that died on it */
+	bool sent;           /* a NEVER request left, its outcome is not stored */
+	struct str progress; /* JSON: results of finished steps, plugin's state; the runner's own */
+	struct str reason;   /* DEAD, PARKED, DROPPED, or of the last failed try; for a person */
+	struct str fail;     /* class of the last failure: "busy"; empty: none */
+	bool claimed;        /* out, of an inserted job: it is in the caller's hands */
+	bool waits;          /* the store's: what the caller asked for, from submit to done */
 };
 
 enum attempt_kind { ATTEMPT_STEP = 1, ATTEMPT_REQUEST };
@@ -123,15 +125,16 @@ struct attempt_row { /* one step finished, or one request with its answer; for s
 	struct id id;
 	struct id job;
 	enum attempt_kind kind;
-	uint32_t step, number;    /* number: which try */
-	struct str name;          /* "map booking", "calendar.book", or the request's label */
-	struct str outcome;       /* "done", "filtered", "answered", "unknown", "bad input" … */
-	struct str method, url;   /* of a request; url without secrets */
-	uint32_t status;          /* HTTP; 0: none */
+	uint32_t step, number;  /* number: which try */
+	struct str name;        /* "map booking", "calendar.book", or the request's label */
+	struct str outcome;     /* "done", "filtered", "answered", "unknown", "bad input" … */
+	struct str method, url; /* of a request; url without secrets */
+	uint32_t status;        /* HTTP; 0: none */
 	int64_t started_ms;
 	uint32_t took_us;
 	struct str input, output; /* bodies or JSON; sealed by the store */
 	struct str note;          /* sentence for a person */
+	bool unreadable;
 };
 
 struct call_row { /* projection of call.* events; a late event of lower rank fills gaps only */
@@ -140,15 +143,17 @@ struct call_row { /* projection of call.* events; a late event of lower rank fil
 	struct str direction, status, agent, person, from, to; /* from, to, person sealed */
 	int64_t started_ms, ended_ms;
 	struct str data; /* JSON: merged facts; sealed */
+	bool unreadable;
 };
 
 struct appointment_row { /* projection of booking.* events and of bookings we made */
 	struct str tenant, connection, uid;
 	struct str rescheduled_from;
-	struct str status; /* requested, booked, cancelled, rejected, noshow */
+	struct str status;                    /* requested, booked, cancelled, rejected, noshow */
 	int64_t start_ms, end_ms, changed_ms; /* older changed_ms never overwrites */
-	struct str event_type, host, person; /* person sealed */
+	struct str event_type, host, person;  /* person sealed */
 	struct str key;
+	bool unreadable;
 };
 
 struct checkpoint_row {
@@ -157,13 +162,13 @@ struct checkpoint_row {
 
 /* ---- Write operations --------------------------------------------------------------------- */
 
-struct store_op { /* first member of every operation */
-	struct store_op *next;              /* the store's */
+struct store_op {                                      /* first member of every operation */
+	struct store_op *next;                         /* the store's */
 	int (*run)(struct store *, struct store_op *); /* the store's */
-	void *sealed;                       /* the store's */
-	void (*done)(struct store_op *op);  /* called on the writer's thread */
-	void *user;                         /* the caller's */
-	int result;                         /* 0 or an error_code: then nothing of it was stored */
+	void *sealed;                                  /* the store's */
+	void (*done)(struct store_op *op);             /* called on the writer's thread */
+	void *user;                                    /* the caller's */
+	int result; /* 0 or an error_code: then nothing of it was stored */
 	struct error error;
 };
 
@@ -177,18 +182,18 @@ void store_append_inbox(struct store *store, struct store_append_inbox *op);
 /* An event together with all it causes: if the event is a repeat, none of it is stored. */
 struct event_change {
 	const struct event_row *row;
-	struct job_row *jobs;             /* in: state WAITING, or anything else for READY.
-	                                     out: READY, WAITING or QUEUED; 0: not inserted,
-	                                     its dedupe or the event is a repeat; and claimed */
+	struct job_row *jobs; /* in: state WAITING, or anything else for READY.
+				 out: READY, WAITING or QUEUED; 0: not inserted,
+				 its dedupe or the event is a repeat; and claimed */
 	size_t job_count;
-	const struct call_row *call;      /* NULL: none */
+	const struct call_row *call;               /* NULL: none */
 	const struct appointment_row *appointment; /* NULL: none */
-	bool repeat;                      /* out */
-	struct str closes;                /* JSON result for the job that regarding names, if it
-	                                     was sent or is PARKED: it becomes READY, not sent,
-	                                     with this as member "closed" of its progress;
-	                                     empty: none */
-	uint32_t closed, cancelled;       /* out: jobs closed by regarding, dropped by cancel_on */
+	bool repeat;                               /* out */
+	struct str closes;          /* JSON result for the job that regarding names, if it
+				       was sent or is PARKED: it becomes READY, not sent,
+				       with this as member "closed" of its progress;
+				       empty: none */
+	uint32_t closed, cancelled; /* out: jobs closed by regarding, dropped by cancel_on */
 };
 
 /* Second commit: everything a webhook meant; the raw row is marked. E_NOTFOUND: no such row.
@@ -196,15 +201,15 @@ struct event_change {
 struct store_finish_inbox {
 	struct store_op op;
 	struct id inbox;
-	struct str tenant;               /* now known; empty: as before */
-	enum inbox_state state;          /* DONE, PARKED, IGNORED; NEW: only kills changed */
+	struct str tenant;      /* now known; empty: as before */
+	enum inbox_state state; /* DONE, PARKED, IGNORED; NEW: only kills changed */
 	struct str reason;
 	uint32_t kills;
 	struct event_change *events;
 	size_t event_count;
-	struct job_row *jobs;            /* started operations, each by its own dedupe */
+	struct job_row *jobs; /* started operations, each by its own dedupe */
 	size_t job_count;
-	bool claim;                      /* hand out inserted jobs that are READY and due */
+	bool claim; /* hand out inserted jobs that are READY and due */
 };
 void store_finish_inbox(struct store *store, struct store_finish_inbox *op);
 
@@ -217,8 +222,8 @@ void store_finish_inbox(struct store *store, struct store_finish_inbox *op);
  * job is READY with "closed" in its progress whatever state was saved, and store_claim has it. */
 struct store_save_job {
 	struct store_op op;
-	const struct job_row *job;       /* id, and all that may change: state … fail */
-	bool keep_claim;                 /* still in our hands (e.g. the mark before sending) */
+	const struct job_row *job; /* id, and all that may change: state … fail */
+	bool keep_claim;           /* still in our hands (e.g. the mark before sending) */
 	const struct attempt_row *attempts;
 	size_t attempt_count;
 	struct event_change *events;
@@ -227,9 +232,9 @@ struct store_save_job {
 	size_t job_count;
 	const struct appointment_row *appointment;
 	const struct checkpoint_row *checkpoint; /* NULL: unchanged */
-	bool claim;                      /* hand out inserted jobs that are READY and due */
-	uint32_t promoted;               /* out: jobs that became READY through this */
-	bool closed;                     /* out: an event answered what was unknown */
+	bool claim;                              /* hand out inserted jobs that are READY and due */
+	uint32_t promoted;                       /* out: jobs that became READY through this */
+	bool closed;                             /* out: an event answered what was unknown */
 };
 void store_save_job(struct store *store, struct store_save_job *op);
 
@@ -237,24 +242,24 @@ struct store_add_jobs { /* by a schedule or a person */
 	struct store_op op;
 	struct job_row *jobs;
 	size_t job_count;
-	bool claim;                      /* hand out inserted jobs that are READY and due */
-	uint32_t added;                  /* out: the others were there (dedupe) */
+	bool claim;     /* hand out inserted jobs that are READY and due */
+	uint32_t added; /* out: the others were there (dedupe) */
 };
 void store_add_jobs(struct store *store, struct store_add_jobs *op);
 
 /* Hands out due jobs with their events, oldest due first. They live in the arena. */
 struct claimed {
 	struct job_row job;
-	struct event_row event;          /* id zero: none */
+	struct event_row event; /* id zero: none */
 };
 struct store_claim {
 	struct store_op op;
 	struct arena *arena;
 	int64_t now_ms;
 	size_t limit;
-	struct claimed *claimed;         /* out */
-	size_t count;                    /* out */
-	int64_t next_due_ms;             /* out: when to ask again; INT64_MAX: nothing waits */
+	struct claimed *claimed; /* out */
+	size_t count;            /* out */
+	int64_t next_due_ms;     /* out: when to ask again; INT64_MAX: nothing waits */
 };
 void store_claim(struct store *store, struct store_claim *op);
 
@@ -262,10 +267,10 @@ void store_claim(struct store *store, struct store_claim *op);
 struct store_pending_inbox {
 	struct store_op op;
 	struct arena *arena;
-	struct id after;                 /* zero: from the beginning */
+	struct id after; /* zero: from the beginning */
 	size_t limit;
-	struct inbox_row *rows;          /* out */
-	size_t count;                    /* out */
+	struct inbox_row *rows; /* out */
+	size_t count;           /* out */
 };
 void store_pending_inbox(struct store *store, struct store_pending_inbox *op);
 
@@ -276,7 +281,7 @@ struct store_decide_job {
 	struct store_op op;
 	struct id job;
 	enum job_verdict verdict;
-	struct str reason;               /* who and why; kept */
+	struct str reason; /* who and why; kept */
 };
 void store_decide_job(struct store *store, struct store_decide_job *op); /* E_CONFLICT: not dead */
 
@@ -289,13 +294,13 @@ void store_replay_inbox(struct store *store, struct store_replay_inbox *op);
 
 struct store_save_generation { /* a configuration as text, without the values of secrets */
 	struct store_op op;
-	uint64_t generation;             /* out: the same text again has the same number */
+	uint64_t generation; /* out: the same text again has the same number */
 	struct str text;
 };
 void store_save_generation(struct store *store, struct store_save_generation *op);
 
 struct breaker_row {
-	struct str key, state;           /* closed, open, half-open */
+	struct str key, state; /* closed, open, half-open */
 	int64_t until_ms;
 	uint32_t failures, successes;
 };
@@ -313,10 +318,10 @@ void store_reader_close(struct store_reader *reader);
 
 struct store_filter { /* empty or 0: everything */
 	struct str tenant, connection, type, subject, correlation, pipeline;
-	uint32_t states;                 /* bit mask of 1 << enum job_state or inbox_state */
+	uint32_t states; /* bit mask of 1 << enum job_state or inbox_state */
 	int64_t since_ms, until_ms;
-	struct id before;                /* paging: newest first, continue behind this one */
-	size_t limit;                    /* 0: 50 */
+	struct id before; /* paging: newest first, continue behind this one */
+	size_t limit;     /* 0: 50 */
 };
 /* Rows live in the arena. Tenant handling is in the filter: a caller that acts for one tenant
  * sets it, and gets nothing of another. Bodies are unsealed. */
@@ -334,11 +339,12 @@ int store_list_breakers(struct error *, struct store_reader *, struct arena *,
 	struct breaker_row **rows, size_t *count);
 int store_get_checkpoint(struct error *, struct store_reader *, struct str connection,
 	struct str op, struct arena *, struct str *value); /* E_NOTFOUND: none yet */
-int store_get_generation(struct error *, struct store_reader *, uint64_t generation,
-	struct arena *, struct str *text);
+int store_get_generation(struct error *, struct store_reader *, uint64_t generation, struct arena *,
+	struct str *text);
 
-/* Everything that shares a correlation with id (of an inbox row, event, job, attempt, or a call id, or
- * a booking uid, or at least 8 characters of an id's beginning or, E_CONFLICT if ambiguous, end). */
+/* Everything that shares a correlation with id (of an inbox row, event, job, attempt, or a call id,
+ * or a booking uid, or at least 8 characters of an id's beginning or, E_CONFLICT if ambiguous,
+ * end). */
 struct story {
 	struct inbox_row *inbox;
 	size_t inbox_count;

@@ -1,0 +1,23 @@
+/* columns.h - the columns of each row, in the order in which rows.c reads them. */
+#ifndef STORE_COLUMNS_H
+#define STORE_COLUMNS_H
+
+#define INBOX_COLUMNS                                                                              \
+	"inbox.id, inbox.tenant, inbox.connection, inbox.route, inbox.method, inbox.path, "        \
+	"inbox.correlation, inbox.received_ms, inbox.state, inbox.reason, inbox.kills"
+#define RAW_COLUMNS "inbox.lock, inbox_raw.sealed"
+#define EVENT_COLUMNS                                                                              \
+	"event.id, event.inbox, event.job, event.tenant, event.connection, event.type, "           \
+	"event.dedupe, event.subject, event.also, event.regarding, event.data, "                   \
+	"event.correlation, event.at_ms, event.received_ms, event.lock, event.person"
+#define JOB_COLUMNS                                                                                \
+	"job.id, job.event, job.tenant, job.pipeline, job.connection, job.op, job.input, "         \
+	"job.dedupe, job.order_key, job.cancel_on, job.subject, job.key, job.correlation, "        \
+	"job.state, job.strict, job.due_ms, job.created_ms, job.updated_ms, job.generation, "      \
+	"job.step, job.tries, job.absent, job.kills, job.sent, job.progress, job.reason, job.fail"
+#define ATTEMPT_COLUMNS                                                                            \
+	"attempt.id, job.id, attempt.kind, attempt.step, attempt.number, attempt.name, "           \
+	"attempt.outcome, attempt.method, attempt.url, attempt.status, attempt.started_ms, "       \
+	"attempt.took_us, attempt.note, attempt.lock, attempt.sealed"
+
+#endif

@@ -1,0 +1,168 @@
+/* engine.h - the inside of the SQLite engine, for the files of this room only.
+ *
+ * Writing: submit() seals what must be sealed on the caller's thread and queues the operation; the
+ * writer (queue.c) takes all that is queued, runs each operation's run() in one transaction, and
+ * calls done() after the commit. What run() changes outside the database (claims) is noted in an
+ * undo list, because the commit may fail.
+ */
+#ifndef STORE_ENGINE_H
+#define STORE_ENGINE_H
+
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "store/conn.h"
+#include "store/seal.h"
+#include "store/store.h"
+
+/* Jobs in the callers' hands, by seq. Open addressing; 0 is an empty place. */
+struct claims {
+	int64_t *slots;
+	size_t capacity, count;
+	struct claim_change {
+		int64_t seq;
+		bool added;
+	} * undo;
+	size_t undo_count, undo_capacity;
+	int64_t floor_ms; /* every READY or WAITING job that was due before this is claimed */
+};
+
+struct queue {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct store_op *first, **last;
+	bool sleeping, stopping, settle; /* settle: finish the checkpoint between two groups */
+};
+
+struct checkpointer {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool wanted, stopping, started;
+	struct conn conn;
+};
+
+struct store {
+	char directory[4000];
+	int lock_fd;
+	bool read_only, writing; /* writing: the writer's thread was started */
+	unsigned max_group;
+	struct keys *keys;
+	struct conn conn;      /* the writer's */
+	struct arena *scratch; /* the writer's, emptied before each operation */
+	struct claims claims;  /* the writer's */
+	struct queue queue;
+	struct checkpointer checkpointer;
+	pthread_t writer;
+};
+
+/* ---- queue.c ---- */
+int queue_start(struct error *error, struct store *store);
+void queue_stop(struct store *store);
+/* run NULL: the operation has failed already, result says how; only done() is left. */
+void queue_submit(
+	struct store *store, struct store_op *op, int (*run)(struct store *, struct store_op *));
+
+/* ---- checkpoint.c ---- */
+int checkpoint_start(struct error *error, struct store *store, const char *path);
+void checkpoint_stop(struct store *store);
+void checkpoint_after_group(struct store *store, int wal_pages); /* the writer's thread */
+void checkpoint_settle(struct store *store);                     /* the writer's thread */
+
+/* ---- claim.c: the writer's thread only ---- */
+bool claims_have(const struct claims *claims, int64_t seq);
+int claims_add(struct error *error, struct claims *claims, int64_t seq);
+int claims_drop(struct error *error, struct claims *claims, int64_t seq);
+void claims_lower(struct claims *claims, int64_t due_ms); /* an unclaimed job is due then */
+size_t claims_mark(const struct claims *claims);
+void claims_undo(struct claims *claims, size_t mark);
+void claims_keep(struct claims *claims); /* the commit is on disk: forget the undo list */
+void claims_finish(struct claims *claims);
+
+/* ---- prepare.c: what is sealed on the submitting thread ---- */
+struct sealed_piece {
+	uint8_t lock[SEAL_LOCK];
+	const uint8_t *bytes; /* NULL: there was nothing to seal */
+	size_t len;
+};
+struct sealed { /* one malloc */
+	size_t count;
+	struct sealed_piece piece[];
+};
+/* 0, or sets op->result and op->error. Pieces: */
+int prepare_inbox(struct store *store, struct store_op *op, const struct inbox_row *row); /* 0 */
+/* attempts, then per event its person and its appointment's person, then the own appointment's */
+struct prepare {
+	struct id job; /* the attempts' */
+	struct str tenant;
+	const struct attempt_row *attempts;
+	size_t attempt_count;
+	struct event_change *events;
+	size_t event_count;
+	struct job_row *jobs;
+	size_t job_count;
+	const struct appointment_row *appointment;
+};
+int prepare_change(struct store *store, struct store_op *op, const struct prepare *what);
+void stmt_sealed(
+	struct stmt *stmt, const struct sealed_piece *piece); /* lock and bytes, or NULLs */
+const struct sealed_piece *sealed_piece(const struct store_op *op, size_t index);
+
+struct seal_place place_of(const char *table, const struct id *id);
+struct str row_name(struct arena *arena, struct str tenant, struct str connection, struct str key);
+
+/* ---- turn.c: who may run, by order key ---- */
+struct job_now { /* a stored job, as far as rules need it; text in the scratch arena */
+	int64_t seq;
+	struct str tenant, order_key, key, closed;
+	enum job_state state;
+	bool strict, sent;
+};
+/* 0 with seq 0: no such job. */
+int job_find(struct error *error, struct store *store, const struct id *id, struct job_now *now);
+bool turn_holds(enum job_state state, bool strict);
+/* May a new job run, or is somebody before it? */
+int turn_taken(struct error *error, struct store *store, struct str tenant, struct str order_key,
+	bool *taken);
+/* Has another job than this the key? */
+int turn_held(struct error *error, struct store *store, const struct job_now *now, bool *held);
+/* now has let go: the oldest that queues may run, unless another one has the key. */
+int turn_pass(
+	struct error *error, struct store *store, const struct job_now *now, uint32_t *promoted);
+
+/* ---- event.c, job.c, attempt.c, project.c: parts of operations ---- */
+/* piece: index of the event's first sealed piece. */
+int event_apply(struct error *error, struct store *store, const struct store_op *op,
+	struct event_change *change, size_t piece, bool claim);
+int job_insert(struct error *error, struct store *store, struct job_row *row, bool claim);
+int job_insert_all(
+	struct error *error, struct store *store, struct job_row *jobs, size_t count, bool claim);
+int job_close_regarded(struct error *error, struct store *store, const struct event_row *event,
+	struct str closes, uint32_t *closed);
+int job_cancel(struct error *error, struct store *store, const struct event_row *event,
+	uint32_t *cancelled);
+/* A job that cannot be read, for a person; *why is the reason, and cleared. */
+int job_park(struct store *store, const struct id *id, struct error *why);
+/* now, as stored: answered by an event. */
+int job_close(
+	struct error *error, struct store *store, const struct job_now *now, struct str closes);
+int job_keep_closed(struct error *error, struct store *store, int64_t seq, struct str closes);
+int job_recover(struct error *error, struct store *store); /* at start */
+int attempt_insert(struct error *error, struct store *store, int64_t job, struct str tenant,
+	const struct attempt_row *row, const struct sealed_piece *sealed);
+int call_merge(struct error *error, struct store *store, const struct call_row *row);
+int checkpoint_save(struct error *error, struct store *store, const struct checkpoint_row *row);
+int appointment_merge(struct error *error, struct store *store, const struct appointment_row *row,
+	const struct sealed_piece *person);
+
+/* ---- rows.c: columns as listed in columns.h ---- */
+void read_inbox(struct stmt *stmt, struct arena *arena, struct inbox_row *row);
+int read_raw(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
+	struct inbox_row *row);
+int read_event(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
+	struct event_row *row);
+void read_job(struct stmt *stmt, struct arena *arena, struct job_row *row);
+int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
+	struct attempt_row *row);
+
+#endif

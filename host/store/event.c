@@ -1,0 +1,72 @@
+/* event.c - what happened, with all that it causes, or nothing of it if it is a repeat. The
+ * writer's thread. */
+#include "store/engine.h"
+
+static const struct query q_insert = {Q_EVENT_INSERT,
+	"INSERT INTO event (id, inbox, job, tenant, connection, type, dedupe, subject, also, "
+	"regarding, data, correlation, at_ms, received_ms, lock, person) "
+	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+	"ON CONFLICT (connection, dedupe) WHERE dedupe <> '' DO NOTHING"};
+
+static int insert(struct error *error, struct store *store, const struct event_row *row,
+	const struct sealed_piece *person)
+{
+	struct stmt stmt;
+
+	stmt_begin(&stmt, &store->conn, &q_insert);
+	stmt_id(&stmt, &row->id);
+	stmt_id(&stmt, &row->inbox);
+	stmt_id(&stmt, &row->job);
+	stmt_text(&stmt, row->tenant);
+	stmt_text(&stmt, row->connection);
+	stmt_text(&stmt, row->type);
+	stmt_text(&stmt, row->dedupe);
+	stmt_text(&stmt, row->subject);
+	stmt_text(&stmt, row->also);
+	stmt_text(&stmt, row->regarding);
+	stmt_text(&stmt, row->data);
+	stmt_text(&stmt, row->correlation);
+	stmt_i64(&stmt, row->at_ms);
+	stmt_i64(&stmt, row->received_ms);
+	stmt_sealed(&stmt, person);
+	return stmt_done(error, &stmt);
+}
+
+static void nothing_of_it(struct event_change *change)
+{
+	size_t i;
+
+	change->closed = change->cancelled = 0;
+	for (i = 0; i < change->job_count; i++) {
+		change->jobs[i].state = 0;
+		change->jobs[i].claimed = false;
+	}
+}
+
+int event_apply(struct error *error, struct store *store, const struct store_op *op,
+	struct event_change *change, size_t piece, bool claim)
+{
+	const struct event_row *row = change->row;
+	int rc;
+
+	nothing_of_it(change);
+	rc = insert(error, store, row, sealed_piece(op, piece));
+	if (rc)
+		return rc;
+	change->repeat = !sqlite3_changes(store->conn.db);
+	if (change->repeat)
+		return 0;
+	/* First what it ends, then what it begins: a moved booking drops the old reminder and sets
+	 * the new one. */
+	rc = job_cancel(error, store, row, &change->cancelled);
+	if (!rc)
+		rc = job_close_regarded(error, store, row, change->closes, &change->closed);
+	if (!rc && change->call)
+		rc = call_merge(error, store, change->call);
+	if (!rc && change->appointment)
+		rc = appointment_merge(
+			error, store, change->appointment, sealed_piece(op, piece + 1));
+	if (!rc)
+		rc = job_insert_all(error, store, change->jobs, change->job_count, claim);
+	return rc;
+}

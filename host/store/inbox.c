@@ -1,0 +1,249 @@
+/* inbox.c - webhooks as they came, and what they meant. Never changes raw bytes. The writer's
+ * thread, but for the sealing. */
+#include "store/engine.h"
+
+#include <string.h>
+
+#include "store/columns.h"
+
+static const struct query q_insert = {Q_INBOX_INSERT,
+	"INSERT INTO inbox (id, tenant, connection, route, method, path, correlation, received_ms, "
+	"state, reason, kills, lock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+static const struct query q_raw = {
+	Q_INBOX_RAW, "INSERT INTO inbox_raw (seq, sealed) VALUES (?1, ?2)"};
+static const struct query q_find = {
+	Q_INBOX_FIND, "SELECT seq, state, tenant, lock FROM inbox WHERE id = ?1"};
+static const struct query q_mark = {Q_INBOX_MARK,
+	"UPDATE inbox SET state = ?1, reason = ?2, kills = ?3, tenant = ?4 WHERE seq = ?5"};
+static const struct query q_lock = {Q_INBOX_LOCK, "UPDATE inbox SET lock = ?1 WHERE seq = ?2"};
+static const struct query q_pending = {Q_INBOX_PENDING,
+	"SELECT inbox.seq, " INBOX_COLUMNS ", " RAW_COLUMNS
+	" FROM inbox JOIN inbox_raw ON inbox_raw.seq = inbox.seq "
+	"WHERE state = 1 AND state IN (1, 3) "
+	"AND inbox.seq > coalesce((SELECT seq FROM inbox WHERE id = ?1), 0) "
+	"ORDER BY inbox.seq"};
+
+/* ---- first commit -------------------------------------------------------------------------------
+ */
+
+static int run_append(struct store *store, struct store_op *base)
+{
+	const struct inbox_row *row = ((struct store_append_inbox *)base)->row;
+	const struct sealed_piece *raw = sealed_piece(base, 0);
+	struct stmt stmt;
+	int rc;
+
+	stmt_begin(&stmt, &store->conn, &q_insert);
+	stmt_id(&stmt, &row->id);
+	stmt_text(&stmt, row->tenant);
+	stmt_text(&stmt, row->connection);
+	stmt_text(&stmt, row->route);
+	stmt_text(&stmt, row->method);
+	stmt_text(&stmt, row->path);
+	stmt_text(&stmt, row->correlation);
+	stmt_i64(&stmt, row->received_ms);
+	stmt_i64(&stmt, row->state ? row->state : INBOX_NEW);
+	stmt_text(&stmt, row->reason);
+	stmt_i64(&stmt, row->kills);
+	stmt_blob(&stmt, raw->lock, sizeof(raw->lock));
+	rc = stmt_done(&base->error, &stmt);
+	if (rc)
+		return rc;
+	stmt_begin(&stmt, &store->conn, &q_raw);
+	stmt_i64(&stmt, sqlite3_last_insert_rowid(store->conn.db));
+	stmt_blob(&stmt, raw->bytes, raw->len);
+	return stmt_done(&base->error, &stmt);
+}
+
+void store_append_inbox(struct store *store, struct store_append_inbox *op)
+{
+	int rc = prepare_inbox(store, &op->op, op->row);
+
+	queue_submit(store, &op->op, rc ? NULL : run_append);
+}
+
+/* ---- second commit ------------------------------------------------------------------------------
+ */
+
+struct found {
+	int64_t seq; /* 0: not there */
+	enum inbox_state state;
+	struct str tenant, lock;
+};
+
+static int find(struct error *error, struct store *store, const struct id *id, struct found *found)
+{
+	struct stmt stmt;
+	int rc;
+
+	memset(found, 0, sizeof(*found));
+	stmt_begin(&stmt, &store->conn, &q_find);
+	stmt_id(&stmt, id);
+	rc = stmt_step(error, &stmt);
+	if (rc == 1) {
+		found->seq = col_i64(&stmt);
+		found->state = (enum inbox_state)col_i64(&stmt);
+		found->tenant = col_text(&stmt, store->scratch);
+		found->lock = col_text(&stmt, store->scratch);
+		rc = arena_failed(store->scratch) ? error_set(error, E_NOMEM, "no memory for a row")
+						  : 0;
+	} else if (rc == 0) {
+		rc = error_set(error, E_NOTFOUND, "there is no such row in the inbox");
+	}
+	stmt_end(&stmt);
+	return rc;
+}
+
+static int mark(struct error *error, struct store *store, const struct found *found,
+	enum inbox_state state, struct str reason, uint32_t kills, struct str tenant)
+{
+	struct stmt stmt;
+
+	stmt_begin(&stmt, &store->conn, &q_mark);
+	stmt_i64(&stmt, state);
+	stmt_text(&stmt, reason);
+	stmt_i64(&stmt, kills);
+	stmt_text(&stmt, tenant);
+	stmt_i64(&stmt, found->seq);
+	return stmt_done(error, &stmt);
+}
+
+/* The tenant is known now: its key wraps the row's data key, so that its destruction takes this row
+ * with it. */
+static int hand_over(
+	struct error *error, struct store *store, const struct found *found, struct str tenant)
+{
+	uint8_t lock[SEAL_LOCK];
+	struct stmt stmt;
+	int rc;
+
+	rc = seal_hand_over(error, store->keys, tenant, found->lock, lock);
+	if (rc)
+		return rc;
+	stmt_begin(&stmt, &store->conn, &q_lock);
+	stmt_blob(&stmt, lock, sizeof(lock));
+	stmt_i64(&stmt, found->seq);
+	return stmt_done(error, &stmt);
+}
+
+static int mark_finished(
+	struct error *error, struct store *store, const struct store_finish_inbox *op)
+{
+	struct found found;
+	bool new_tenant;
+	int rc;
+
+	rc = find(error, store, &op->inbox, &found);
+	if (rc)
+		return rc;
+	if (found.state != INBOX_NEW)
+		return error_set(error, E_CONFLICT, "the inbox row is finished already");
+	new_tenant = op->tenant.len && !str_eq(op->tenant, found.tenant);
+	rc = mark(error, store, &found, op->state, op->reason, op->kills,
+		new_tenant ? op->tenant : found.tenant);
+	if (!rc && new_tenant)
+		rc = hand_over(error, store, &found, op->tenant);
+	return rc;
+}
+
+static int run_finish(struct store *store, struct store_op *base)
+{
+	struct store_finish_inbox *op = (struct store_finish_inbox *)base;
+	struct error *error = &base->error;
+	size_t i;
+	int rc;
+
+	rc = mark_finished(error, store, op);
+	for (i = 0; i < op->event_count && !rc; i++)
+		rc = event_apply(error, store, base, &op->events[i], 2 * i, op->claim);
+	return rc ? rc : job_insert_all(error, store, op->jobs, op->job_count, op->claim);
+}
+
+void store_finish_inbox(struct store *store, struct store_finish_inbox *op)
+{
+	struct prepare what = {
+		.events = op->events,
+		.event_count = op->event_count,
+		.jobs = op->jobs,
+		.job_count = op->job_count,
+	};
+	int rc = prepare_change(store, &op->op, &what);
+
+	queue_submit(store, &op->op, rc ? NULL : run_finish);
+}
+
+/* ---- after a restart
+ * ------------------------------------------------------------------------------ */
+
+/* An unreadable row must not keep the others waiting: it is left to a person. */
+static int read_pending(
+	struct error *error, struct store *store, struct stmt *stmt, struct store_pending_inbox *op)
+{
+	struct inbox_row *row = &op->rows[op->count];
+	struct found found = {.seq = col_i64(stmt)};
+	int rc;
+
+	read_inbox(stmt, op->arena, row);
+	rc = read_raw(error, store->keys, stmt, op->arena, row);
+	if (rc == E_CORRUPT && !store->conn.broken) {
+		struct error why = *error;
+		*error = (struct error){0};
+		return mark(error, store, &found, INBOX_PARKED, str_of(why.text), row->kills,
+			row->tenant);
+	}
+	op->count += !rc;
+	return rc;
+}
+
+static int run_pending(struct store *store, struct store_op *base)
+{
+	struct store_pending_inbox *op = (struct store_pending_inbox *)base;
+	struct error *error = &base->error;
+	struct stmt stmt;
+	int rc = 1;
+
+	op->count = 0;
+	op->rows = arena_alloc(op->arena, (op->limit ? op->limit : 1) * sizeof(*op->rows));
+	if (!op->rows)
+		return error_set(error, E_NOMEM, "no memory for the pending rows");
+	stmt_begin(&stmt, &store->conn, &q_pending);
+	stmt_id(&stmt, &op->after);
+	while (rc >= 0 && op->count < op->limit && (rc = stmt_step(error, &stmt)) == 1) {
+		int failed = read_pending(error, store, &stmt, op);
+		if (failed)
+			rc = failed;
+	}
+	stmt_end(&stmt);
+	if (rc >= 0 && arena_failed(op->arena))
+		rc = error_set(error, E_NOMEM, "no memory for the pending rows");
+	return rc < 0 ? rc : 0;
+}
+
+void store_pending_inbox(struct store *store, struct store_pending_inbox *op)
+{
+	op->op.sealed = NULL;
+	queue_submit(store, &op->op, run_pending);
+}
+
+/* ---- again
+ * ------------------------------------------------------------------------------------------ */
+
+static int run_replay(struct store *store, struct store_op *base)
+{
+	struct store_replay_inbox *op = (struct store_replay_inbox *)base;
+	struct found found;
+	int rc;
+
+	rc = find(&base->error, store, &op->inbox, &found);
+	if (rc)
+		return rc;
+	if (found.state == INBOX_NEW)
+		return error_set(&base->error, E_CONFLICT, "the inbox row is still in work");
+	return mark(&base->error, store, &found, INBOX_NEW, STR(""), 0, found.tenant);
+}
+
+void store_replay_inbox(struct store *store, struct store_replay_inbox *op)
+{
+	op->op.sealed = NULL;
+	queue_submit(store, &op->op, run_replay);
+}

@@ -1,0 +1,374 @@
+/* list.c - lists for people: filtered, newest first. Never reads a row of another tenant than the
+ * filter's. The reader's thread. */
+#include "store/reader.h"
+
+#include <string.h>
+
+#include "store/columns.h"
+
+#define LIMIT_DEFAULT 50
+#define BINDS_MAX 12
+
+struct query_text { /* a statement being put together; only words of ours are in the text */
+	struct buf sql;
+	struct bind {
+		enum { NUMBER, TEXT, BLOB } type;
+		struct str text;
+		int64_t number;
+	} binds[BINDS_MAX];
+	size_t bind_count;
+};
+
+static void query_init(struct query_text *query)
+{
+	memset(query, 0, sizeof(*query));
+	buf_init(&query->sql, 4096);
+}
+
+static void bind_text(struct query_text *query, struct str text)
+{
+	query->binds[query->bind_count++] = (struct bind){.type = TEXT, .text = text};
+}
+
+static void bind_number(struct query_text *query, int64_t number)
+{
+	query->binds[query->bind_count++] = (struct bind){.type = NUMBER, .number = number};
+}
+
+static void and_text(struct query_text *query, const char *column, struct str value)
+{
+	if (!value.len)
+		return;
+	buf_printf(&query->sql, " AND %s = ?", column);
+	bind_text(query, value);
+}
+
+/* A partial index is only used by a query that says its condition. */
+static void and_indexed(struct query_text *query, const char *column, struct str value)
+{
+	and_text(query, column, value);
+	if (value.len)
+		buf_printf(&query->sql, " AND %s <> ''", column);
+}
+
+static void and_time(
+	struct query_text *query, const char *column, const struct store_filter *filter)
+{
+	if (filter->since_ms) {
+		buf_printf(&query->sql, " AND %s >= ?", column);
+		bind_number(query, filter->since_ms);
+	}
+	if (filter->until_ms) {
+		buf_printf(&query->sql, " AND %s < ?", column);
+		bind_number(query, filter->until_ms);
+	}
+}
+
+static void and_before(struct query_text *query, const char *table, const struct id *before)
+{
+	if (id_is_zero(before))
+		return;
+	buf_printf(&query->sql, " AND seq < (SELECT seq FROM %s WHERE id = ?)", table);
+	query->binds[query->bind_count++] =
+		(struct bind){.type = BLOB, .text = {(const char *)before->b, sizeof(before->b)}};
+}
+
+static void and_states(struct query_text *query, uint32_t states)
+{
+	const char *comma = "";
+	int state;
+
+	if (!states)
+		return;
+	buf_add_text(&query->sql, " AND state IN (");
+	for (state = 0; state < 32; state++)
+		if (states & UINT32_C(1) << state) {
+			buf_printf(&query->sql, "%s%d", comma, state);
+			comma = ", ";
+		}
+	buf_add_text(&query->sql, ")");
+}
+
+static void end_list(struct query_text *query, const char *table, const struct store_filter *filter)
+{
+	buf_printf(&query->sql, " ORDER BY seq DESC LIMIT ?) ORDER BY %s.seq DESC", table);
+	bind_number(query, filter->limit ? (int64_t)filter->limit : LIMIT_DEFAULT);
+}
+
+static int begin(struct error *error, struct store_reader *reader, struct query_text *query,
+	struct stmt *stmt)
+{
+	size_t i;
+
+	if (query->sql.failed) {
+		buf_finish(&query->sql);
+		return error_set(error, E_NOMEM, "no memory to list");
+	}
+	reader->conn.broken = false;
+	stmt_begin_sql(stmt, &reader->conn, query->sql.ptr);
+	buf_finish(&query->sql);
+	for (i = 0; i < query->bind_count; i++) {
+		const struct bind *bind = &query->binds[i];
+		if (bind->type == NUMBER)
+			stmt_i64(stmt, bind->number);
+		else if (bind->type == BLOB)
+			stmt_blob(stmt, bind->text.ptr, bind->text.len);
+		else
+			stmt_text(stmt, bind->text);
+	}
+	return 0;
+}
+
+static int end(struct error *error, struct stmt *stmt, struct arena *arena, int rc)
+{
+	stmt_end(stmt);
+	if (rc >= 0 && arena_failed(arena))
+		rc = error_set(error, E_NOMEM, "more rows than there is memory for: ask for fewer");
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- the lists ---------------------------------------------------------------------------------
+ */
+
+int store_list_inbox(struct error *error, struct store_reader *reader,
+	const struct store_filter *filter, struct arena *arena, struct inbox_row **rows,
+	size_t *count)
+{
+	const uint32_t open = 1u << INBOX_NEW | 1u << INBOX_PARKED;
+	struct query_text query;
+	struct stmt stmt;
+	int rc;
+
+	*rows = NULL;
+	*count = 0;
+	query_init(&query);
+	buf_add_text(&query.sql,
+		"SELECT " INBOX_COLUMNS " FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE 1");
+	and_text(&query, "tenant", filter->tenant);
+	and_text(&query, "connection", filter->connection);
+	and_text(&query, "correlation", filter->correlation);
+	and_states(&query, filter->states);
+	if (filter->states && !(filter->states & ~open))
+		buf_add_text(&query.sql, " AND state IN (1, 3)"); /* as the index says it */
+	and_time(&query, "received_ms", filter);
+	and_before(&query, "inbox", &filter->before);
+	end_list(&query, "inbox", filter);
+	rc = begin(error, reader, &query, &stmt);
+	if (rc)
+		return rc;
+	while ((rc = stmt_step(error, &stmt)) == 1 &&
+		(*rows = rows_more(arena, *rows, count, sizeof(**rows))))
+		read_inbox(&stmt, arena, *rows + *count - 1);
+	return end(error, &stmt, arena, rc);
+}
+
+int store_list_events(struct error *error, struct store_reader *reader,
+	const struct store_filter *filter, struct arena *arena, struct event_row **rows,
+	size_t *count)
+{
+	struct query_text query;
+	struct event_row *row;
+	struct stmt stmt;
+	int rc;
+
+	*rows = NULL;
+	*count = 0;
+	query_init(&query);
+	buf_add_text(&query.sql,
+		"SELECT " EVENT_COLUMNS " FROM event WHERE seq IN (SELECT seq FROM event WHERE 1");
+	and_text(&query, "tenant", filter->tenant);
+	and_text(&query, "connection", filter->connection);
+	and_text(&query, "type", filter->type);
+	and_indexed(&query, "subject", filter->subject);
+	and_indexed(&query, "correlation", filter->correlation);
+	and_time(&query, "received_ms", filter);
+	and_before(&query, "event", &filter->before);
+	end_list(&query, "event", filter);
+	rc = begin(error, reader, &query, &stmt);
+	if (rc)
+		return rc;
+	while ((rc = stmt_step(error, &stmt)) == 1 &&
+		(*rows = rows_more(arena, *rows, count, sizeof(*row)))) {
+		row = *rows + *count - 1;
+		rc = read_event(error, reader->keys, &stmt, arena, row);
+		rc = allow_unreadable(reader, error, rc, &row->unreadable);
+		if (rc)
+			break;
+	}
+	return end(error, &stmt, arena, rc);
+}
+
+static void and_event_type(struct query_text *query, struct str type)
+{
+	if (!type.len)
+		return;
+	buf_add_text(&query->sql, " AND event IN (SELECT id FROM event WHERE event.id = job.event "
+				  "AND event.type = ?)");
+	bind_text(query, type);
+}
+
+int store_list_jobs(struct error *error, struct store_reader *reader,
+	const struct store_filter *filter, struct arena *arena, struct job_row **rows,
+	size_t *count)
+{
+	struct query_text query;
+	struct stmt stmt;
+	int rc;
+
+	*rows = NULL;
+	*count = 0;
+	query_init(&query);
+	buf_add_text(&query.sql,
+		"SELECT " JOB_COLUMNS " FROM job WHERE seq IN (SELECT seq FROM job WHERE 1");
+	and_text(&query, "tenant", filter->tenant);
+	and_text(&query, "connection", filter->connection);
+	and_text(&query, "pipeline", filter->pipeline);
+	and_text(&query, "subject", filter->subject);
+	and_indexed(&query, "correlation", filter->correlation);
+	and_event_type(&query, filter->type);
+	and_states(&query, filter->states);
+	if (filter->states && !(filter->states & 1u << JOB_DONE))
+		buf_add_text(&query.sql, " AND state <> 6"); /* as the index says it */
+	and_time(&query, "created_ms", filter);
+	and_before(&query, "job", &filter->before);
+	end_list(&query, "job", filter);
+	rc = begin(error, reader, &query, &stmt);
+	if (rc)
+		return rc;
+	while ((rc = stmt_step(error, &stmt)) == 1 &&
+		(*rows = rows_more(arena, *rows, count, sizeof(**rows))))
+		read_job(&stmt, arena, *rows + *count - 1);
+	return end(error, &stmt, arena, rc);
+}
+
+/* ---- projections: by time
+ * ------------------------------------------------------------------------ */
+
+static void end_by_time(
+	struct query_text *query, const char *column, const struct store_filter *filter)
+{
+	buf_printf(&query->sql, " ORDER BY %s DESC, seq DESC LIMIT ?", column);
+	bind_number(query, filter->limit ? (int64_t)filter->limit : LIMIT_DEFAULT);
+}
+
+static int read_call(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	struct arena *arena, struct call_row *row)
+{
+	struct seal_place place = {"call", {"", 0}};
+	struct str lock, sealed, parts[4] = {STR(""), STR(""), STR(""), STR("")};
+	int rc;
+
+	row->tenant = col_text(stmt, arena);
+	row->connection = col_text(stmt, arena);
+	row->call_id = col_text(stmt, arena);
+	row->rank = (uint32_t)col_i64(stmt);
+	row->direction = col_text(stmt, arena);
+	row->status = col_text(stmt, arena);
+	row->agent = col_text(stmt, arena);
+	row->started_ms = col_i64(stmt);
+	row->ended_ms = col_i64(stmt);
+	lock = col_str(stmt);
+	sealed = col_str(stmt);
+	place.row = row_name(arena, row->tenant, row->connection, row->call_id);
+	rc = seal_open(error, reader->keys, place, lock, sealed, arena, parts, 4);
+	rc = allow_unreadable(reader, error, rc, &row->unreadable);
+	row->from = parts[0];
+	row->to = parts[1];
+	row->person = parts[2];
+	row->data = parts[3];
+	return rc;
+}
+
+int store_list_calls(struct error *error, struct store_reader *reader,
+	const struct store_filter *filter, struct arena *arena, struct call_row **rows,
+	size_t *count)
+{
+	struct query_text query;
+	struct call_row *row;
+	struct stmt stmt;
+	int rc;
+
+	*rows = NULL;
+	*count = 0;
+	query_init(&query);
+	buf_add_text(&query.sql,
+		"SELECT tenant, connection, call_id, rank, direction, status, agent, "
+		"started_ms, ended_ms, lock, sealed FROM call WHERE 1");
+	and_text(&query, "tenant", filter->tenant);
+	and_text(&query, "connection", filter->connection);
+	and_text(&query, "call_id", filter->subject);
+	and_time(&query, "started_ms", filter);
+	end_by_time(&query, "started_ms", filter);
+	rc = begin(error, reader, &query, &stmt);
+	if (rc)
+		return rc;
+	while ((rc = stmt_step(error, &stmt)) == 1 &&
+		(*rows = rows_more(arena, *rows, count, sizeof(*row)))) {
+		row = *rows + *count - 1;
+		rc = read_call(error, reader, &stmt, arena, row);
+		if (rc)
+			break;
+	}
+	return end(error, &stmt, arena, rc);
+}
+
+static int read_appointment(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	struct arena *arena, struct appointment_row *row)
+{
+	struct seal_place place = {"appointment", {"", 0}};
+	struct str lock, person;
+	int rc = 0;
+
+	row->tenant = col_text(stmt, arena);
+	row->connection = col_text(stmt, arena);
+	row->uid = col_text(stmt, arena);
+	row->rescheduled_from = col_text(stmt, arena);
+	row->status = col_text(stmt, arena);
+	row->start_ms = col_i64(stmt);
+	row->end_ms = col_i64(stmt);
+	row->changed_ms = col_i64(stmt);
+	row->event_type = col_text(stmt, arena);
+	row->host = col_text(stmt, arena);
+	row->key = col_text(stmt, arena);
+	row->person = STR("");
+	lock = col_str(stmt);
+	person = col_str(stmt);
+	place.row = row_name(arena, row->tenant, row->connection, row->uid);
+	if (lock.ptr)
+		rc = seal_open(error, reader->keys, place, lock, person, arena, &row->person, 1);
+	return allow_unreadable(reader, error, rc, &row->unreadable);
+}
+
+int store_list_appointments(struct error *error, struct store_reader *reader,
+	const struct store_filter *filter, struct arena *arena, struct appointment_row **rows,
+	size_t *count)
+{
+	struct query_text query;
+	struct appointment_row *row;
+	struct stmt stmt;
+	int rc;
+
+	*rows = NULL;
+	*count = 0;
+	query_init(&query);
+	buf_add_text(&query.sql,
+		"SELECT tenant, connection, uid, rescheduled_from, status, start_ms, "
+		"end_ms, changed_ms, event_type, host, key, lock, person "
+		"FROM appointment WHERE 1");
+	and_text(&query, "tenant", filter->tenant);
+	and_text(&query, "connection", filter->connection);
+	and_text(&query, "uid", filter->subject);
+	and_time(&query, "start_ms", filter);
+	end_by_time(&query, "start_ms", filter);
+	rc = begin(error, reader, &query, &stmt);
+	if (rc)
+		return rc;
+	while ((rc = stmt_step(error, &stmt)) == 1 &&
+		(*rows = rows_more(arena, *rows, count, sizeof(*row)))) {
+		row = *rows + *count - 1;
+		rc = read_appointment(error, reader, &stmt, arena, row);
+		if (rc)
+			break;
+	}
+	return end(error, &stmt, arena, rc);
+}

@@ -1,0 +1,281 @@
+/* outcome.c - jobs that change by something other than their own run: an event answers or cancels
+ * them, a person decides. Never touches a job in the callers' hands; what an event says about one
+ * is kept beside it. The writer's thread. */
+#include "store/engine.h"
+
+#include "base/clock.h"
+
+static const struct query q_regarded = {Q_JOB_REGARDED,
+	"SELECT id FROM job WHERE key = ?1 AND tenant = ?2 "
+	"AND state IN (1, 2, 3, 4) AND (sent = 1 OR state = 4)"};
+static const struct query q_keep_closed = {
+	Q_JOB_KEEP_CLOSED, "UPDATE job SET closed = ?1 WHERE seq = ?2"};
+static const struct query q_close = {Q_JOB_CLOSE,
+	"UPDATE job SET state = ?1, sent = 0, due_ms = min(due_ms, ?2), closed = '', "
+	"progress = json_set(CASE WHEN NOT json_valid(progress) THEN '{}' "
+	"WHEN json_type(progress) <> 'object' THEN '{}' ELSE progress END, "
+	"'$.closed', json(?3)) WHERE seq = ?4"};
+static const struct query q_to_cancel = {Q_JOB_TO_CANCEL,
+	"SELECT seq, id FROM job WHERE tenant = ?1 AND subject = ?2 AND cancel_on <> '' "
+	"AND state IN (1, 2, 3) AND seq > ?4 "
+	"AND instr(' ' || cancel_on || ' ', ' ' || ?3 || ' ') > 0 ORDER BY seq LIMIT 1"};
+static const struct query q_cancel = {
+	Q_JOB_CANCEL, "UPDATE job SET state = 7, reason = 'cancelled by ' || ?1 WHERE seq = ?2"};
+static const struct query q_decide = {Q_JOB_DECIDE,
+	"UPDATE job SET state = ?1, tries = 0, absent = 0, kills = 0, fail = '', "
+	"due_ms = ?2, updated_ms = ?2, reason = ?3, sent = sent AND NOT ?4 WHERE seq = ?5"};
+static const struct query q_park = {
+	Q_JOB_PARK, "UPDATE job SET state = 4, reason = ?1 WHERE seq = ?2"};
+static const struct query q_closed = {
+	Q_JOB_CLOSED, "SELECT id FROM job WHERE closed <> '' LIMIT 1"};
+
+/* ---- answered by an event ---------------------------------------------------------------------
+ */
+
+int job_keep_closed(struct error *error, struct store *store, int64_t seq, struct str closes)
+{
+	struct stmt stmt;
+
+	stmt_begin(&stmt, &store->conn, &q_keep_closed);
+	stmt_text(&stmt, closes);
+	stmt_i64(&stmt, seq);
+	return stmt_done(error, &stmt);
+}
+
+/* READY, or behind who took the key meanwhile. */
+static int back_in_line(
+	struct error *error, struct store *store, const struct job_now *now, enum job_state *state)
+{
+	bool held = false;
+	int rc = 0;
+
+	if (!turn_holds(now->state, now->strict))
+		rc = turn_held(error, store, now, &held);
+	*state = held ? JOB_QUEUED : JOB_READY;
+	return rc;
+}
+
+int job_close(
+	struct error *error, struct store *store, const struct job_now *now, struct str closes)
+{
+	int64_t now_ms = clock_now_ms();
+	enum job_state state;
+	struct stmt stmt;
+	int rc;
+
+	rc = back_in_line(error, store, now, &state);
+	if (rc)
+		return rc;
+	stmt_begin(&stmt, &store->conn, &q_close);
+	stmt_i64(&stmt, state);
+	stmt_i64(&stmt, now_ms);
+	stmt_text(&stmt, closes);
+	stmt_i64(&stmt, now->seq);
+	claims_lower(&store->claims, INT64_MIN); /* it may have been due long ago */
+	return stmt_done(error, &stmt);
+}
+
+/* seq 0: nobody is regarded. */
+static int find_one(
+	struct error *error, struct store *store, struct stmt *stmt, struct job_now *now)
+{
+	int rc = stmt_step(error, stmt);
+	struct id id = rc == 1 ? col_id(stmt) : (struct id){{0}};
+
+	stmt_end(stmt);
+	now->seq = 0;
+	return rc == 1 ? job_find(error, store, &id, now) : rc;
+}
+
+int job_close_regarded(struct error *error, struct store *store, const struct event_row *event,
+	struct str closes, uint32_t *closed)
+{
+	struct job_now now;
+	struct stmt stmt;
+	int rc;
+
+	if (!event->regarding.len || !closes.len)
+		return 0;
+	stmt_begin(&stmt, &store->conn, &q_regarded);
+	stmt_text(&stmt, event->regarding);
+	stmt_text(&stmt, event->tenant);
+	rc = find_one(error, store, &stmt, &now);
+	if (rc || !now.seq)
+		return rc;
+	if (claims_have(&store->claims, now.seq))
+		return job_keep_closed(error, store, now.seq, closes);
+	rc = job_close(error, store, &now, closes);
+	*closed += !rc;
+	return rc;
+}
+
+/* What was kept beside a job in our hands when the process ended. */
+int job_recover(struct error *error, struct store *store)
+{
+	struct job_now now;
+	struct stmt stmt;
+	int rc;
+
+	do {
+		arena_reset(store->scratch);
+		stmt_begin(&stmt, &store->conn, &q_closed);
+		rc = find_one(error, store, &stmt, &now);
+		if (rc || !now.seq)
+			return rc;
+		if (now.sent || now.state == JOB_PARKED)
+			rc = job_close(error, store, &now, now.closed);
+		else
+			rc = job_keep_closed(error, store, now.seq, STR(""));
+	} while (!rc);
+	return rc;
+}
+
+/* ---- cancelled by an event ----------------------------------------------------------------------
+ */
+
+static int drop(
+	struct error *error, struct store *store, const struct job_now *now, struct str type)
+{
+	uint32_t promoted = 0;
+	struct stmt stmt;
+	int rc;
+
+	stmt_begin(&stmt, &store->conn, &q_cancel);
+	stmt_text(&stmt, type);
+	stmt_i64(&stmt, now->seq);
+	rc = stmt_done(error, &stmt);
+	if (rc || !turn_holds(now->state, now->strict))
+		return rc;
+	return turn_pass(error, store, now, &promoted);
+}
+
+/* The next one behind after; 0: none. */
+static int to_cancel(struct error *error, struct store *store, const struct event_row *event,
+	struct str subject, int64_t *after, struct id *id)
+{
+	struct stmt stmt;
+	int rc;
+
+	stmt_begin(&stmt, &store->conn, &q_to_cancel);
+	stmt_text(&stmt, event->tenant);
+	stmt_text(&stmt, subject);
+	stmt_text(&stmt, event->type);
+	stmt_i64(&stmt, *after);
+	rc = stmt_step(error, &stmt);
+	*after = rc == 1 ? col_i64(&stmt) : 0;
+	*id = rc == 1 ? col_id(&stmt) : (struct id){{0}};
+	stmt_end(&stmt);
+	return rc < 0 ? rc : 0;
+}
+
+static int cancel_subject(struct error *error, struct store *store, const struct event_row *event,
+	struct str subject, uint32_t *cancelled)
+{
+	struct job_now now;
+	struct id id;
+	int64_t seq = 0;
+	int rc;
+
+	if (!subject.len)
+		return 0;
+	for (;;) {
+		rc = to_cancel(error, store, event, subject, &seq, &id);
+		if (rc || !seq)
+			return rc;
+		if (claims_have(&store->claims, seq))
+			continue;
+		rc = job_find(error, store, &id, &now);
+		if (!rc)
+			rc = drop(error, store, &now, event->type);
+		if (rc)
+			return rc;
+		++*cancelled;
+	}
+}
+
+int job_cancel(struct error *error, struct store *store, const struct event_row *event,
+	uint32_t *cancelled)
+{
+	int rc;
+
+	rc = cancel_subject(error, store, event, event->subject, cancelled);
+	if (rc || str_eq(event->also, event->subject))
+		return rc;
+	return cancel_subject(error, store, event, event->also, cancelled);
+}
+
+/* ---- decided by a person ------------------------------------------------------------------------
+ */
+
+static int pass_if_held(struct error *error, struct store *store, const struct job_now *now)
+{
+	uint32_t promoted = 0;
+
+	if (!turn_holds(now->state, now->strict))
+		return 0;
+	return turn_pass(error, store, now, &promoted);
+}
+
+static int decide(struct error *error, struct store *store, const struct store_decide_job *op,
+	const struct job_now *now)
+{
+	enum job_state state = JOB_DROPPED;
+	int64_t now_ms = clock_now_ms();
+	struct stmt stmt;
+	int rc = 0;
+
+	if (op->verdict != VERDICT_DROP)
+		rc = back_in_line(error, store, now, &state);
+	if (rc)
+		return rc;
+	stmt_begin(&stmt, &store->conn, &q_decide);
+	stmt_i64(&stmt, state);
+	stmt_i64(&stmt, now_ms);
+	stmt_text(&stmt, op->reason);
+	stmt_i64(&stmt, op->verdict == VERDICT_RESEND);
+	stmt_i64(&stmt, now->seq);
+	rc = stmt_done(error, &stmt);
+	claims_lower(&store->claims, now_ms);
+	return rc || state != JOB_DROPPED ? rc : pass_if_held(error, store, now);
+}
+
+static int run_decide(struct store *store, struct store_op *base)
+{
+	struct store_decide_job *op = (struct store_decide_job *)base;
+	struct job_now now;
+	int rc;
+
+	rc = job_find(&base->error, store, &op->job, &now);
+	if (rc)
+		return rc;
+	if (!now.seq)
+		return error_set(&base->error, E_NOTFOUND, "there is no such job");
+	if (now.state != JOB_DEAD && now.state != JOB_PARKED)
+		return error_set(&base->error, E_CONFLICT,
+			"the job is neither dead nor parked: there is nothing to decide");
+	return decide(&base->error, store, op, &now);
+}
+
+void store_decide_job(struct store *store, struct store_decide_job *op)
+{
+	op->op.sealed = NULL;
+	queue_submit(store, &op->op, run_decide);
+}
+
+int job_park(struct store *store, const struct id *id, struct error *why)
+{
+	struct error reason = *why;
+	struct job_now now;
+	struct stmt stmt;
+	int rc;
+
+	*why = (struct error){0};
+	rc = job_find(why, store, id, &now);
+	if (rc)
+		return rc;
+	stmt_begin(&stmt, &store->conn, &q_park);
+	stmt_text(&stmt, str_of(reason.text));
+	stmt_i64(&stmt, now.seq);
+	rc = stmt_done(why, &stmt);
+	return rc || now.strict ? rc : pass_if_held(why, store, &now);
+}

@@ -1,0 +1,127 @@
+/* rows.c - how columns become rows. Never selects anything by itself. Whichever thread owns the
+ * statement. */
+#include "store/engine.h"
+
+#include <string.h>
+
+void read_inbox(struct stmt *stmt, struct arena *arena, struct inbox_row *row)
+{
+	memset(row, 0, sizeof(*row));
+	row->id = col_id(stmt);
+	row->tenant = col_text(stmt, arena);
+	row->connection = col_text(stmt, arena);
+	row->route = col_text(stmt, arena);
+	row->method = col_text(stmt, arena);
+	row->path = col_text(stmt, arena);
+	row->correlation = col_text(stmt, arena);
+	row->received_ms = col_i64(stmt);
+	row->state = (enum inbox_state)col_i64(stmt);
+	row->reason = col_text(stmt, arena);
+	row->kills = (uint32_t)col_i64(stmt);
+}
+
+int read_raw(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
+	struct inbox_row *row)
+{
+	struct str lock = col_str(stmt), sealed = col_str(stmt), parts[3];
+	int rc;
+
+	rc = seal_open(error, keys, place_of("inbox", &row->id), lock, sealed, arena, parts, 3);
+	if (rc)
+		return rc;
+	row->query = parts[0];
+	row->headers = parts[1];
+	row->body = parts[2];
+	return 0;
+}
+
+int read_event(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
+	struct event_row *row)
+{
+	struct str lock, person;
+
+	memset(row, 0, sizeof(*row));
+	row->id = col_id(stmt);
+	row->inbox = col_id(stmt);
+	row->job = col_id(stmt);
+	row->tenant = col_text(stmt, arena);
+	row->connection = col_text(stmt, arena);
+	row->type = col_text(stmt, arena);
+	row->dedupe = col_text(stmt, arena);
+	row->subject = col_text(stmt, arena);
+	row->also = col_text(stmt, arena);
+	row->regarding = col_text(stmt, arena);
+	row->data = col_text(stmt, arena);
+	row->correlation = col_text(stmt, arena);
+	row->at_ms = col_i64(stmt);
+	row->received_ms = col_i64(stmt);
+	lock = col_str(stmt);
+	person = col_str(stmt);
+	row->person = STR("");
+	if (!lock.ptr)
+		return 0;
+	return seal_open(
+		error, keys, place_of("event", &row->id), lock, person, arena, &row->person, 1);
+}
+
+void read_job(struct stmt *stmt, struct arena *arena, struct job_row *row)
+{
+	memset(row, 0, sizeof(*row));
+	row->id = col_id(stmt);
+	row->event = col_id(stmt);
+	row->tenant = col_text(stmt, arena);
+	row->pipeline = col_text(stmt, arena);
+	row->connection = col_text(stmt, arena);
+	row->op = col_text(stmt, arena);
+	row->input = col_text(stmt, arena);
+	row->dedupe = col_text(stmt, arena);
+	row->order_key = col_text(stmt, arena);
+	row->cancel_on = col_text(stmt, arena);
+	row->subject = col_text(stmt, arena);
+	row->key = col_text(stmt, arena);
+	row->correlation = col_text(stmt, arena);
+	row->state = (enum job_state)col_i64(stmt);
+	row->strict = col_i64(stmt) != 0;
+	row->due_ms = col_i64(stmt);
+	row->created_ms = col_i64(stmt);
+	row->updated_ms = col_i64(stmt);
+	row->generation = (uint64_t)col_i64(stmt);
+	row->step = (uint32_t)col_i64(stmt);
+	row->tries = (uint32_t)col_i64(stmt);
+	row->absent = (uint32_t)col_i64(stmt);
+	row->kills = (uint32_t)col_i64(stmt);
+	row->sent = col_i64(stmt) != 0;
+	row->progress = col_text(stmt, arena);
+	row->reason = col_text(stmt, arena);
+	row->fail = col_text(stmt, arena);
+}
+
+int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
+	struct attempt_row *row)
+{
+	struct str lock, sealed, parts[2];
+	int rc;
+
+	memset(row, 0, sizeof(*row));
+	row->id = col_id(stmt);
+	row->job = col_id(stmt);
+	row->kind = (enum attempt_kind)col_i64(stmt);
+	row->step = (uint32_t)col_i64(stmt);
+	row->number = (uint32_t)col_i64(stmt);
+	row->name = col_text(stmt, arena);
+	row->outcome = col_text(stmt, arena);
+	row->method = col_text(stmt, arena);
+	row->url = col_text(stmt, arena);
+	row->status = (uint32_t)col_i64(stmt);
+	row->started_ms = col_i64(stmt);
+	row->took_us = (uint32_t)col_i64(stmt);
+	row->note = col_text(stmt, arena);
+	lock = col_str(stmt);
+	sealed = col_str(stmt);
+	rc = seal_open(error, keys, place_of("attempt", &row->id), lock, sealed, arena, parts, 2);
+	if (rc)
+		return rc;
+	row->input = parts[0];
+	row->output = parts[1];
+	return 0;
+}

@@ -1,0 +1,188 @@
+-- What happened and what to do. Every row is found by its id (made by the host); seq is the order
+-- in which rows came and what other tables point at. Sealed bytes lie beside a "lock": their data
+-- key, wrapped by a key of the key store.
+
+CREATE TABLE meta (
+	name TEXT PRIMARY KEY,
+	value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One webhook as it came. The raw bytes are a table of their own, so that marking a row done does
+-- not write them again.
+CREATE TABLE inbox (
+	seq INTEGER PRIMARY KEY,
+	id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+	tenant TEXT NOT NULL,
+	connection TEXT NOT NULL,
+	route TEXT NOT NULL,
+	method TEXT NOT NULL,
+	path TEXT NOT NULL,
+	correlation TEXT NOT NULL,
+	received_ms INTEGER NOT NULL,
+	state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4),
+	reason TEXT NOT NULL,
+	kills INTEGER NOT NULL,
+	lock BLOB NOT NULL
+) STRICT;
+
+-- NEW after a restart, and what is PARKED for a person.
+CREATE INDEX inbox_open ON inbox (state) WHERE state IN (1, 3);
+
+CREATE TABLE inbox_raw (
+	seq INTEGER PRIMARY KEY REFERENCES inbox (seq) ON DELETE CASCADE,
+	sealed BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE event (
+	seq INTEGER PRIMARY KEY,
+	id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+	inbox BLOB REFERENCES inbox (id),
+	job BLOB REFERENCES job (id),
+	tenant TEXT NOT NULL CHECK (tenant <> ''),
+	connection TEXT NOT NULL,
+	type TEXT NOT NULL CHECK (type <> ''),
+	dedupe TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	also TEXT NOT NULL,
+	regarding TEXT NOT NULL,
+	data TEXT NOT NULL,
+	correlation TEXT NOT NULL,
+	at_ms INTEGER NOT NULL,
+	received_ms INTEGER NOT NULL,
+	lock BLOB,
+	person BLOB
+) STRICT;
+
+CREATE UNIQUE INDEX event_dedupe ON event (connection, dedupe) WHERE dedupe <> '';
+CREATE INDEX event_correlation ON event (correlation) WHERE correlation <> '';
+CREATE INDEX event_subject ON event (subject) WHERE subject <> '';
+CREATE INDEX event_tenant ON event (tenant);
+
+CREATE TABLE job (
+	seq INTEGER PRIMARY KEY,
+	id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+	event BLOB REFERENCES event (id),
+	tenant TEXT NOT NULL CHECK (tenant <> ''),
+	pipeline TEXT NOT NULL,
+	connection TEXT NOT NULL,
+	op TEXT NOT NULL,
+	input TEXT NOT NULL,
+	dedupe TEXT NOT NULL,
+	order_key TEXT NOT NULL,
+	cancel_on TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	key TEXT NOT NULL,
+	correlation TEXT NOT NULL,
+	state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 7),
+	strict INTEGER NOT NULL,
+	due_ms INTEGER NOT NULL,
+	created_ms INTEGER NOT NULL,
+	updated_ms INTEGER NOT NULL,
+	generation INTEGER NOT NULL,
+	step INTEGER NOT NULL,
+	tries INTEGER NOT NULL,
+	absent INTEGER NOT NULL,
+	kills INTEGER NOT NULL,
+	sent INTEGER NOT NULL,
+	progress TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	fail TEXT NOT NULL,
+	closed TEXT NOT NULL DEFAULT '' -- answer of an event while the job was in somebody's hands
+) STRICT;
+
+CREATE UNIQUE INDEX job_dedupe ON job (dedupe) WHERE dedupe <> '';
+-- Claims, counts and dead letters: done jobs, by far the most, are not in it.
+CREATE INDEX job_open ON job (state, due_ms) WHERE state <> 6;
+-- Who has an order key (READY, or strict and WAITING or PARKED) and who queues for it.
+CREATE INDEX job_turn ON job (tenant, order_key, state)
+	WHERE order_key <> '' AND (state IN (1, 2) OR (strict = 1 AND state IN (3, 4)));
+-- Whose outcome is unknown, or may yet be.
+CREATE INDEX job_key ON job (key) WHERE state IN (1, 2, 3, 4) AND (sent = 1 OR state = 4);
+CREATE INDEX job_cancel ON job (tenant, subject) WHERE cancel_on <> '' AND state IN (1, 2, 3);
+CREATE INDEX job_closed ON job (state) WHERE closed <> '';
+CREATE INDEX job_correlation ON job (correlation) WHERE correlation <> '';
+CREATE INDEX job_event ON job (event) WHERE event IS NOT NULL;
+CREATE INDEX job_tenant ON job (tenant);
+
+-- One step finished, or one request with its answer; written once, for show.
+CREATE TABLE attempt (
+	seq INTEGER PRIMARY KEY,
+	id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+	job INTEGER NOT NULL REFERENCES job (seq),
+	tenant TEXT NOT NULL,
+	kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 2),
+	step INTEGER NOT NULL,
+	number INTEGER NOT NULL,
+	name TEXT NOT NULL,
+	outcome TEXT NOT NULL,
+	method TEXT NOT NULL,
+	url TEXT NOT NULL,
+	status INTEGER NOT NULL,
+	started_ms INTEGER NOT NULL,
+	took_us INTEGER NOT NULL,
+	note TEXT NOT NULL,
+	lock BLOB NOT NULL,
+	sealed BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX attempt_job ON attempt (job);
+
+CREATE TABLE call (
+	seq INTEGER PRIMARY KEY,
+	tenant TEXT NOT NULL CHECK (tenant <> ''),
+	connection TEXT NOT NULL,
+	call_id TEXT NOT NULL,
+	rank INTEGER NOT NULL,
+	direction TEXT NOT NULL,
+	status TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	started_ms INTEGER NOT NULL,
+	ended_ms INTEGER NOT NULL,
+	lock BLOB NOT NULL,
+	sealed BLOB NOT NULL, -- from, to, person, data
+	UNIQUE (tenant, connection, call_id)
+) STRICT;
+
+CREATE INDEX call_started ON call (tenant, started_ms);
+
+CREATE TABLE appointment (
+	seq INTEGER PRIMARY KEY,
+	tenant TEXT NOT NULL CHECK (tenant <> ''),
+	connection TEXT NOT NULL,
+	uid TEXT NOT NULL,
+	rescheduled_from TEXT NOT NULL,
+	status TEXT NOT NULL,
+	start_ms INTEGER NOT NULL,
+	end_ms INTEGER NOT NULL,
+	changed_ms INTEGER NOT NULL,
+	event_type TEXT NOT NULL,
+	host TEXT NOT NULL,
+	key TEXT NOT NULL,
+	lock BLOB,
+	person BLOB,
+	UNIQUE (tenant, connection, uid)
+) STRICT;
+
+CREATE INDEX appointment_start ON appointment (tenant, start_ms);
+
+-- How far a polling operation has read.
+CREATE TABLE checkpoint (
+	connection TEXT NOT NULL,
+	op TEXT NOT NULL,
+	value TEXT NOT NULL,
+	PRIMARY KEY (connection, op)
+) STRICT, WITHOUT ROWID;
+
+-- Configurations as text, without the values of secrets.
+CREATE TABLE generation (
+	number INTEGER PRIMARY KEY,
+	text TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE breaker (
+	key TEXT PRIMARY KEY,
+	state TEXT NOT NULL,
+	until_ms INTEGER NOT NULL,
+	failures INTEGER NOT NULL,
+	successes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,217 @@
+/* store.c - opening and closing: directory, lock, file, schema, keys, threads. Never repairs,
+ * renames or recreates what is damaged: that is for a person. The thread that opens and closes. */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/engine.h"
+#include "store/lock.h"
+#include "store/migrate.h"
+
+#define FILE_NAME "klinke.db"
+#define GROUP_DEFAULT 256
+#define SCRATCH_MAX ((size_t)64 << 20)
+
+static int fail_path(struct error *error, const char *doing, const char *path)
+{
+	int code = errno == EACCES || errno == EPERM || errno == EROFS ? E_DENIED : E_IO;
+
+	return error_set(error, code, "cannot %s %s: %s", doing, path, strerror(errno));
+}
+
+static int make_directory(struct error *error, const char *path)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return fail_path(error, "create the state directory", path);
+	if (stat(path, &st) != 0)
+		return fail_path(error, "read the state directory", path);
+	if (!S_ISDIR(st.st_mode))
+		return error_set(
+			error, E_INVALID, "the state directory %s is not a directory", path);
+	return 0;
+}
+
+/* SQLite gives its log and index files the mode of this one. */
+static int make_file(struct error *error, const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return fail_path(error, "open", path);
+	close(fd);
+	return 0;
+}
+
+/* ---- the keys that belong to the file -----------------------------------------------------------
+ */
+
+static int read_check(
+	struct error *error, struct conn *conn, uint8_t check[SEAL_CHECK], bool *there)
+{
+	struct stmt stmt;
+	struct str value;
+	int rc;
+
+	stmt_begin_sql(&stmt, conn, "SELECT value FROM meta WHERE name = 'keys'");
+	rc = stmt_step(error, &stmt);
+	*there = rc == 1;
+	if (rc == 1) {
+		value = col_str(&stmt);
+		if (value.len == SEAL_CHECK)
+			memcpy(check, value.ptr, SEAL_CHECK);
+		else
+			rc = error_set(
+				error, E_CORRUPT, "the store's note about its keys is damaged");
+	}
+	stmt_end(&stmt);
+	return rc < 0 ? rc : 0;
+}
+
+static int write_check(struct error *error, struct conn *conn, const uint8_t check[SEAL_CHECK])
+{
+	struct stmt stmt;
+
+	stmt_begin_sql(&stmt, conn, "INSERT INTO meta (name, value) VALUES ('keys', ?1)");
+	stmt_blob(&stmt, check, SEAL_CHECK);
+	return stmt_done(error, &stmt);
+}
+
+/* Other keys than the ones this store was written with would only be noticed when somebody needs an
+ * old row, and then it is too late. */
+static int open_keys(struct error *error, struct store *store)
+{
+	uint8_t stored[SEAL_CHECK] = {0}, check[SEAL_CHECK];
+	bool there;
+	int rc;
+
+	rc = read_check(error, &store->conn, stored, &there);
+	if (!rc)
+		rc = keys_open(error, &store->keys, store->directory, !there && !store->read_only);
+	if (rc == E_NOTFOUND && there)
+		return error_set(error, E_CORRUPT,
+			"%s/keys/master.key is missing, and what is stored was sealed under it: "
+			"put back the "
+			"keys directory that belongs to this store",
+			store->directory);
+	if (rc)
+		return rc;
+	keys_check(store->keys, check);
+	if (there && memcmp(stored, check, SEAL_CHECK) != 0)
+		return error_set(error, E_CORRUPT,
+			"%s/keys is another store's key store: put back the one that belongs to "
+			"this store",
+			store->directory);
+	if (!there && !store->read_only)
+		rc = write_check(error, &store->conn, check);
+	keys_allow(store->keys, !store->read_only);
+	return rc;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------
+ */
+
+static int open_writer(struct error *error, struct store *store, const char *path)
+{
+	int rc;
+
+	rc = make_file(error, path);
+	if (!rc)
+		rc = conn_open(error, &store->conn, path, CONN_WRITER);
+	if (!rc)
+		rc = migrate_apply(error, store->conn.db);
+	if (!rc)
+		rc = migrate_verify(error, store->conn.db);
+	if (!rc)
+		rc = open_keys(error, store);
+	if (!rc)
+		rc = job_recover(error, store);
+	if (!rc)
+		rc = checkpoint_start(error, store, path);
+	if (!rc)
+		rc = queue_start(error, store);
+	return rc;
+}
+
+static int open_reader(struct error *error, struct store *store, const char *path)
+{
+	int rc;
+
+	rc = conn_open(error, &store->conn, path, CONN_READER);
+	if (!rc)
+		rc = migrate_verify(error, store->conn.db);
+	return rc ? rc : open_keys(error, store);
+}
+
+static struct store *create(const struct store_options *options)
+{
+	struct store *store = calloc(1, sizeof(*store));
+
+	if (!store)
+		return NULL;
+	snprintf(store->directory, sizeof(store->directory), "%s", options->directory);
+	store->lock_fd = -1;
+	store->read_only = options->read_only;
+	store->max_group = options->max_group ? options->max_group : GROUP_DEFAULT;
+	store->scratch = arena_create(SCRATCH_MAX);
+	store->queue.last = &store->queue.first;
+	store->claims.floor_ms = INT64_MIN;
+	pthread_mutex_init(&store->queue.lock, NULL);
+	pthread_cond_init(&store->queue.wake, NULL);
+	pthread_mutex_init(&store->checkpointer.lock, NULL);
+	pthread_cond_init(&store->checkpointer.wake, NULL);
+	return store;
+}
+
+int store_open(struct error *error, struct store **out, const struct store_options *options)
+{
+	struct store *store;
+	char path[4200];
+	int rc = 0;
+
+	if (strlen(options->directory) >= sizeof(store->directory))
+		return error_set(error, E_INVALID, "the state directory's name is too long");
+	store = create(options);
+	if (!store || !store->scratch) {
+		store_close(store);
+		return error_set(error, E_NOMEM, "no memory for the store");
+	}
+	snprintf(path, sizeof(path), "%s/" FILE_NAME, store->directory);
+	if (!store->read_only)
+		rc = make_directory(error, store->directory);
+	if (!rc && !store->read_only)
+		rc = lock_take(error, store->directory, &store->lock_fd);
+	if (!rc)
+		rc = store->read_only ? open_reader(error, store, path)
+				      : open_writer(error, store, path);
+	if (rc)
+		store_close(store);
+	else
+		*out = store;
+	return rc;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	queue_stop(store);
+	checkpoint_stop(store);
+	conn_finish(&store->conn);
+	keys_close(store->keys);
+	claims_finish(&store->claims);
+	arena_destroy(store->scratch);
+	lock_release(store->lock_fd);
+	pthread_cond_destroy(&store->checkpointer.wake);
+	pthread_mutex_destroy(&store->checkpointer.lock);
+	pthread_cond_destroy(&store->queue.wake);
+	pthread_mutex_destroy(&store->queue.lock);
+	free(store);
+}
