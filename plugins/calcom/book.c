@@ -187,7 +187,8 @@ static const kl_next *look_answer(kl_call *c, const kl_step *s, const struct cal
 		return cal_done_booking(c, f.here, 1);
 	if (d->more(c, s->response)) {
 		if (page + 1 >= CAL_MAX_PAGES)
-			return cal_surprise(c, s, "Cal.com's list of bookings does not end");
+			return s->looking ? kl_then(c, KL_UNSURE, "Cal.com's list does not end")
+					  : cal_kept_failure(c, s);
 		return look(c, s, d, in, next_look(c, s), page + 1);
 	}
 	if (f.moved)
@@ -263,14 +264,22 @@ static const kl_next *booked(kl_call *c, const kl_step *s, const struct cal_dial
 	return cal_done_booking(c, raw, 1);
 }
 
+/* Integrators saw "taken" and the booking both; and a page of some proxy is not the vendor's word.
+ */
+static int is_doubtful(const struct cal_failure *f, const kl_response *r)
+{
+	if (f->fail == KL_BAD_AUTH || f->fail == KL_BUSY || r->outcome != KL_ANSWERED)
+		return 0;
+	return !r->json || (f->code && strcmp(f->code, "slot_taken") == 0);
+}
+
 static const kl_next *book_answer(kl_call *c, const kl_step *s, const struct cal_dialect *d,
 	const struct cal_booking_input *in)
 {
 	if (cal_good(s->response))
 		return booked(c, s, d, in);
 	struct cal_failure f = cal_classify(c, d, s->response);
-	/* integrators saw this refusal and the booking both */
-	if (f.code && strcmp(f.code, "slot_taken") == 0)
+	if (s->response && is_doubtful(&f, s->response))
 		return fail_after_look(c, s, d, in, &f);
 	return cal_fail(c, &f);
 }

@@ -129,8 +129,8 @@ static int is_telling(const char *word, uint32_t len)
 			return 1;
 		digits += is_digit(word[i]) ? 1 : 0;
 	}
-	/* uids are 20 or more letters and digits; error names are long but have "_" */
-	return digits >= 5 || (len >= 18 && !memchr(word, '_', len) && digits > 0);
+	/* uids are 20 or more letters and digits; the names of errors are long, but have "_" */
+	return digits >= 5 || (len >= 18 && !memchr(word, '_', len));
 }
 
 kl_str cal_harmless(kl_call *c, kl_str s)

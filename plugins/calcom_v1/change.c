@@ -372,7 +372,9 @@ static const kl_next *move_answer(kl_call *c, const kl_step *s, int64_t start)
 	f.message = KL_LIT("Cal.com accepted the new time, but its answer does not show it");
 	if (!cal_good(s->response))
 		f = classify_one(c, s);
-	if (!cal_good(s->response) && (!f.code || strcmp(f.code, "slot_taken") != 0))
+	if (!cal_good(s->response) && f.fail != KL_CONFLICT && s->response && s->response->json)
+		return cal_fail(c, &f);
+	if (f.fail == KL_BAD_AUTH || f.fail == KL_BUSY || f.fail == KL_BROKEN)
 		return cal_fail(c, &f);
 	kl_val *state = cal_state(c, "verify");
 	cal_keep_failure(c, state, &f);
