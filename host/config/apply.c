@@ -27,15 +27,18 @@ static void refuse(struct field *f, const struct value *value, const char *expec
 
 static const char *amount(struct loader *loader, const struct config_key *key, int64_t n)
 {
-	long long number = (long long)n;
+	static const struct {
+		enum key_kind kind;
+		int64_t size;
+		const char *name;
+	} units[] = {{K_MS, 3600000, "h"}, {K_MS, 60000, "m"}, {K_MS, 1000, "s"}, {K_MS, 1, "ms"},
+		{K_BYTES, 1 << 30, "G"}, {K_BYTES, 1 << 20, "M"}, {K_BYTES, 1 << 10, "K"}};
 
-	if (key->kind == K_MS && n % 1000 == 0)
-		return take_printf(loader, "%llds", number / 1000);
-	if (key->kind == K_MS)
-		return take_printf(loader, "%lldms", number);
-	if (key->kind == K_BYTES && n % (1 << 20) == 0)
-		return take_printf(loader, "%lldM", number >> 20);
-	return take_printf(loader, "%lld", number);
+	for (size_t i = 0; n && i < sizeof(units) / sizeof(*units); i++)
+		if (units[i].kind == key->kind && n % units[i].size == 0)
+			return take_printf(
+				loader, "%lld%s", (long long)(n / units[i].size), units[i].name);
+	return take_printf(loader, "%lld", (long long)n);
 }
 
 static void set_number(struct field *f, const struct value *value, int64_t n)
@@ -388,7 +391,7 @@ void apply_table(struct loader *loader, struct section *section, void *target)
 	for (size_t i = 0; i < table->key_count; i++) {
 		const struct config_key *key = &table->keys[i];
 		struct field f = {loader, key, section, (char *)target + key->offset};
-		if (key->required && !has_item(section, key->name))
+		if (key->required && !section->incomplete && !has_item(section, key->name))
 			fault(loader, section->place, "[%s%s%s] needs \"%s\": %s", section->kind,
 				table->named ? " " : "", section->name, key->name, key->help);
 		if (key->kind == K_OTHER && !key->repeated && has_item(section, key->name))
@@ -451,10 +454,10 @@ static void claim(struct loader *loader, const struct section *section, const ch
 		const struct claim *other = &loader->claims[i];
 		if (strcmp(other->section->kind, section->kind) || strcmp(other->full, full))
 			continue;
-		fault(loader, section->place, "[%s %s] is there already for %.*s, at %s:%u",
-			section->kind, section->name,
-			(int)(strlen(full) - strlen(section->name) - 1), full,
-			other->section->place.file, (unsigned)other->section->place.line);
+		fault(loader, section->place,
+			"[%s %s] of that owner (%s) is there already, at %s:%u", section->kind,
+			section->name, full, other->section->place.file,
+			(unsigned)other->section->place.line);
 		return;
 	}
 	*PUSH(loader, loader->scratch, loader->claims, loader->claim_count) =

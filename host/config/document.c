@@ -259,11 +259,11 @@ static void inherit(struct loader *loader, struct section *section);
 static void inherit_from(struct loader *loader, struct section *section, const struct entry *like)
 {
 	struct value value;
-	struct section *template;
+	struct section *template = NULL;
 
-	if (!value_expand(loader, &value, like, ' '))
-		return;
-	template = find_template(loader, like, value.text);
+	section->incomplete = true;
+	if (value_expand(loader, &value, like, ' '))
+		template = find_template(loader, like, value.text);
 	if (!template)
 		return;
 	template->used = true;
@@ -272,6 +272,7 @@ static void inherit_from(struct loader *loader, struct section *section, const s
 		return;
 	}
 	inherit(loader, template);
+	section->incomplete = template->incomplete;
 	for (size_t i = 0; i < template->item_count; i++)
 		if (!replaced(section, template->items[i].entry->key))
 			add_item(loader, section, template->items[i].entry);

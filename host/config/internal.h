@@ -49,8 +49,9 @@ struct section {
 	size_t own_count;
 	struct item *items; /* own and inherited, see section_inherit() */
 	size_t item_count;
-	bool broken;   /* its header cannot be read: keys are swallowed */
-	bool inherits; /* being resolved, against circles */
+	bool broken;     /* its header cannot be read: keys are swallowed */
+	bool inherits;   /* being resolved, against circles */
+	bool incomplete; /* its template was not found, which was told */
 	bool resolved, used;
 };
 
@@ -77,6 +78,7 @@ struct pipeline_set { /* what config_pipelines_for() answers for one pair */
 
 struct route_entry { /* sorted, for config_tenant_for() */
 	const char *value;
+	size_t number; /* of the tenant */
 	const struct config_tenant *tenant;
 	struct config_place place;
 };

@@ -329,7 +329,8 @@ static void check_presence(struct work *work, const struct plugin_option *option
 	if (given && (option->kind & KL_OPT_DEPRECATED))
 		warn(work->loader, entry->place, "\"%s\" is deprecated%s%s", option->key,
 			option->help ? ": " : "", option->help ? option->help : "");
-	if (!given && wanted && (option->kind & KL_OPT_REQUIRED) && !option->fallback)
+	if (!given && wanted && !section->incomplete && (option->kind & KL_OPT_REQUIRED) &&
+		!option->fallback)
 		fault(work->loader, section->place, "[%s %s] needs \"%s\"%s%s", section->kind,
 			section->name, option->key, option->help ? ": " : "",
 			option->help ? option->help : "");

@@ -43,7 +43,7 @@ static bool identifier(struct str s)
 /* SQL must be able to say steps.NAME. */
 static const char *default_name(struct making *m, const struct config_call *call)
 {
-	const char *word = call->mapping ? call->mapping : call->op ? call->op : "step";
+	const char *word = call->mapping ? call->mapping : call->op ? call->op : "";
 	const char *dot = strrchr(word, '.');
 	char *name = take_printf(m->loader, "%s%s",
 		isdigit((unsigned char)*(dot ? dot + 1 : word)) ? "_" : "", dot ? dot + 1 : word);
@@ -59,7 +59,8 @@ static void check_names(struct making *m)
 {
 	for (size_t i = 1; i < m->pipeline->step_count; i++)
 		for (size_t k = 0; k < i; k++)
-			if (strcasecmp(m->steps[i].name, m->steps[k].name) == 0) {
+			if (*m->steps[i].name &&
+				strcasecmp(m->steps[i].name, m->steps[k].name) == 0) {
 				fault(m->loader, m->steps[i].call.place,
 					"a step before this one has the name \"%s\" too; give one "
 					"of them "
@@ -233,7 +234,7 @@ static void load_steps(struct making *m)
 		if (m->steps[i].cancel_on.count && !m->steps[i].at.text.ptr)
 			fault(m->loader, m->steps[i].call.place,
 				"\"cancel_on\" drops a step that waits; this one has no \"at\"");
-	if (!m->pipeline->step_count)
+	if (!m->pipeline->step_count && !m->section->incomplete)
 		fault(m->loader, m->section->place,
 			"[pipeline %s] needs \"step\": what shall be done?", m->section->name);
 }

@@ -218,6 +218,10 @@ static bool map_target(struct parse *parse, struct config_call *call)
 	struct str name = word(parse);
 	size_t at = parse->at - name.len;
 
+	if (!name.len) {
+		fault(parse->loader, here(parse, at), "expected \"map NAME\"");
+		return false;
+	}
 	for (size_t i = 0; i < config->mapping_count && !call->mapping; i++)
 		if (may_use(parse, config->mappings[i].tenant) &&
 			str_is(name, config->mappings[i].name))

@@ -121,44 +121,31 @@ static int by_value(const void *a, const void *b)
 		((const struct route_entry *)a)->value, ((const struct route_entry *)b)->value);
 }
 
-static void add_routes(struct loader *loader, struct routes *routes, const struct config_list *list,
-	const struct config_tenant *tenant)
+static void add_routes(struct loader *loader, struct section *section, enum config_route by,
+	const char *key, const struct config_list *list)
 {
+	struct routes *routes = &loader->config->routes[by];
+	struct item *item = section_next(section, key, NULL);
+
 	for (size_t i = 0; i < list->count; i++)
-		*PUSH(loader, loader->arena, routes->list, routes->count) =
-			(struct route_entry){list->list[i], tenant, tenant->place};
+		*PUSH(loader, loader->arena, routes->list, routes->count) = (struct route_entry){
+			list->list[i], loader->config->tenant_count - 1, NULL, item->entry->place};
 }
 
-static void sort_routes(struct loader *loader, struct routes *routes, const char *key)
+static void finish_routes(struct loader *loader, enum config_route by)
 {
+	struct routes *routes = &loader->config->routes[by];
+	const struct config_tenant *tenants = loader->config->tenants;
+
 	if (routes->count)
 		qsort(routes->list, routes->count, sizeof(*routes->list), by_value);
-	for (size_t i = 1; i < routes->count; i++) {
-		const struct route_entry *a = &routes->list[i - 1], *b = &routes->list[i];
-		if (strcmp(a->value, b->value))
-			continue;
-		bool ordered = a->tenant <= b->tenant; /* qsort may have swapped them */
-		const struct route_entry *later = ordered ? b : a, *first = ordered ? a : b;
-		fault(loader, later->place,
-			"\"%s\" in \"%s\" of [tenant %s] is also in [tenant %s]", later->value, key,
-			later->tenant->name, first->tenant->name);
+	for (size_t i = 0; i < routes->count; i++) {
+		struct route_entry *b = &routes->list[i], *a = b - 1;
+		b->tenant = &tenants[b->number];
+		if (i && strcmp(a->value, b->value) == 0)
+			fault(loader, b->place, "\"%s\" leads to [tenant %s] already", b->value,
+				a->tenant->name);
 	}
-}
-
-static void load_routes(struct loader *loader)
-{
-	struct config *config = loader->config;
-
-	for (size_t i = 0; i < config->tenant_count; i++) {
-		const struct config_tenant *tenant = &config->tenants[i];
-		add_routes(loader, &config->routes[CONFIG_BY_NUMBER], &tenant->numbers, tenant);
-		add_routes(loader, &config->routes[CONFIG_BY_AGENT], &tenant->agents, tenant);
-		add_routes(loader, &config->routes[CONFIG_BY_EVENT_TYPE], &tenant->event_types,
-			tenant);
-	}
-	sort_routes(loader, &config->routes[CONFIG_BY_NUMBER], "numbers");
-	sort_routes(loader, &config->routes[CONFIG_BY_AGENT], "agents");
-	sort_routes(loader, &config->routes[CONFIG_BY_EVENT_TYPE], "event_types");
 }
 
 /* ---- Tenants --------------------------------------------------------------------------------- */
@@ -178,6 +165,9 @@ static void load_tenant(struct loader *loader, struct section *section)
 			"\" is what owns everything without a tenant; choose another name");
 	apply_table(loader, section, tenant);
 	apply_leftovers(loader, section, NULL, 0);
+	add_routes(loader, section, CONFIG_BY_NUMBER, "numbers", &tenant->numbers);
+	add_routes(loader, section, CONFIG_BY_AGENT, "agents", &tenant->agents);
+	add_routes(loader, section, CONFIG_BY_EVENT_TYPE, "event_types", &tenant->event_types);
 	if (!tenant->country)
 		tenant->country = zone_country(loader, tenant->timezone);
 	if (!tenant->country)
@@ -189,5 +179,7 @@ void load_tenants(struct loader *loader)
 	for (size_t i = 0; i < loader->section_count; i++)
 		if (!loader->sections[i]->broken && !strcmp(loader->sections[i]->kind, "tenant"))
 			load_tenant(loader, loader->sections[i]);
-	load_routes(loader);
+	finish_routes(loader, CONFIG_BY_NUMBER); /* the list of tenants moves no more */
+	finish_routes(loader, CONFIG_BY_AGENT);
+	finish_routes(loader, CONFIG_BY_EVENT_TYPE);
 }
