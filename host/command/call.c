@@ -1,0 +1,113 @@
+/* call.c - one operation now, printed. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "command/client.h"
+
+#define MEMORY ((size_t)512 * 1024 * 1024)
+#define INPUT_MAX ((size_t)16 * 1024 * 1024)
+
+static int read_all(struct error *error, const char *path, struct buf *out)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+	char chunk[65536];
+	size_t n;
+
+	if (!file)
+		return error_set(error, E_IO, "%s cannot be read: %s", path, strerror(errno));
+	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0)
+		buf_add(out, chunk, n);
+	if (file != stdin)
+		fclose(file);
+	return out->failed ? error_set(error, E_INVALID, "the input is larger than 16 MiB") : 0;
+}
+
+/* JSON itself, @FILE or -; nothing is {}. */
+static const struct json *read_input(
+	const struct invocation *in, struct arena *arena, struct error *error)
+{
+	const char *given = in->count > 1 ? in->args[1] : "{}";
+	struct json *value = NULL;
+	struct buf text;
+
+	buf_init(&text, INPUT_MAX);
+	if (given[0] != '@' && strcmp(given, "-") != 0)
+		buf_add_text(&text, given);
+	else
+		read_all(error, given[0] == '@' ? given + 1 : given, &text);
+	if (!error->code)
+		value = json_parse(arena, (struct str){text.ptr, text.len}, error);
+	if (value && json_type(value) != JSON_OBJECT) {
+		error_set(
+			error, E_INVALID, "the input must be a JSON object, like {\"uid\":\"…\"}");
+		value = NULL;
+	}
+	buf_finish(&text);
+	return value;
+}
+
+static int print_result(const struct invocation *in, struct arena *arena, const struct json *answer)
+{
+	struct str state = json_get_text(answer, "state");
+	struct str text;
+
+	if (in->json) {
+		text = json_print(arena, answer);
+		printf("%.*s\n", STR_ARG(text));
+	} else if (str_is(state, "done")) {
+		text = json_print_pretty(arena, json_get(answer, "result"));
+		printf("%.*s\n", STR_ARG(text));
+	} else {
+		fprintf(stderr,
+			"klinke call: %.*s: %.*s: %.*s\nklinke show %.*s tells the whole story\n",
+			STR_ARG(state), STR_ARG(json_get_text(answer, "fail")),
+			STR_ARG(json_get_text(answer, "reason")),
+			STR_ARG(json_get_text(answer, "job")));
+	}
+	return str_is(state, "done") ? 0 : EXIT_FAILED;
+}
+
+static int run(const struct invocation *in)
+{
+	struct arena *arena = arena_create(MEMORY);
+	struct json *request = client_request(in, arena, "call");
+	const struct json *input, *answer;
+	struct error error = {0};
+	int code;
+
+	if (in->count < 1 || in->count > 2) {
+		arena_destroy(arena);
+		return usage_error(in, "say what to call, and at most one input");
+	}
+	input = read_input(in, arena, &error);
+	if (!input) {
+		arena_destroy(arena);
+		return fail(in, &error);
+	}
+	json_put_text(arena, request, "target", str_of(in->args[0]));
+	json_put(arena, request, "input", input);
+	code = client_ask(in, arena, request, &answer);
+	if (code == 0)
+		code = print_result(in, arena, answer);
+	arena_destroy(arena);
+	return code;
+}
+
+const struct command command_call = {
+	.name = "call",
+	.run = run,
+	.usage = "TENANT/CONNECTION.OPERATION [JSON | @FILE | -] [--json]",
+	.summary = "run one operation now and print its result",
+	.help = "klinke call praxis-winter/calendar.test\n"
+		"klinke call praxis-winter/calendar.slots '{\"event_type\":\"310455\",…}'\n"
+		"klinke plugin info NAME lists a plugin's operations and their inputs. What is "
+		"called is recorded\n"
+		"like everything else: klinke show tells its story. It is not tried again by "
+		"itself.\n",
+	.options = "state-dir=",
+	.needs_zygote = true,
+};

@@ -1,0 +1,23 @@
+/* client.h - how a verb reaches the rows: through the running host, or, if none runs, by holding
+ * the state directory's lock itself. There are never two writers. */
+#ifndef COMMAND_CLIENT_H
+#define COMMAND_CLIENT_H
+
+#include "base/str.h"
+#include "command/command.h"
+
+struct arena;
+struct json;
+
+/* Sends one request (see http/admin.h), prints what went wrong. 0 and *answer in the arena, or the
+ * exit code. With `call` and no host, a runner is started for this one operation. */
+int client_ask(const struct invocation *in, struct arena *arena, const struct json *request,
+	const struct json **answer);
+
+/* An object with "verb" and the given options of the invocation (tenant, since …). */
+struct json *client_request(const struct invocation *in, struct arena *arena, const char *verb);
+
+/* One JSON object per row, a line each. */
+void client_print_rows(struct arena *arena, const struct json *rows);
+
+#endif

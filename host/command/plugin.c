@@ -1,0 +1,250 @@
+/* plugin.c - which plugins there are, and what one says about itself. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "command/command.h"
+#include "command/list.h"
+#include "command/setup.h"
+#include "klinke/plugin.h"
+
+#define MEMORY ((size_t)64 * 1024 * 1024)
+
+struct asked {
+	const struct invocation *in;
+	struct arena *arena;
+	struct setup *setup;
+	struct error error;
+};
+
+/* ---- As JSON
+ * -------------------------------------------------------------------------------------------- */
+
+static const char *option_kind(uint32_t kind)
+{
+	static const char *const names[] = {"", "text", "number", "bool", "duration", "size", "url",
+		"choice", "secret", "expression"};
+	return (kind & 0xff) < sizeof(names) / sizeof(names[0]) ? names[kind & 0xff] : "?";
+}
+
+static void put(struct asked *a, struct json *o, const char *key, const char *text)
+{
+	if (text && text[0])
+		json_put_text(a->arena, o, key, str_of(text));
+}
+
+static struct json *options_json(struct asked *a, const struct plugin_info *info)
+{
+	struct json *list = json_array(a->arena);
+
+	for (size_t i = 0; i < info->option_count; i++) {
+		const struct plugin_option *p = &info->options[i];
+		struct json *o = json_object(a->arena);
+		put(a, o, "key", p->key);
+		put(a, o, "kind", option_kind(p->kind));
+		json_put_bool(a->arena, o, "required", (p->kind & KL_OPT_REQUIRED) != 0);
+		json_put_bool(a->arena, o, "repeated", (p->kind & KL_OPT_REPEATED) != 0);
+		put(a, o, "default", p->fallback);
+		put(a, o, "choices", p->choices);
+		put(a, o, "help", p->help);
+		json_push(a->arena, list, o);
+	}
+	return list;
+}
+
+static struct json *ops_json(struct asked *a, const struct plugin_info *info)
+{
+	struct json *list = json_array(a->arena);
+
+	for (size_t i = 0; i < info->op_count; i++) {
+		struct json *o = json_object(a->arena);
+		put(a, o, "name", info->ops[i].name);
+		put(a, o, "kind", (info->ops[i].kind & 0xff) == KL_OP_POLL ? "poll" : "action");
+		json_put_bool(a->arena, o, "lookup", (info->ops[i].kind & KL_OP_LOOKUP) != 0);
+		put(a, o, "help", info->ops[i].help);
+		if (info->ops[i].schema)
+			json_put(a->arena, o, "input",
+				json_parse(a->arena, str_of(info->ops[i].schema), NULL));
+		json_push(a->arena, list, o);
+	}
+	return list;
+}
+
+static struct json *routes_json(struct asked *a, const struct plugin_info *info)
+{
+	struct json *list = json_array(a->arena);
+
+	for (size_t i = 0; i < info->route_count; i++) {
+		struct json *o = json_object(a->arena);
+		json_put_text(a->arena, o, "path",
+			str_of(arena_printf(a->arena, "/hooks/TENANT/CONNECTION%s%s",
+				info->routes[i].name[0] ? "/" : "", info->routes[i].name)));
+		put(a, o, "help", info->routes[i].help);
+		json_push(a->arena, list, o);
+	}
+	return list;
+}
+
+static struct json *info_json(struct asked *a, const struct plugin_info *info)
+{
+	struct json *o = json_object(a->arena);
+
+	put(a, o, "name", info->name);
+	put(a, o, "path", info->path);
+	put(a, o, "id", info->id);
+	put(a, o, "version", info->version);
+	put(a, o, "summary", info->summary);
+	put(a, o, "hosts", info->hosts);
+	put(a, o, "events", info->events);
+	json_put(a->arena, o, "options", options_json(a, info));
+	json_put(a->arena, o, "operations", ops_json(a, info));
+	json_put(a->arena, o, "routes", routes_json(a, info));
+	return o;
+}
+
+/* ---- For people
+ * -------------------------------------------------------------------------------------------- */
+
+static void print_info(const struct json *o)
+{
+	static const char *const facts[] = {"summary", "id", "version", "path", "hosts", "events"};
+	static const char *const options[] = {"key", "kind", "default", "help", NULL};
+	static const char *const ops[] = {"name", "kind", "help", NULL};
+	static const char *const routes[] = {"path", "help", NULL};
+
+	printf("%.*s\n", STR_ARG(json_get_text(o, "name")));
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+		if (json_get_text(o, facts[i]).len)
+			printf("  %-8s %.*s\n", facts[i], STR_ARG(json_get_text(o, facts[i])));
+	puts("\noptions");
+	list_table(json_get(o, "options"), options);
+	puts("\noperations");
+	list_table(json_get(o, "operations"), ops);
+	puts("\nwebhooks");
+	list_table(json_get(o, "routes"), routes);
+}
+
+/* ---- Finding them
+ * --------------------------------------------------------------------------------------------- */
+
+static int describe(struct asked *a, const char *path, const char *name, struct plugin_info *info)
+{
+	struct error error = {0};
+
+	if (plugin_describe(&error, a->in->zygote, path, a->arena, info) < 0) {
+		a->error = error;
+		return error.code;
+	}
+	info->name = name;
+	info->path = path;
+	return 0;
+}
+
+static void list_directory(struct asked *a, const char *directory, struct json *rows)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		size_t n = strlen(entry->d_name);
+		struct json *o = json_object(a->arena);
+		struct plugin_info info = {0};
+		const char *name;
+		if (n < 4 || strcmp(entry->d_name + n - 3, ".so") != 0)
+			continue;
+		name = arena_printf(a->arena, "%.*s", (int)n - 3, entry->d_name);
+		json_put_text(a->arena, o, "name", str_of(name));
+		if (describe(a, arena_printf(a->arena, "%s/%s", directory, entry->d_name), name,
+			    &info) == 0) {
+			put(a, o, "version", info.version);
+			put(a, o, "summary", info.summary);
+		} else {
+			json_put_text(a->arena, o, "summary",
+				str_of(arena_printf(a->arena, "does not load: %s", a->error.text)));
+		}
+		json_push(a->arena, rows, o);
+	}
+	closedir(dir);
+}
+
+/* The directories are in the configuration; its faults do not matter for looking at plugins. */
+static const char *const *directories(struct asked *a)
+{
+	struct config_faults faults = {0};
+
+	config_unref(setup_load(a->setup, a->in->config, &faults));
+	config_faults_finish(&faults);
+	return setup_directories(a->setup);
+}
+
+static int list(struct asked *a)
+{
+	static const char *const columns[] = {"name", "version", "summary", NULL};
+	struct json *rows = json_array(a->arena);
+	const char *const *dirs = directories(a);
+
+	for (size_t i = 0; dirs && dirs[i]; i++)
+		list_directory(a, dirs[i], rows);
+	if (a->in->json)
+		printf("%.*s\n", STR_ARG(json_print(a->arena, rows)));
+	else
+		list_table(rows, columns);
+	return 0;
+}
+
+static int info(struct asked *a, const char *name)
+{
+	const char *path = strchr(name, '/') ? name : NULL;
+	struct plugin_info info = {0};
+	struct json *o;
+
+	if (!path && directories(a))
+		path = setup_plugin_path(a->setup, name);
+	if (!path) {
+		error_set(&a->error, E_NOTFOUND,
+			"there is no plugin %s; klinke plugin list shows them", name);
+		return fail(a->in, &a->error);
+	}
+	if (describe(a, path, name, &info) < 0)
+		return fail(a->in, &a->error);
+	o = info_json(a, &info);
+	if (a->in->json)
+		printf("%.*s\n", STR_ARG(json_print(a->arena, o)));
+	else
+		print_info(o);
+	return 0;
+}
+
+static int run(const struct invocation *in)
+{
+	struct asked a = {.in = in, .arena = arena_create(MEMORY)};
+	int code;
+
+	a.setup = setup_create(&a.error, in->zygote);
+	if (!a.arena || !a.setup)
+		code = fail(in, &a.error);
+	else if (in->count == 1 && strcmp(in->args[0], "list") == 0)
+		code = list(&a);
+	else if (in->count == 2 && strcmp(in->args[0], "info") == 0)
+		code = info(&a, in->args[1]);
+	else
+		code = usage_error(in, "there are list and info NAME");
+	setup_destroy(a.setup);
+	arena_destroy(a.arena);
+	return code;
+}
+
+const struct command command_plugin = {
+	.name = "plugin",
+	.run = run,
+	.usage = "list | info NAME|FILE.so [--json]",
+	.summary = "the plugins there are, their options and operations",
+	.help = "A plugin is loaded in a sandboxed process to be asked; nothing is sent.\n",
+	.needs_zygote = true,
+};

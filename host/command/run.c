@@ -1,0 +1,224 @@
+/* run.c - the host itself: starts its parts in order, waits for signals, stops them in reverse.
+ *
+ * TERM and INT drain and stop (a second one stops at once), HUP reloads. All other threads have
+ * these signals blocked; only this one takes them.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "command/command.h"
+#include "command/setup.h"
+#include "http/control.h"
+#include "http/server.h"
+#include "pipeline/runner.h"
+#include "store/store.h"
+
+struct host {
+	const struct invocation *in;
+	struct setup *setup;
+	struct config *config;
+	struct store *store;
+	struct runner *runner;
+	struct server *server;
+	struct control *control;
+	pthread_mutex_t reload_lock; /* one at a time; the second waits, and is not dropped */
+};
+
+/* ---- Configuration
+ * -------------------------------------------------------------------------------------- */
+
+static void log_faults(const struct config_faults *faults)
+{
+	for (size_t i = 0; i < faults->count; i++) {
+		const struct config_fault *f = &faults->list[i];
+		char place[512];
+		snprintf(place, sizeof(place), "%s:%u:%u", f->file, f->line, f->col);
+		log_line(f->severity == CONFIG_ERROR ? LOG_ERROR : LOG_WARN, f->text, "place",
+			place, NULL);
+	}
+}
+
+static int reload(void *user, struct error *error)
+{
+	struct host *h = user;
+	struct config_faults faults = {0};
+	struct config *config;
+	int err = E_INVALID;
+
+	pthread_mutex_lock(&h->reload_lock);
+	config = setup_load(h->setup, h->in->config, &faults);
+	log_faults(&faults);
+	if (!config)
+		error_set(error, E_INVALID,
+			"%zu faults, the first: %s:%u:%u: %s; the old configuration "
+			"stays",
+			faults.errors, faults.count ? faults.list[0].file : "",
+			faults.count ? faults.list[0].line : 0,
+			faults.count ? faults.list[0].col : 0,
+			faults.count ? faults.list[0].text : "no memory");
+	else if ((err = runner_reload(error, h->runner, config)) == 0)
+		log_line(LOG_INFO, "configuration reloaded", "file", h->in->config, NULL);
+	config_unref(config); /* what runs by it has a reference of its own */
+	config_faults_finish(&faults);
+	pthread_mutex_unlock(&h->reload_lock);
+	return err;
+}
+
+static const struct config *revive(void *user, struct error *error, struct str snapshot)
+{
+	struct host *h = user;
+	return setup_revive(h->setup, snapshot, error);
+}
+
+static int load(struct host *h)
+{
+	struct config_faults faults = {0};
+	struct error error = {0};
+
+	h->setup = setup_create(&error, h->in->zygote);
+	if (!h->setup)
+		return fail(h->in, &error);
+	h->config = setup_load(h->setup, h->in->config, &faults);
+	config_faults_print(stderr, &faults, false);
+	config_faults_finish(&faults);
+	if (!h->config)
+		return EXIT_CONFIG;
+	log_setup(config_host(h->config)->log_level, config_host(h->config)->log);
+	return 0;
+}
+
+/* ---- Starting
+ * ---------------------------------------------------------------------------------------------- */
+
+/* What this process knows must not end in a file on a disk. */
+static void keep_secrets_in_memory(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+static void block_signals(sigset_t *ours)
+{
+	sigemptyset(ours);
+	sigaddset(ours, SIGTERM);
+	sigaddset(ours, SIGINT);
+	sigaddset(ours, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, ours, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* systemd hands over a listening socket, so that no webhook is refused while we restart. */
+static int inherited_socket(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	return pid && count && atoi(pid) == getpid() && atoi(count) >= 1 ? 3 : 0;
+}
+
+static int start(struct host *h)
+{
+	const char *state = config_host(h->config)->state;
+	struct store_options store = {.directory = state};
+	struct runner_options runner = {
+		.zygote = h->in->zygote, .config = h->config, .revive = revive, .user = h};
+	struct server_options server = {.config = h->config,
+		.fd = inherited_socket(),
+		.admin = {.state = state, .reload = reload, .user = h}};
+	struct error error = {0};
+
+	if (store_open(&error, &h->store, &store) < 0)
+		return fail(h->in, &error);
+	server.admin.store = runner.store = h->store;
+	if (!(h->runner = runner_create(&error, &runner)))
+		return fail(h->in, &error);
+	server.admin.runner = server.runner = h->runner;
+	if (!(h->server = server_create(&error, &server)))
+		return fail(h->in, &error);
+	if (!(h->control = control_create(&error, &server.admin)))
+		return fail(h->in, &error);
+	return 0;
+}
+
+/* ---- Stopping
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void drain(struct host *h)
+{
+	int64_t deadline = clock_mono_ms() + config_host(h->config)->drain_timeout_ms;
+
+	log_line(LOG_INFO, "draining", NULL);
+	server_drain(h->server, deadline);
+	runner_drain(h->runner, deadline);
+}
+
+static void stop(struct host *h)
+{
+	control_destroy(h->control);
+	server_destroy(h->server);
+	runner_destroy(h->runner);
+	store_close(h->store);
+	config_unref(h->config);
+	setup_destroy(h->setup);
+}
+
+static void serve(struct host *h, const sigset_t *signals)
+{
+	char port[16];
+	int signal_number = 0;
+	struct error error = {0};
+
+	snprintf(port, sizeof(port), "%u", server_port(h->server));
+	log_line(LOG_INFO, "ready", "version", KLINKE_VERSION, "listen",
+		config_host(h->config)->listen, "port", port, NULL);
+	while (signal_number != SIGTERM && signal_number != SIGINT) {
+		if (sigwait(signals, &signal_number) != 0)
+			continue;
+		if (signal_number == SIGHUP && reload(h, &error) < 0)
+			log_line(LOG_ERROR, "configuration not reloaded", "reason", error.text,
+				NULL);
+	}
+	drain(h);
+}
+
+static int run(const struct invocation *in)
+{
+	struct host h = {.in = in, .reload_lock = PTHREAD_MUTEX_INITIALIZER};
+	sigset_t signals;
+	int code;
+
+	if (in->count)
+		return usage_error(in, "it takes no arguments; -c FILE names the configuration");
+	keep_secrets_in_memory();
+	block_signals(&signals);
+	code = load(&h);
+	if (code == 0)
+		code = start(&h);
+	if (code == 0)
+		serve(&h, &signals);
+	stop(&h);
+	if (code == 0)
+		log_line(LOG_INFO, "stopped", NULL);
+	return code;
+}
+
+const struct command command_run = {
+	.name = "run",
+	.run = run,
+	.usage = "[-c FILE]",
+	.summary = "serve: take webhooks, run pipelines",
+	.help = "TERM and INT finish what is running and stop; what could not be finished goes on "
+		"after the\n"
+		"next start. HUP checks the configuration and takes it over; the old one stays on "
+		"error.\n",
+	.needs_zygote = true,
+};

@@ -1,0 +1,276 @@
+/* setup.c - brings configuration and plugins together, which know nothing of each other. */
+#include "command/setup.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "pipeline/expr.h"
+
+#define MEMORY ((size_t)256 * 1024 * 1024)
+
+struct known {
+	struct known *next;
+	const char *name;
+	struct plugin_info info;
+	struct error error; /* code 0: info is good */
+	struct timespec changed;
+};
+
+struct setup {
+	pthread_mutex_t lock;
+	struct plugin_zygote *zygote;
+	struct arena *arena; /* descriptions of plugins: few, kept */
+	struct known *known;
+	const char **directories; /* ends with NULL */
+	struct expr_engine *engine;
+};
+
+struct setup *setup_create(struct error *error, struct plugin_zygote *zygote)
+{
+	struct setup *s = calloc(1, sizeof(*s));
+
+	if (s && (s->arena = arena_create(MEMORY)) && (s->engine = expr_engine_create(error))) {
+		pthread_mutex_init(&s->lock, NULL);
+		s->zygote = zygote;
+		return s;
+	}
+	if (s)
+		arena_destroy(s->arena);
+	free(s);
+	error_set(error, E_NOMEM, "no memory to read the configuration");
+	return NULL;
+}
+
+void setup_destroy(struct setup *s)
+{
+	if (!s)
+		return;
+	expr_engine_destroy(s->engine);
+	arena_destroy(s->arena);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* ---- Plugins
+ * ------------------------------------------------------------------------------------------- */
+
+static void on_host(void *user, const struct config_host *host)
+{
+	struct setup *s = user;
+
+	s->directories = arena_alloc(s->arena, (host->plugins.count + 1) * sizeof(char *));
+	for (size_t i = 0; s->directories && i < host->plugins.count; i++)
+		s->directories[i] = arena_printf(s->arena, "%s", host->plugins.list[i]);
+}
+
+const char *const *setup_directories(const struct setup *s)
+{
+	return s->directories;
+}
+
+const char *setup_plugin_path(struct setup *s, const char *name)
+{
+	for (size_t i = 0; s->directories && s->directories[i]; i++) {
+		const char *path = arena_printf(s->arena, "%s/%s.so", s->directories[i], name);
+		if (path && access(path, R_OK) == 0)
+			return path;
+	}
+	return NULL;
+}
+
+static struct timespec changed_at(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 ? st.st_mtim : (struct timespec){0};
+}
+
+static struct known *describe(struct setup *s, const char *name, const char *path)
+{
+	struct known *k = arena_alloc(s->arena, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->name = arena_printf(s->arena, "%s", name);
+	k->changed = changed_at(path);
+	plugin_describe(&k->error, s->zygote, path, s->arena, &k->info);
+	k->info.name = k->name;
+	k->next = s->known;
+	s->known = k;
+	return k;
+}
+
+static bool fresh(const struct known *k, struct timespec changed)
+{
+	return k->changed.tv_sec == changed.tv_sec && k->changed.tv_nsec == changed.tv_nsec;
+}
+
+static const struct plugin_info *on_plugin(void *user, const char *name, struct error *error)
+{
+	struct setup *s = user;
+	const char *path = setup_plugin_path(s, name);
+	struct known *k = s->known;
+
+	if (!path) {
+		error_set(error, E_NOTFOUND, "there is no %s.so in %s", name,
+			s->directories && s->directories[0] ? s->directories[0]
+							    : "any plugin directory");
+		return NULL;
+	}
+	while (k && (strcmp(k->name, name) != 0 || !fresh(k, changed_at(path))))
+		k = k->next;
+	if (!k)
+		k = describe(s, name, path);
+	if (!k || k->error.code) {
+		if (k && error)
+			*error = k->error;
+		if (error && error->code == E_NOTFOUND)
+			error->code = E_INVALID; /* it is there, it just does not load */
+		return NULL;
+	}
+	return &k->info;
+}
+
+/* ---- Expressions
+ * ------------------------------------------------------------------------------------------ */
+
+static int on_sql(void *user, struct error *error, struct str sql, const char *const *step_names,
+	size_t *offset)
+{
+	struct setup *s = user;
+	struct expr *expr = expr_compile(error, s->engine, sql, step_names);
+
+	(void)offset; /* the error's place tells the character */
+	if (!expr)
+		return error->code;
+	expr_free(expr);
+	return 0;
+}
+
+/* ---- What the plugins say to their options
+ * -------------------------------------------------------------------- */
+
+static void add_fault(struct config_faults *faults, struct config_place place, const char *text)
+{
+	config_faults_add(faults, place, CONFIG_ERROR, "%s", text);
+}
+
+static void ask_plugin(struct setup *s, struct config_faults *faults, const char *plugin,
+	const struct plugin_info *info, struct str options, const char *what,
+	struct config_place (*place_of)(const void *of, struct str path), const void *of)
+{
+	struct arena *arena = arena_create(MEMORY);
+	struct plugin_out out = {0};
+	struct error error = {0};
+	const char *path = setup_plugin_path(s, plugin);
+
+	if (!info || !info->can_check || !arena || !path) {
+		arena_destroy(arena);
+		return;
+	}
+	if (plugin_check_config(&error, s->zygote, path, options, clock_now_ms(), arena, &out) < 0)
+		add_fault(faults, place_of(of, STR("")),
+			arena_printf(arena, "%s: plugin %s: %s", what, plugin, error.text));
+	for (uint32_t i = 0; error.code == 0 && i < out.problems.count; i++)
+		add_fault(faults, place_of(of, out.problems.items[i].path),
+			arena_printf(arena, "%.*s %.*s", STR_ARG(out.problems.items[i].path),
+				STR_ARG(out.problems.items[i].message)));
+	arena_destroy(arena);
+}
+
+static struct config_place connection_place(const void *of, struct str path)
+{
+	return config_connection_place(of, path.len ? path.ptr : "plugin");
+}
+
+static struct config_place mapping_place(const void *of, struct str path)
+{
+	return config_mapping_place(of, path.len ? path.ptr : "plugin");
+}
+
+static void ask_plugins(struct setup *s, struct config *config, struct config_faults *faults)
+{
+	size_t n;
+	const struct config_connection *c = config_connections(config, &n);
+	const struct config_mapping *m;
+
+	for (size_t i = 0; i < n; i++)
+		ask_plugin(s, faults, c[i].plugin, c[i].info, c[i].options, c[i].full,
+			connection_place, &c[i]);
+	m = config_mappings(config, &n);
+	for (size_t i = 0; i < n; i++)
+		ask_plugin(s, faults, m[i].plugin, m[i].info, m[i].options, m[i].full,
+			mapping_place, &m[i]);
+}
+
+/* Accepting a setting that does nothing would be a lie to the caller on the line. */
+static void refuse_unsupported(struct config *config, struct config_faults *faults)
+{
+	size_t n;
+	const struct config_pipeline *p = config_pipelines(config, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (p[i].within_ms)
+			add_fault(faults, p[i].place,
+				"within = is not offered by this version: pipelines run "
+				"after the webhook is answered; leave it out");
+}
+
+/* ---- Loading
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static struct config *check_more(
+	struct setup *s, struct config *config, struct config_faults *faults)
+{
+	if (!config)
+		return NULL;
+	ask_plugins(s, config, faults);
+	refuse_unsupported(config, faults);
+	if (!faults->errors)
+		return config;
+	config_unref(config);
+	return NULL;
+}
+
+static struct config_context context(struct setup *s)
+{
+	return (struct config_context){.user = s,
+		.host = on_host,
+		.plugin = on_plugin,
+		.check_sql = on_sql,
+		.columns = expr_columns};
+}
+
+struct config *setup_load(struct setup *s, const char *path, struct config_faults *faults)
+{
+	struct config_context ctx = context(s);
+	struct config *config;
+
+	pthread_mutex_lock(&s->lock);
+	config = check_more(s, config_load(faults, path, &ctx), faults);
+	pthread_mutex_unlock(&s->lock);
+	return config;
+}
+
+struct config *setup_revive(struct setup *s, struct str snapshot, struct error *error)
+{
+	struct config_context ctx = context(s);
+	struct config_faults faults = {0};
+	struct config *config;
+
+	pthread_mutex_lock(&s->lock);
+	config = config_load_text(&faults, snapshot, &ctx);
+	pthread_mutex_unlock(&s->lock);
+	if (!config)
+		error_set(error, E_INVALID, "%s", faults.count ? faults.list[0].text : "no memory");
+	config_faults_finish(&faults);
+	return config;
+}

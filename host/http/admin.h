@@ -1,0 +1,39 @@
+/* admin.h - what people and their tools may ask of a host: one place for the command line's
+ * socket, the HTTP API and the pages.
+ *
+ * A request is a JSON object with "verb" and its arguments, an answer a JSON object: either what
+ * was asked for, or {"error":{"code","text","place"}}. Verbs:
+ *   events, jobs, inbox, calls, appointments  {tenant, type, state, pipeline, connection, subject,
+ *                                              correlation, since, until, before, limit} -> {rows}
+ *   show      {id}                             -> {inbox, events, jobs, attempts}
+ *   retry     {id, resend, reason}             a dead or parked job, again -> {job}
+ *   drop      {id, reason}                     -> {job}
+ *   replay    {id}                             a webhook again from its raw bytes -> {inbox}
+ *   call      {target, input, timeout_ms}      one operation now -> {job, state, result …}
+ *   status    {}                               -> counts, plugins, generation
+ *   reload    {}                               -> {generation}
+ */
+#ifndef HTTP_ADMIN_H
+#define HTTP_ADMIN_H
+
+#include "base/str.h"
+
+struct arena;
+struct error;
+struct json;
+struct runner;
+struct store;
+
+struct admin {
+	const char *state; /* directory */
+	struct store *store;
+	struct runner *runner;                          /* NULL: no call, reload */
+	int (*reload)(void *user, struct error *error); /* NULL: cannot */
+	void *user;
+	const char *tenant; /* NULL: sees all; else this one only */
+};
+
+/* From any thread; opens a reader of its own. May wait (call). Never NULL but for no memory. */
+const struct json *admin_answer(const struct admin *admin, struct arena *arena, struct str request);
+
+#endif

@@ -1,0 +1,62 @@
+/* metrics.c - what runs, what waits, what went wrong, in numbers. No personal data, no ids. */
+#include "http/metrics.h"
+
+#include "http/listener.h"
+#include "http/rows.h"
+#include "pipeline/runner.h"
+
+static void one(
+	struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type, name,
+		(unsigned long long)value);
+}
+
+static void print_store(struct buf *out, const char *state)
+{
+	struct store_reader *reader;
+	struct store_counts c;
+
+	if (store_reader_open(NULL, &reader, state) < 0)
+		return;
+	if (store_count(NULL, reader, &c) == 0) {
+		one(out, "klinke_webhooks_waiting", "gauge", "Stored, not yet read.", c.inbox_new);
+		one(out, "klinke_webhooks_parked", "gauge", "Could not be read, for a person.",
+			c.inbox_parked);
+		buf_add_text(out, "# HELP klinke_jobs Jobs by state.\n# TYPE klinke_jobs gauge\n");
+		for (int s = JOB_READY; s <= JOB_DROPPED; s++)
+			buf_printf(out, "klinke_jobs{state=\"%s\"} %llu\n",
+				rows_job_state((enum job_state)s), (unsigned long long)c.jobs[s]);
+	}
+	store_reader_close(reader);
+}
+
+void metrics_print(
+	struct buf *out, const char *state, struct runner *runner, const struct listener *listener)
+{
+	struct runner_stats r;
+	struct listener_stats l;
+
+	runner_stats(runner, &r);
+	listener_stats(listener, &l);
+	one(out, "klinke_http_requests_total", "counter", "Requests received.", l.requests);
+	one(out, "klinke_http_rejected_total", "counter", "Requests refused before any handler.",
+		l.rejected);
+	one(out, "klinke_http_cut_total", "counter", "Connections cut at a deadline.", l.cut);
+	one(out, "klinke_http_connections", "gauge", "Open connections.", l.connections);
+	one(out, "klinke_webhooks_stored_total", "counter", "Webhooks stored and answered.",
+		r.hooks);
+	one(out, "klinke_webhooks_rejected_total", "counter",
+		"Webhooks without a valid proof of origin.", r.rejected);
+	one(out, "klinke_webhooks_refused_total", "counter",
+		"Webhooks answered 503: sent again later.", r.refused);
+	one(out, "klinke_events_total", "counter", "New events.", r.events);
+	one(out, "klinke_event_repeats_total", "counter", "Events that came again.", r.repeats);
+	one(out, "klinke_jobs_done_total", "counter", "Jobs done.", r.jobs_done);
+	one(out, "klinke_jobs_failed_total", "counter", "Jobs parked or dead.", r.jobs_failed);
+	one(out, "klinke_jobs_running", "gauge", "Jobs in hand.", r.jobs_running);
+	one(out, "klinke_config_generation", "gauge", "Generation of the configuration.",
+		r.generation);
+	print_store(out, state);
+	runner_metrics(runner, out);
+}

@@ -1,0 +1,228 @@
+/* rows.c - stored rows as JSON. Any thread; keeps nothing. */
+#include "http/rows.h"
+
+#include <string.h>
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/json.h"
+
+static void put_id(struct arena *a, struct json *o, const char *key, const struct id *id)
+{
+	char text[ID_TEXT];
+
+	if (id_is_zero(id))
+		return;
+	id_text(text, id);
+	json_put_text(a, o, key, str_of(text));
+}
+
+static void put_time(struct arena *a, struct json *o, const char *key, int64_t ms)
+{
+	char text[CLOCK_TEXT];
+
+	if (!ms)
+		return;
+	clock_utc(text, ms);
+	json_put_text(a, o, key, str_of(text));
+}
+
+/* Empty text says nothing, so it is left out. */
+static void put(struct arena *a, struct json *o, const char *key, struct str text)
+{
+	if (text.len)
+		json_put_text(a, o, key, text);
+}
+
+/* JSON if it is JSON, else text; bytes that are neither are told by their number. */
+static void put_body(struct arena *a, struct json *o, const char *key, struct str body)
+{
+	const struct json *value;
+
+	if (!body.len)
+		return;
+	value = json_parse(a, body, NULL);
+	if (value)
+		json_put(a, o, key, value);
+	else if (str_utf8_ok(body))
+		json_put_text(a, o, key, body);
+	else
+		json_put_text(
+			a, o, key, str_of(arena_printf(a, "(%zu bytes, not text)", body.len)));
+}
+
+const char *rows_job_state(enum job_state state)
+{
+	static const char *const names[] = {
+		"", "ready", "queued", "waiting", "parked", "dead", "done", "dropped"};
+	return (unsigned)state <= JOB_DROPPED ? names[state] : "";
+}
+
+const char *rows_inbox_state(enum inbox_state state)
+{
+	static const char *const names[] = {"", "new", "done", "parked", "ignored"};
+	return (unsigned)state <= INBOX_IGNORED ? names[state] : "";
+}
+
+uint32_t rows_job_states(struct str words)
+{
+	uint32_t mask = 0;
+	size_t from = 0;
+
+	for (size_t i = 0; i <= words.len; i++) {
+		if (i < words.len && words.ptr[i] != ',')
+			continue;
+		for (int s = JOB_READY; s <= JOB_DROPPED; s++)
+			if (str_is((struct str){words.ptr + from, i - from},
+				    rows_job_state((enum job_state)s)))
+				mask |= 1u << s;
+		from = i + 1;
+	}
+	return mask;
+}
+
+struct json *rows_inbox(struct arena *a, const struct inbox_row *r, bool with_body)
+{
+	struct json *o = json_object(a);
+
+	put_id(a, o, "id", &r->id);
+	put_time(a, o, "received", r->received_ms);
+	put(a, o, "tenant", r->tenant);
+	put(a, o, "connection", r->connection);
+	put(a, o, "route", r->route);
+	put(a, o, "method", r->method);
+	put(a, o, "path", r->path);
+	put(a, o, "state", str_of(rows_inbox_state(r->state)));
+	put(a, o, "reason", r->reason);
+	put(a, o, "correlation", r->correlation);
+	if (with_body) {
+		put_body(a, o, "headers", r->headers);
+		put_body(a, o, "body", r->body);
+	}
+	return o;
+}
+
+struct json *rows_event(struct arena *a, const struct event_row *r)
+{
+	struct json *o = json_object(a);
+
+	put_id(a, o, "id", &r->id);
+	put_time(a, o, "time", r->at_ms);
+	put_time(a, o, "received", r->received_ms);
+	put(a, o, "type", r->type);
+	put(a, o, "tenant", r->tenant);
+	put(a, o, "source", r->connection);
+	put(a, o, "subject", r->subject);
+	put(a, o, "regarding", r->regarding);
+	put_id(a, o, "inbox", &r->inbox);
+	put_id(a, o, "job", &r->job);
+	put(a, o, "correlation", r->correlation);
+	put_body(a, o, "data", r->data);
+	return o;
+}
+
+struct json *rows_job(struct arena *a, const struct job_row *r)
+{
+	struct json *o = json_object(a);
+
+	put_id(a, o, "id", &r->id);
+	put_time(a, o, "created", r->created_ms);
+	put_time(a, o, "updated", r->updated_ms);
+	put(a, o, "tenant", r->tenant);
+	put(a, o, "pipeline", r->pipeline);
+	put(a, o, "connection", r->connection);
+	put(a, o, "op", r->op);
+	put(a, o, "state", str_of(rows_job_state(r->state)));
+	if (r->state == JOB_READY || r->state == JOB_WAITING)
+		put_time(a, o, "due", r->due_ms);
+	json_put_i64(a, o, "step", r->step);
+	json_put_i64(a, o, "tries", r->tries);
+	if (r->sent)
+		json_put_bool(a, o, "outcome_unknown", true);
+	put(a, o, "fail", r->fail);
+	put(a, o, "reason", r->reason);
+	put(a, o, "subject", r->subject);
+	put_id(a, o, "event", &r->event);
+	put(a, o, "key", r->key);
+	put(a, o, "correlation", r->correlation);
+	json_put_i64(a, o, "generation", (int64_t)r->generation);
+	return o;
+}
+
+struct json *rows_attempt(struct arena *a, const struct attempt_row *r)
+{
+	struct json *o = json_object(a);
+
+	put_id(a, o, "job", &r->job);
+	put(a, o, "kind", r->kind == ATTEMPT_REQUEST ? STR("request") : STR("step"));
+	json_put_i64(a, o, "step", r->step);
+	json_put_i64(a, o, "try", r->number);
+	put(a, o, "name", r->name);
+	put(a, o, "outcome", r->outcome);
+	put(a, o, "method", r->method);
+	put(a, o, "url", r->url);
+	if (r->status)
+		json_put_i64(a, o, "status", r->status);
+	put_time(a, o, "started", r->started_ms);
+	json_put_i64(a, o, "took_us", r->took_us);
+	put_body(a, o, "input", r->input);
+	put_body(a, o, "output", r->output);
+	put(a, o, "note", r->note);
+	return o;
+}
+
+struct json *rows_call(struct arena *a, const struct call_row *r)
+{
+	struct json *o = json_object(a);
+
+	put(a, o, "call_id", r->call_id);
+	put(a, o, "tenant", r->tenant);
+	put(a, o, "connection", r->connection);
+	put(a, o, "direction", r->direction);
+	put(a, o, "status", r->status);
+	put(a, o, "agent", r->agent);
+	put(a, o, "from", r->from);
+	put(a, o, "to", r->to);
+	put_time(a, o, "started", r->started_ms);
+	put_time(a, o, "ended", r->ended_ms);
+	put_body(a, o, "data", r->data);
+	return o;
+}
+
+struct json *rows_appointment(struct arena *a, const struct appointment_row *r)
+{
+	struct json *o = json_object(a);
+
+	put(a, o, "uid", r->uid);
+	put(a, o, "tenant", r->tenant);
+	put(a, o, "connection", r->connection);
+	put(a, o, "status", r->status);
+	put_time(a, o, "start", r->start_ms);
+	put_time(a, o, "end", r->end_ms);
+	put_time(a, o, "changed", r->changed_ms);
+	put(a, o, "rescheduled_from", r->rescheduled_from);
+	put(a, o, "event_type", r->event_type);
+	put(a, o, "host", r->host);
+	put(a, o, "person", r->person);
+	put(a, o, "key", r->key);
+	return o;
+}
+
+struct json *rows_story(struct arena *a, const struct story *s)
+{
+	struct json *o = json_object(a), *inbox = json_array(a), *events = json_array(a);
+	struct json *jobs = json_array(a), *attempts = json_array(a);
+
+	for (size_t i = 0; i < s->inbox_count; i++)
+		json_push(a, inbox, rows_inbox(a, &s->inbox[i], true));
+	for (size_t i = 0; i < s->event_count; i++)
+		json_push(a, events, rows_event(a, &s->events[i]));
+	for (size_t i = 0; i < s->job_count; i++)
+		json_push(a, jobs, rows_job(a, &s->jobs[i]));
+	for (size_t i = 0; i < s->attempt_count; i++)
+		json_push(a, attempts, rows_attempt(a, &s->attempts[i]));
+	json_put(a, o, "inbox", inbox);
+	json_put(a, o, "events", events);
+	json_put(a, o, "jobs", jobs);
+	json_put(a, o, "attempts", attempts);
+	return o;
+}

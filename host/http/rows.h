@@ -1,0 +1,25 @@
+/* rows.h - stored rows as JSON, one shape for the command line, the API and the pages.
+ *
+ * Ids are 36 characters, times RFC 3339 in UTC, states words. The objects live in the arena.
+ */
+#ifndef HTTP_ROWS_H
+#define HTTP_ROWS_H
+
+#include "store/store.h"
+
+struct json;
+
+struct json *rows_inbox(struct arena *arena, const struct inbox_row *row, bool with_body);
+struct json *rows_event(struct arena *arena, const struct event_row *row);
+struct json *rows_job(struct arena *arena, const struct job_row *row);
+struct json *rows_attempt(struct arena *arena, const struct attempt_row *row);
+struct json *rows_call(struct arena *arena, const struct call_row *row);
+struct json *rows_appointment(struct arena *arena, const struct appointment_row *row);
+struct json *rows_story(struct arena *arena, const struct story *story);
+
+/* Bit mask of words like "parked,dead"; 0: none of them is known. */
+uint32_t rows_job_states(struct str words);
+const char *rows_job_state(enum job_state state);
+const char *rows_inbox_state(enum inbox_state state);
+
+#endif

@@ -1,0 +1,35 @@
+/* server.h - what this host answers over HTTP.
+ *
+ *   /hooks/OWNER/CONNECTION[/ROUTE]  webhooks of the vendors, to the intake
+ *   /livez /readyz /metrics          for whoever watches us
+ *   /api/v1/VERB                     the verbs of admin.h: POST a JSON object, or GET with a query
+ *   /  /show/ID                      the pages
+ *
+ * API, metrics and pages need the admin token (Authorization: Bearer, or the cookie that
+ * /login?token= sets). Without a configured token they answer on loopback addresses only, to
+ * requests whose Host is a loopback name, so that no web page elsewhere can read them.
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <stdint.h>
+#include "http/admin.h"
+
+struct config;
+struct error;
+struct runner;
+struct server;
+
+struct server_options {
+	const struct config *config; /* a reference is taken */
+	struct runner *runner;
+	struct admin admin;
+	int fd; /* > 0: a listening socket handed to us */
+};
+
+struct server *server_create(struct error *error, const struct server_options *options);
+unsigned server_port(const struct server *server);
+int server_drain(struct server *server, int64_t deadline_ms);
+void server_destroy(struct server *server); /* takes NULL */
+
+#endif

@@ -1,0 +1,206 @@
+/* page.c - overview and story. Any thread but the listener's; keeps nothing.
+ *
+ * This is the first sketch of the dashboard: did anything go wrong, and what do I do?
+ */
+#include "web/page.h"
+
+#include "base/arena.h"
+#include "base/json.h"
+
+#define PAGE_MAX ((size_t)32 * 1024 * 1024)
+
+static void escaped(struct buf *out, struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		switch (text.ptr[i]) {
+		case '<':
+			buf_add_text(out, "&lt;");
+			break;
+		case '>':
+			buf_add_text(out, "&gt;");
+			break;
+		case '&':
+			buf_add_text(out, "&amp;");
+			break;
+		case '"':
+			buf_add_text(out, "&quot;");
+			break;
+		case '\'':
+			buf_add_text(out, "&#39;");
+			break;
+		default:
+			buf_add(out, &text.ptr[i], 1);
+		}
+}
+
+static void begin(struct buf *out, const char *title)
+{
+	buf_printf(out,
+		"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+		"content=\"width=device-width\"><title>%s</title><style>"
+		"body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem "
+		"auto;padding:0 1rem;"
+		"color:#1c1f23;background:#fbfaf8}h1,h2{font-weight:600}a{color:#0b5c7a}table{"
+		"border-"
+		"collapse:collapse;width:100%%}td,th{text-align:left;padding:.3rem "
+		".6rem;border-bottom:1px "
+		"solid "
+		"#ddd;vertical-align:top}.bad{color:#a3211b;font-weight:600}.good{color:#1d6b3a;"
+		"font-weight:600}pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px;"
+		"background:"
+		"#f1efeb;padding:.6rem}</style><p><a href=/>Klinke</a></p><h1>%s</h1>",
+		title, title);
+}
+
+static const struct json *ask(const struct admin *admin, struct arena *arena, const char *request)
+{
+	return admin_answer(admin, arena, str_of(request));
+}
+
+static int64_t jobs_in(const struct json *status, const char *state)
+{
+	return json_i64(json_get(json_get(status, "jobs"), state), 0);
+}
+
+static void verdict(struct buf *out, const struct json *status)
+{
+	int64_t parked = jobs_in(status, "parked"), dead = jobs_in(status, "dead");
+	int64_t hooks = json_i64(json_get(status, "webhooks_parked"), 0);
+
+	if (parked + dead + hooks == 0)
+		buf_add_text(out, "<p class=good>Nothing needs you.</p>");
+	else
+		buf_printf(out,
+			"<p class=bad>%lld jobs and %lld webhooks need you.</p><p>Open one to see "
+			"why; "
+			"<code>klinke dead retry ID</code> runs it again, <code>klinke dead drop "
+			"ID</code> "
+			"lets it go.</p>",
+			(long long)(parked + dead), (long long)hooks);
+	buf_printf(out, "<p>%lld events so far, %lld jobs done, %lld waiting for their time.</p>",
+		(long long)json_i64(json_get(status, "events"), 0),
+		(long long)jobs_in(status, "done"), (long long)jobs_in(status, "waiting"));
+}
+
+static void cell(struct buf *out, struct str text)
+{
+	buf_add_text(out, "<td>");
+	escaped(out, text);
+	buf_add_text(out, "</td>");
+}
+
+static void table(struct buf *out, const char *title, const struct json *list,
+	const char *const *columns, size_t count)
+{
+	buf_printf(out, "<h2>%s</h2><table><tr>", title);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(out, "<th>%s</th>", columns[i]);
+	buf_add_text(out, "</tr>");
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *row = json_at(list, i, NULL);
+		struct str id = json_get_text(row, "id");
+		buf_add_text(out, "<tr>");
+		for (size_t k = 0; k < count; k++)
+			cell(out, json_get_text(row, columns[k]));
+		if (id.len) {
+			buf_add_text(out, "<td><a href=\"/show/");
+			escaped(out, id);
+			buf_add_text(out, "\">story</a></td>");
+		}
+		buf_add_text(out, "</tr>");
+	}
+	buf_add_text(out, "</table>");
+}
+
+static void overview(const struct admin *admin, struct arena *arena, struct buf *out)
+{
+	static const char *const failed[] = {
+		"updated", "tenant", "pipeline", "state", "fail", "reason"};
+	static const char *const events[] = {"time", "type", "tenant", "source", "subject"};
+
+	begin(out, "Klinke");
+	verdict(out, ask(admin, arena, "{\"verb\":\"status\"}"));
+	table(out, "Needs you",
+		json_get(ask(admin, arena,
+				 "{\"verb\":\"jobs\",\"state\":\"parked,dead\",\"limit\":20}"),
+			"rows"),
+		failed, 6);
+	table(out, "Latest events",
+		json_get(ask(admin, arena, "{\"verb\":\"events\",\"limit\":30}"), "rows"), events,
+		5);
+}
+
+static void details(
+	struct buf *out, struct arena *arena, const char *name, const struct json *value)
+{
+	if (!value)
+		return;
+	buf_printf(out, "<details><summary>%s</summary><pre>", name);
+	escaped(out, json_print_pretty(arena, value));
+	buf_add_text(out, "</pre></details>");
+}
+
+static void attempts(struct buf *out, struct arena *arena, const struct json *list)
+{
+	static const char *const columns[] = {
+		"started", "name", "outcome", "method", "url", "status", "took_us", "note"};
+
+	buf_add_text(out, "<h2>Steps and requests</h2><table>");
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *row = json_at(list, i, NULL);
+		buf_add_text(out, "<tr>");
+		for (size_t k = 0; k < sizeof(columns) / sizeof(columns[0]); k++)
+			cell(out, json_get_text(row, columns[k]));
+		buf_add_text(out, "<td>");
+		details(out, arena, "sent", json_get(row, "input"));
+		details(out, arena, "answer", json_get(row, "output"));
+		buf_add_text(out, "</td></tr>");
+	}
+	buf_add_text(out, "</table>");
+}
+
+static unsigned story(
+	const struct admin *admin, struct arena *arena, struct str id, struct buf *out)
+{
+	static const char *const hooks[] = {"received", "connection", "route", "state", "reason"};
+	static const char *const events[] = {"time", "type", "subject", "source"};
+	static const char *const jobs[] = {"created", "pipeline", "op", "state", "fail", "reason"};
+	struct json *request = json_object(arena);
+	const struct json *s;
+
+	json_put_text(arena, request, "verb", STR("show"));
+	json_put_text(arena, request, "id", id);
+	s = admin_answer(admin, arena, json_print(arena, request));
+	begin(out, "Story");
+	if (json_get(s, "error")) {
+		buf_add_text(out, "<p>");
+		escaped(out, json_text(json_find(s, "error.text")));
+		buf_add_text(out, "</p>");
+		return 404;
+	}
+	table(out, "Webhooks", json_get(s, "inbox"), hooks, 5);
+	table(out, "Events", json_get(s, "events"), events, 4);
+	table(out, "Jobs", json_get(s, "jobs"), jobs, 6);
+	attempts(out, arena, json_get(s, "attempts"));
+	return 200;
+}
+
+unsigned page_render(
+	const struct admin *admin, struct arena *arena, struct str path, struct str *html)
+{
+	struct buf out;
+	unsigned status = 200;
+
+	buf_init(&out, PAGE_MAX);
+	if (str_is(path, "/"))
+		overview(admin, arena, &out);
+	else if (path.len > 6 && str_eq((struct str){path.ptr, 6}, STR("/show/")))
+		status = story(admin, arena, (struct str){path.ptr + 6, path.len - 6}, &out);
+	else {
+		begin(&out, "Not here");
+		status = 404;
+	}
+	*html = str_dup(arena, (struct str){out.ptr, out.len});
+	buf_finish(&out);
+	return status;
+}
