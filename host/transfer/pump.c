@@ -46,11 +46,13 @@ static void drive(struct transfer *transfer, curl_socket_t fd, int flags)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct watch *watch = poll->data;
-	int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+	/* Of an error libcurl is told nothing but to look: it then finds out what happened, and
+	 * whether the connection died before anything was read, instead of giving up blindly. */
+	int flags = 0;
 
-	if (events & UV_READABLE)
+	if (status == 0 && (events & UV_READABLE))
 		flags |= CURL_CSELECT_IN;
-	if (events & UV_WRITABLE)
+	if (status == 0 && (events & UV_WRITABLE))
 		flags |= CURL_CSELECT_OUT;
 	drive(watch->transfer, watch->fd, flags);
 }
