@@ -149,7 +149,7 @@ void *arena_take(struct arena *arena, size_t n)
 
 	if (!arena || arena->failed)
 		return NULL;
-	if (starved(arena) || rounded < n || rounded > arena->max - arena->used)
+	if (starved(arena) || n > SIZE_MAX / 4 || rounded > arena->max - arena->used)
 		return fail(arena);
 	if (!rounded)
 		rounded = ALIGN < arena->max - arena->used ? ALIGN : 0;

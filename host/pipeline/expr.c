@@ -278,11 +278,13 @@ static void explain(struct compile *c)
 	struct str function = last_word(message, "no such function: ");
 	char place[24] = "";
 
-	if (offset >= (int)c->prefix && (size_t)offset <= c->prefix + c->sql.len)
+	if (offset >= (int)c->prefix)
 		scan_place(place, c->sql, (size_t)offset - c->prefix);
 	if (c->expr->engine->denied[0])
 		error_at(c->error, E_INVALID, place, "%s is not available in expressions",
 			c->expr->engine->denied);
+	else if (offset > (int)(c->prefix + c->sql.len))
+		error_at(c->error, E_INVALID, place, "this expression ends too early");
 	else if (column.ptr)
 		explain_column(c, place, column);
 	else if (str_is(function, "json_each") || str_is(function, "json_tree"))
