@@ -246,10 +246,8 @@ const kl_next *cal_bad_answer(kl_call *c, const kl_step *s, const struct cal_dia
 	return kl_then(c, KL_UNSURE, f.message.ptr);
 }
 
-const kl_next *cal_surprise(kl_call *c, const kl_step *s, const char *message)
+const kl_next *cal_surprise(kl_call *c, const char *message)
 {
-	if (s->looking)
-		return kl_then(c, KL_UNSURE, message);
 	return kl_failed(c, KL_SURPRISE, 0, message);
 }
 

@@ -107,7 +107,7 @@ struct cal_failure cal_classify(kl_call *c, const struct cal_dialect *d, const k
 const kl_next *cal_fail(kl_call *c, const struct cal_failure *f);
 /* What the answer to a plain read is worth when it is not good. looking: UNSURE, or a WAIT. */
 const kl_next *cal_bad_answer(kl_call *c, const kl_step *s, const struct cal_dialect *d);
-const kl_next *cal_surprise(kl_call *c, const kl_step *s, const char *message);
+const kl_next *cal_surprise(kl_call *c, const char *message);
 const kl_next *cal_bad_input(kl_call *c, const char *message);
 
 kl_request *cal_request(

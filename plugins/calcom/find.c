@@ -122,7 +122,7 @@ const kl_next *cal_op_search(kl_call *c, const kl_step *s, const struct cal_dial
 		return cal_bad_answer(c, s, d);
 	const kl_val *items = d->items(c, s->response);
 	if (!items)
-		return cal_surprise(c, s, "Cal.com's list of bookings is not one");
+		return cal_surprise(c, "Cal.com's list of bookings is not one");
 	const kl_val *best = take_matches(c, &q, items, c->host->find(s->state, "best"));
 	q.window.page = (uint32_t)kl_i64(c, s->state, "page", 0) + 1;
 	if (!d->more(c, s->response))

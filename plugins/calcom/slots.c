@@ -130,6 +130,6 @@ const kl_next *cal_op_slots(kl_call *c, const kl_step *s, const struct cal_diale
 		return cal_bad_answer(c, s, d);
 	const kl_val *days = d->days(c, s->response);
 	if (!days)
-		return cal_surprise(c, s, "Cal.com's answer to a question for slots has no slots");
+		return cal_surprise(c, "Cal.com's answer to a question for slots has no slots");
 	return slots_done(c, d, &r, days);
 }

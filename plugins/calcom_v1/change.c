@@ -149,12 +149,12 @@ const kl_next *v1_find_booking(kl_call *c, const kl_step *s)
 	if (cal_at(c, s, "one")) {
 		const kl_val *raw = v1_dialect.one(c, s->response);
 		return cal_uid(c, raw).ptr ? found(c, raw)
-					   : cal_surprise(c, s, "Cal.com's answer has no booking");
+					   : cal_surprise(c, "Cal.com's answer has no booking");
 	}
 	const kl_val *items = v1_dialect.items(c, s->response);
 	const kl_val *raw = with_uid(c, items, uid_of(c, s));
 	if (!items)
-		return cal_surprise(c, s, "Cal.com's list of bookings is not one");
+		return cal_surprise(c, "Cal.com's list of bookings is not one");
 	const kl_next *on = raw ? 0 : scan_on(c, s, "find");
 	return on ? on : found(c, raw);
 }
@@ -190,7 +190,7 @@ static const kl_next *cancel_find(kl_call *c, const kl_step *s)
 	if (!cal_good(s->response))
 		return not_usable(c, s);
 	if (!items)
-		return cal_surprise(c, s, "Cal.com's list of bookings is not one");
+		return cal_surprise(c, "Cal.com's list of bookings is not one");
 	if (raw && cal_active(c, raw))
 		return cancel_send(c, s, cal_text(c, raw, "id"));
 	if (raw) {
@@ -206,7 +206,7 @@ static const kl_next *cancel_answer(kl_call *c, const kl_step *s)
 {
 	if (cal_good(s->response) && kl_has(c, s->response->json, "success") &&
 		!kl_true(c, s->response->json, "success"))
-		return cal_surprise(c, s, "Cal.com's answer to a cancellation says no success");
+		return cal_surprise(c, "Cal.com's answer to a cancellation says no success");
 	if (cal_good(s->response))
 		return cancelled(c, s);
 	struct cal_failure f = classify_one(c, s);

@@ -93,7 +93,7 @@ const kl_next *v1_poll(kl_call *c, const kl_step *s)
 		return cal_bad_answer(c, s, &v1_dialect);
 	const kl_val *items = v1_dialect.items(c, s->response);
 	if (!items)
-		return cal_surprise(c, s, "Cal.com's list of bookings is not one");
+		return cal_surprise(c, "Cal.com's list of bookings is not one");
 	struct view v = view_of(c, s);
 	for (uint32_t i = 0; i < c->host->count(items); i++)
 		tell(c, &v, items, c->host->at(items, i, 0));

@@ -10,7 +10,7 @@ const kl_next *v1_test(kl_call *c, const kl_step *s)
 	const kl_val *me = c->host->find(s->response->json, "user");
 	kl_val *out = c->host->object(c);
 	if (!cal_text(c, me, "id").ptr)
-		return cal_surprise(c, s, "Cal.com's answer to /me names no account");
+		return cal_surprise(c, "Cal.com's answer to /me names no account");
 	kl_set_text(c, out, "account", cal_text(c, me, "id"));
 	kl_set_text(c, out, "name", CAL_FIRST(c, me, "name", "username"));
 	kl_set_text(c, out, "email", cal_text(c, me, "email"));
@@ -141,7 +141,7 @@ const kl_next *v1_event_types(kl_call *c, const kl_step *s)
 		return cal_bad_answer(c, s, &v1_dialect);
 	const kl_val *list = c->host->find(s->response->json, "event_types");
 	if (c->host->type(list) != KL_ARRAY)
-		return cal_surprise(c, s, "Cal.com's list of event types is not one");
+		return cal_surprise(c, "Cal.com's list of event types is not one");
 	for (uint32_t i = 0; i < c->host->count(list); i++)
 		event_type_row(c, c->host->at(list, i, 0));
 	return kl_done(c, c->host->object(c));
@@ -189,7 +189,7 @@ const kl_next *v1_members(kl_call *c, const kl_step *s)
 		return cal_bad_answer(c, s, &v1_dialect);
 	const kl_val *list = c->host->find(s->response->json, "event_types");
 	if (c->host->type(list) != KL_ARRAY)
-		return cal_surprise(c, s, "Cal.com's list of event types is not one");
+		return cal_surprise(c, "Cal.com's list of event types is not one");
 	if (!host_rows(c, list))
 		return kl_failed(c, KL_GONE, "unsupported",
 			"Cal.com v1 does not list a team's people for an ordinary key, and no "
@@ -253,7 +253,7 @@ const kl_next *v1_schedules(kl_call *c, const kl_step *s)
 	}
 	const kl_val *list = c->host->find(s->response->json, "schedules");
 	if (c->host->type(list) != KL_ARRAY)
-		return cal_surprise(c, s, "Cal.com's list of schedules is not one");
+		return cal_surprise(c, "Cal.com's list of schedules is not one");
 	for (uint32_t i = 0; i < c->host->count(list); i++)
 		schedule_row(c, c->host->at(list, i, 0), cal_text(c, s->state, "default"));
 	return kl_done(c, c->host->object(c));

@@ -60,8 +60,7 @@ const kl_next *v2_hold(kl_call *c, const kl_step *s)
 	kl_str uid = cal_text(c, data, "reservationUid");
 	kl_val *out = c->host->object(c);
 	if (!uid.ptr)
-		return cal_surprise(
-			c, s, "Cal.com's answer to a reservation has no reservationUid");
+		return cal_surprise(c, "Cal.com's answer to a reservation has no reservationUid");
 	kl_set_text(c, out, "hold", uid);
 	if (cal_parse(c, cal_text(c, data, "reservationUntil"), "UTC", &until))
 		kl_set_text(c, out, "until", cal_print(c, until));
@@ -134,7 +133,7 @@ const kl_next *v2_find_booking(kl_call *c, const kl_step *s)
 		return cal_fail(c, &f);
 	const kl_val *raw = v2_dialect.one(c, s->response);
 	if (!cal_uid(c, raw).ptr)
-		return cal_surprise(c, s, "Cal.com's answer has no booking");
+		return cal_surprise(c, "Cal.com's answer has no booking");
 	kl_val *b = cal_booking(c, raw);
 	kl_set_bool(c, b, "new", 0);
 	kl_set_bool(c, out, "found", 1);

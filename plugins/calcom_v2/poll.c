@@ -138,7 +138,7 @@ const kl_next *v2_poll(kl_call *c, const kl_step *s)
 		return cal_bad_answer(c, s, &v2_dialect);
 	const kl_val *items = v2_dialect.items(c, s->response);
 	if (!items)
-		return cal_surprise(c, s, "Cal.com's list of bookings is not one");
+		return cal_surprise(c, "Cal.com's list of bookings is not one");
 	struct walk w = walk_of(c, s);
 	int64_t newest = tell_page(c, &w, items);
 	if (newest > w.kept_ms) {

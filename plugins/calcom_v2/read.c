@@ -12,7 +12,7 @@ const kl_next *v2_test(kl_call *c, const kl_step *s)
 	const kl_val *me = v2_data(c, s->response);
 	kl_val *out = c->host->object(c);
 	if (!cal_text(c, me, "id").ptr)
-		return cal_surprise(c, s, "Cal.com's answer to /me names no account");
+		return cal_surprise(c, "Cal.com's answer to /me names no account");
 	kl_set_text(c, out, "account", cal_text(c, me, "id"));
 	kl_set_text(c, out, "name", CAL_FIRST(c, me, "name", "username"));
 	kl_set_text(c, out, "email", cal_text(c, me, "email"));
@@ -153,7 +153,7 @@ const kl_next *v2_event_types(kl_call *c, const kl_step *s)
 		return cal_bad_answer(c, s, &v2_dialect);
 	const kl_val *data = v2_data(c, s->response);
 	if (c->host->type(data) != KL_ARRAY)
-		return cal_surprise(c, s, "Cal.com's list of event types is not one");
+		return cal_surprise(c, "Cal.com's list of event types is not one");
 	for (uint32_t i = 0; i < c->host->count(data); i++)
 		event_type_row(c, c->host->at(data, i, 0));
 	return kl_done(c, c->host->object(c));
@@ -192,7 +192,7 @@ const kl_next *v2_members(kl_call *c, const kl_step *s)
 		return cal_bad_answer(c, s, &v2_dialect);
 	const kl_val *data = v2_data(c, s->response);
 	if (c->host->type(data) != KL_ARRAY)
-		return cal_surprise(c, s, "Cal.com's list of members is not one");
+		return cal_surprise(c, "Cal.com's list of members is not one");
 	uint32_t n = c->host->count(data);
 	for (uint32_t i = 0; i < n; i++)
 		member_row(c, c->host->at(data, i, 0));
@@ -245,7 +245,7 @@ const kl_next *v2_schedules(kl_call *c, const kl_step *s)
 		return cal_bad_answer(c, s, &v2_dialect);
 	const kl_val *data = v2_data(c, s->response);
 	if (c->host->type(data) != KL_ARRAY)
-		return cal_surprise(c, s, "Cal.com's list of schedules is not one");
+		return cal_surprise(c, "Cal.com's list of schedules is not one");
 	for (uint32_t i = 0; i < c->host->count(data); i++)
 		schedule_row(c, c->host->at(data, i, 0));
 	return kl_done(c, c->host->object(c));
