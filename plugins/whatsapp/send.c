@@ -125,9 +125,16 @@ static void put_interactive(kl_call *c, const kl_step *s, kl_val *body)
 	kl_set(c, body, "interactive", o);
 }
 
+/* phone is what mappings call it, so that a mapping's result can be sent to as it is. */
+static kl_str recipient(kl_call *c, const kl_val *in)
+{
+	kl_str to = kl_text(c, in, "to");
+	return to.len ? to : kl_text(c, in, "phone");
+}
+
 static const char *wrong_input(kl_call *c, const kl_val *in)
 {
-	kl_str to = kl_text(c, in, "to"), text = kl_text(c, in, "text");
+	kl_str to = recipient(c, in), text = kl_text(c, in, "text");
 	uint32_t buttons = c->host->count(c->host->find(in, "buttons"));
 	uint32_t rows = c->host->count(c->host->find(in, "list"));
 
@@ -148,7 +155,7 @@ static const char *wrong_input(kl_call *c, const kl_val *in)
 const kl_val *whatsapp_body(kl_call *c, const kl_step *s, const char **problem)
 {
 	kl_val *body = c->host->object(c);
-	kl_str to = kl_text(c, s->input, "to"), quoted = kl_text(c, s->input, "reply_to");
+	kl_str to = recipient(c, s->input), quoted = kl_text(c, s->input, "reply_to");
 
 	*problem = wrong_input(c, s->input);
 	if (*problem)
