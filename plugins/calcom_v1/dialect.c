@@ -99,7 +99,8 @@ static const kl_val *answers(kl_call *c, const struct cal_booking_input *in, con
 {
 	kl_val *out = c->host->object(c);
 	kl_set_text(c, out, "name", in->name);
-	kl_set_text(c, out, "email", in->email);
+	/* required by the vendor's schema even of those who have none; empty counts as none */
+	kl_set_text(c, out, "email", in->email.ptr ? in->email : KL_LIT(""));
 	kl_set_text(c, out, "attendeePhoneNumber", in->phone);
 	kl_set_text(c, out, "smsReminderNumber", in->phone);
 	kl_set(c, out, "location", place);
