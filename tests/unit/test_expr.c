@@ -338,8 +338,7 @@ static void no_statement_but_select(void **state)
 		"explain select 1",
 		"raise(abort, 'x')",
 		"with a as (select 1) select * from a",
-		"(with recursive c(x) as (select 1 union all select x+1 from c) select max(x) from "
-		"c)",
+		"(with recursive c(x) as (select 1 union select x+1 from c) select 1 from c)",
 		"(insert into json_each values (1) returning 1)",
 	};
 	size_t i;

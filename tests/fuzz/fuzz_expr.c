@@ -1,0 +1,70 @@
+/* Whatever an operator writes: it compiles or is refused with a sentence, it ends, it writes
+ * nothing, and it gives the same twice. Input: the expression, a NUL, the data. */
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "pipeline/expr.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static const char *const step_names[] = {"book", "offer", NULL};
+
+static struct str data_of(struct arena *arena, const char *bytes, size_t len)
+{
+	const struct json *data = len ? json_parse(arena, (struct str){bytes, len}, NULL) : NULL;
+
+	if (!data)
+		return STR("{\"name\":\"Anna\",\"list\":[1,2.5,null,true,{\"a\":\"b\"}],\"start\":"
+			   "\"2026-11-26T16:15:00Z\"}");
+	return json_print(arena, data);
+}
+
+static void evaluate(struct expr *expr, const struct expr_scope *scope, struct arena *arena)
+{
+	const struct json *first, *second;
+	struct error error = {0};
+	int failed = expr_eval(&error, expr, scope, arena, &first), again;
+
+	assert(!failed || (error.code == failed && error.text[0] && !first));
+	again = expr_eval(NULL, expr, scope, arena, &second);
+	if (!failed && !again) /* the processor's time may end one of them */
+		assert(json_equal(first, second));
+	failed = expr_test(&error, expr, scope);
+	assert(failed <= 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	static struct expr_engine *engine;
+	const char *text = (const char *)bytes;
+	size_t sql = len ? strnlen(text, len) : 0;
+	struct arena *arena = arena_create(16 << 20);
+	struct expr_step steps[] = {{STR("book"), STR("{\"uid\":\"u1\"}")}};
+	struct expr_scope scope = {.event = STR("{\"type\":\"call.analyzed\"}"),
+		.steps = steps,
+		.step_count = 1,
+		.now_ms = INT64_C(1795018500000),
+		.zone = "Europe/Berlin"};
+	struct error error = {0};
+	struct expr *expr;
+
+	if (!engine)
+		engine = expr_engine_create(NULL);
+	assert(engine && arena);
+	scope.data =
+		sql < len ? data_of(arena, text + sql + 1, len - sql - 1) : data_of(arena, "", 0);
+	expr = expr_compile(&error, engine, (struct str){text, sql}, step_names);
+	if (expr)
+		evaluate(expr, &scope, arena);
+	else
+		assert(error.code < 0 && error.text[0]);
+	expr_free(expr);
+	arena_destroy(arena);
+	return 0;
+}
