@@ -213,29 +213,28 @@ static const char *element(struct field *f, const struct value *value, struct st
 {
 	struct loader *loader = f->loader;
 	struct config_place place = value_place(value, (size_t)(word.ptr - value->text.ptr));
+	const char *shown = value_word(loader, value, word);
 	char number[20];
 
 	if (f->key->kind == K_PATHS)
 		return path_of(f, value, word);
 	if (f->key->kind == K_NUMBERS && !parse_number(word, number)) {
 		fault(loader, place,
-			"\"%.*s\" is no phone number with country code, like +49 30 1234567",
-			STR_ARG(word));
+			"\"%s\" is no phone number with country code, like +49 30 1234567", shown);
 		return NULL;
 	}
 	if (f->key->kind == K_NUMBERS)
 		return take_text(loader, str_of(number));
 	if (f->key->kind == K_NETS && !parse_net(word)) {
 		fault(loader, place,
-			"\"%.*s\" is neither HOST, HOST:PORT nor a network like 10.0.0.0/8",
-			STR_ARG(word));
+			"\"%s\" is neither HOST, HOST:PORT nor a network like 10.0.0.0/8", shown);
 		return NULL;
 	}
 	if (f->key->kind == K_EVENTS) {
 		for (size_t i = 0; i < loader->event_count; i++)
 			if (str_is(word, loader->events[i]))
 				return loader->events[i];
-		fault(loader, place, "no plugin in use makes the event \"%.*s\"%s", STR_ARG(word),
+		fault(loader, place, "no plugin in use makes the event \"%s\"%s", shown,
 			hint(loader, word, loader->events, loader->event_count));
 		return NULL;
 	}
@@ -266,6 +265,14 @@ struct collected {
 	size_t count;
 };
 
+static void note(
+	struct field *f, const struct value *value, struct str word, const char *element_text)
+{
+	*PUSH(f->loader, f->loader->scratch, f->loader->noted, f->loader->noted_count) =
+		(struct noted){element_text, value_word(f->loader, value, word),
+			value_place(value, (size_t)(word.ptr - value->text.ptr))};
+}
+
 static void collect(struct field *f, const struct value *value, struct collected *all)
 {
 	struct str rest = value->text, word;
@@ -275,8 +282,10 @@ static void collect(struct field *f, const struct value *value, struct collected
 		fault(f->loader, value->place, "\"%s\" is empty", f->key->name);
 	while (next_element(f, &rest, &word)) {
 		text = element(f, value, word);
-		if (text)
-			*PUSH(f->loader, f->loader->scratch, all->list, all->count) = text;
+		if (!text)
+			continue;
+		*PUSH(f->loader, f->loader->scratch, all->list, all->count) = text;
+		note(f, value, word, text);
 	}
 }
 
@@ -388,6 +397,8 @@ void apply_table(struct loader *loader, struct section *section, void *target)
 {
 	const struct config_section *table = table_find(section->kind);
 
+	loader->noted = NULL;
+	loader->noted_count = 0;
 	for (size_t i = 0; i < table->key_count; i++) {
 		const struct config_key *key = &table->keys[i];
 		struct field f = {loader, key, section, (char *)target + key->offset};
@@ -529,6 +540,10 @@ struct config_text take_sql(struct loader *loader, const struct value *value, si
 					      step_names ? step_names : none, &offset) == 0)
 		return out;
 	offset = fault_offset(out.text, &error, offset);
+	if (value_hidden(value, sql)) { /* the reason may quote it */
+		fault(loader, out.place, "this is no expression once its ${…} are put in");
+		return out;
+	}
 	fault(loader, value_place(value, start + offset), "%s%s", error.text,
 		column_hint(loader, error.text));
 	return out;

@@ -236,7 +236,7 @@ static void add_item(struct loader *loader, struct section *section, struct entr
 }
 
 static struct section *find_template(
-	struct loader *loader, const struct entry *entry, struct str name)
+	struct loader *loader, const struct value *value, struct str name)
 {
 	const char **names = NULL;
 	size_t count = 0;
@@ -249,7 +249,7 @@ static struct section *find_template(
 			return section;
 		*PUSH(loader, loader->scratch, names, count) = section->name;
 	}
-	fault(loader, entry->place, "there is no [template %.*s]%s", STR_ARG(name),
+	fault(loader, value->place, "there is no [template %s]%s", value_shown(loader, value),
 		hint(loader, name, names, count));
 	return NULL;
 }
@@ -263,7 +263,7 @@ static void inherit_from(struct loader *loader, struct section *section, const s
 
 	section->incomplete = true;
 	if (value_expand(loader, &value, like, ' '))
-		template = find_template(loader, like, value.text);
+		template = find_template(loader, &value, value.text);
 	if (!template)
 		return;
 	template->used = true;

@@ -19,15 +19,15 @@ struct sink { /* first pass: measures and tells faults; second pass: writes */
 	bool bad;
 };
 
-static void put(struct sink *sink, struct str text, uint32_t line, uint32_t col, bool fixed)
+static void put(struct sink *sink, struct str text, struct anchor at)
 {
 	if (sink->out) {
 		assert(text.len <= sink->cap - sink->len);
 		if (text.len)
 			memcpy(sink->out + sink->len, text.ptr, text.len);
 	} else {
-		*PUSH(sink->loader, sink->loader->scratch, sink->anchors, sink->anchor_count) =
-			(struct anchor){sink->len, line, col, fixed};
+		at.at = sink->len;
+		*PUSH(sink->loader, sink->loader->scratch, sink->anchors, sink->anchor_count) = at;
 	}
 	sink->len += text.len;
 }
@@ -96,7 +96,7 @@ static const char *put_variable(
 	const char *text = variable(sink, place, name);
 
 	if (text)
-		put(sink, str_of(text), place.line, place.col, true);
+		put(sink, str_of(text), (struct anchor){0, place.line, place.col, true, true});
 	else
 		sink->bad = true;
 	return close ? close + 1 : end;
@@ -116,8 +116,9 @@ static void put_segment(struct sink *sink, const struct segment *segment)
 			p++;
 			continue;
 		}
-		put(sink, (struct str){from, (size_t)(p - from)}, segment->line,
-			segment->col + characters(start, from), false);
+		put(sink, (struct str){from, (size_t)(p - from)},
+			(struct anchor){0, segment->line, segment->col + characters(start, from),
+				false, false});
 		if (p == end)
 			return;
 		from = p = plain ? put_variable(sink, segment, p, end) : p + 3;
@@ -136,7 +137,8 @@ static void put_entry(struct sink *sink, char join)
 	for (size_t first = i; i < entry->segment_count; i++) {
 		const struct segment *segment = &entry->segments[i];
 		if (i > first)
-			put(sink, (struct str){&join, 1}, segment->line, segment->col, true);
+			put(sink, (struct str){&join, 1},
+				(struct anchor){0, segment->line, segment->col, true, false});
 		put_segment(sink, segment);
 	}
 }
@@ -209,6 +211,24 @@ const char *value_shown(struct loader *loader, const struct value *value)
 		len += str_utf8_len(text.ptr + len, text.len - len);
 	return take_printf(
 		loader, "%.*s%s", (int)len, text.ptr ? text.ptr : "", len < text.len ? "…" : "");
+}
+
+bool value_hidden(const struct value *value, struct str part)
+{
+	size_t from = (size_t)(part.ptr - value->text.ptr), to = from + part.len;
+
+	for (size_t i = 0; i < value->anchor_count; i++) {
+		const struct anchor *anchor = &value->anchors[i];
+		size_t end = i + 1 < value->anchor_count ? anchor[1].at : value->text.len;
+		if (anchor->hidden && anchor->at < to && end > from)
+			return true;
+	}
+	return false;
+}
+
+const char *value_word(struct loader *loader, const struct value *value, struct str word)
+{
+	return value_hidden(value, word) ? "${…}" : take_text(loader, word);
 }
 
 bool value_expand_secret(struct loader *loader, struct str *out, const struct entry *entry)

@@ -80,7 +80,7 @@ struct route_entry { /* sorted, for config_tenant_for() */
 	const char *value;
 	size_t number; /* of the tenant */
 	const struct config_tenant *tenant;
-	struct config_place place;
+	const struct noted *noted; /* during the load only */
 };
 
 struct routes {
@@ -114,6 +114,11 @@ struct claim { /* a full name that is taken */
 	const char *full;
 };
 
+struct noted { /* where an element of a list was written */
+	const char *element, *shown;
+	struct config_place place;
+};
+
 struct loader {
 	struct config *config;
 	struct arena *arena;   /* the config's */
@@ -127,6 +132,8 @@ struct loader {
 	struct section **sections;
 	size_t section_count;
 	struct section *top; /* of the file being read: what stands before its first header */
+	struct noted *noted; /* of the section in hand */
+	size_t noted_count;
 	struct claim *claims;
 	size_t claim_count;
 	const char **events; /* known event types */
@@ -184,7 +191,8 @@ void wipe(struct buf *buf); /* zeroes and frees */
 struct anchor { /* from this byte of the value on, this is the place */
 	size_t at;
 	uint32_t line, col;
-	bool fixed; /* came from ${ENV}: all of it is at that place */
+	bool fixed;  /* all of it is at that place */
+	bool hidden; /* came from ${ENV}: not to be shown */
 };
 
 struct value {
@@ -199,8 +207,10 @@ struct value {
 bool value_expand(struct loader *loader, struct value *out, const struct entry *entry, char join);
 bool value_expand_secret(struct loader *loader, struct str *out, const struct entry *entry);
 struct config_place value_place(const struct value *value, size_t offset);
-/* What may be quoted in a fault: as written, not expanded, not long. */
+/* What may be quoted in a fault: as written, not expanded, not long. word is a part of value. */
 const char *value_shown(struct loader *loader, const struct value *value);
+const char *value_word(struct loader *loader, const struct value *value, struct str word);
+bool value_hidden(const struct value *value, struct str part); /* any of it is from ${ENV} */
 
 /* secret.c. Adds one value; live: the same secret of today's configuration, or NULL. */
 void secret_add(struct loader *loader, struct config_secret *secret, struct entry *entry,

@@ -79,11 +79,11 @@ static bool loader_init(struct loader *loader)
 	loader->base = "";
 	loader->scratch = arena_create(CONFIG_MAX_BYTES);
 	loader->config = calloc(1, sizeof(*loader->config));
-	if (!loader->config || !loader->scratch)
+	if (!loader->config)
 		return false;
 	atomic_init(&loader->config->refs, 1);
 	loader->arena = loader->config->arena = arena_create(CONFIG_MAX_BYTES);
-	return loader->arena != NULL;
+	return loader->arena && loader->scratch;
 }
 
 static void loader_finish(struct loader *loader)

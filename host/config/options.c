@@ -19,11 +19,12 @@ static void tell_unknown(
 {
 	const char *const *names = loader->ctx.plugin_names;
 	size_t count = 0;
+	bool show = *error->text && !value_hidden(value, value->text);
 
 	while (names && names[count])
 		count++;
 	fault(loader, value->place, "there is no plugin \"%s\"%s%s%s", value_shown(loader, value),
-		*error->text ? ": " : "", error->text, hint(loader, value->text, names, count));
+		show ? ": " : "", show ? error->text : "", hint(loader, value->text, names, count));
 }
 
 const char *plugin_of(struct loader *loader, struct section *section,

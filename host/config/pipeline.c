@@ -147,7 +147,8 @@ static void read_cancel(struct making *m, struct config_step *step, const struct
 			*PUSH(loader, loader->scratch, list, count) = take_text(loader, word);
 		else
 			fault(loader, value_place(value, (size_t)(word.ptr - value->text.ptr)),
-				"no plugin in use makes the event \"%.*s\"%s", STR_ARG(word),
+				"no plugin in use makes the event \"%s\"%s",
+				value_word(loader, value, word),
 				hint(loader, word, loader->events, loader->event_count));
 	}
 	apply_list(loader, &step->cancel_on, list, count);

@@ -206,7 +206,8 @@ static bool tell_mapping(struct parse *parse, struct str name, size_t at)
 		if (may_use(parse, config->mappings[i].tenant))
 			*PUSH(parse->loader, parse->loader->scratch, names, count) =
 				config->mappings[i].name;
-	fault(parse->loader, here(parse, at), "there is no [mapping %.*s]%s%s", STR_ARG(name),
+	fault(parse->loader, here(parse, at), "there is no [mapping %s]%s%s",
+		value_word(parse->loader, parse->value, name),
 		parse->tenant ? " of this tenant or for all" : "",
 		hint(parse->loader, name, names, count));
 	return false;
@@ -238,6 +239,8 @@ static bool map_target(struct parse *parse, struct config_call *call)
 static bool tell_op(
 	struct parse *parse, const struct plugin_info *info, const char *name, size_t at)
 {
+	const char *shown = value_word(parse->loader, parse->value,
+		(struct str){parse->value->text.ptr + at, strlen(name)});
 	const struct plugin_op *op = plugin_op_find(info, name);
 	const char **names = NULL;
 	size_t count = 0;
@@ -250,9 +253,8 @@ static bool tell_op(
 	}
 	for (size_t i = 0; i < info->op_count; i++)
 		*PUSH(parse->loader, parse->loader->scratch, names, count) = info->ops[i].name;
-	fault(parse->loader, here(parse, at), "\"%s\" (plugin %s) has no operation \"%s\"%s",
-		take_printf(parse->loader, "%.*s", (int)(at ? at - 1 : 0), parse->value->text.ptr),
-		info->name, name, hint(parse->loader, str_of(name), names, count));
+	fault(parse->loader, here(parse, at), "plugin \"%s\" has no operation \"%s\"%s", info->name,
+		shown, hint(parse->loader, str_of(name), names, count));
 	return false;
 }
 
@@ -275,7 +277,8 @@ static bool tell_connection(struct parse *parse, struct str name, size_t at)
 			*PUSH(loader, loader->scratch, names, count) = config->connections[i].name;
 	for (size_t i = 0; i < loader->ctx.builtin_count; i++)
 		*PUSH(loader, loader->scratch, names, count) = loader->ctx.builtins[i]->name;
-	fault(loader, here(parse, at), "there is no [connection %.*s]%s%s", STR_ARG(name),
+	fault(loader, here(parse, at), "there is no [connection %s]%s%s",
+		value_word(loader, parse->value, name),
 		parse->tenant ? " of this tenant or the agency" : "",
 		hint(loader, name, names, count));
 	return false;

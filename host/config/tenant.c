@@ -121,15 +121,23 @@ static int by_value(const void *a, const void *b)
 		((const struct route_entry *)a)->value, ((const struct route_entry *)b)->value);
 }
 
-static void add_routes(struct loader *loader, struct section *section, enum config_route by,
-	const char *key, const struct config_list *list)
+static const struct noted *noted_of(const struct loader *loader, const char *element)
+{
+	size_t i = 0;
+
+	while (loader->noted[i].element != element)
+		i++;
+	return &loader->noted[i];
+}
+
+static void add_routes(struct loader *loader, enum config_route by, const struct config_list *list)
 {
 	struct routes *routes = &loader->config->routes[by];
-	struct item *item = section_next(section, key, NULL);
 
 	for (size_t i = 0; i < list->count; i++)
-		*PUSH(loader, loader->arena, routes->list, routes->count) = (struct route_entry){
-			list->list[i], loader->config->tenant_count - 1, NULL, item->entry->place};
+		*PUSH(loader, loader->arena, routes->list, routes->count) =
+			(struct route_entry){list->list[i], loader->config->tenant_count - 1, NULL,
+				noted_of(loader, list->list[i])};
 }
 
 static void finish_routes(struct loader *loader, enum config_route by)
@@ -143,9 +151,11 @@ static void finish_routes(struct loader *loader, enum config_route by)
 		struct route_entry *b = &routes->list[i], *a = b - 1;
 		b->tenant = &tenants[b->number];
 		if (i && strcmp(a->value, b->value) == 0)
-			fault(loader, b->place, "\"%s\" leads to [tenant %s] already", b->value,
-				a->tenant->name);
+			fault(loader, b->noted->place, "\"%s\" leads to [tenant %s] already",
+				b->noted->shown, a->tenant->name);
 	}
+	for (size_t i = 0; i < routes->count; i++)
+		routes->list[i].noted = NULL;
 }
 
 /* ---- Tenants --------------------------------------------------------------------------------- */
@@ -165,9 +175,9 @@ static void load_tenant(struct loader *loader, struct section *section)
 			"\" is what owns everything without a tenant; choose another name");
 	apply_table(loader, section, tenant);
 	apply_leftovers(loader, section, NULL, 0);
-	add_routes(loader, section, CONFIG_BY_NUMBER, "numbers", &tenant->numbers);
-	add_routes(loader, section, CONFIG_BY_AGENT, "agents", &tenant->agents);
-	add_routes(loader, section, CONFIG_BY_EVENT_TYPE, "event_types", &tenant->event_types);
+	add_routes(loader, CONFIG_BY_NUMBER, &tenant->numbers);
+	add_routes(loader, CONFIG_BY_AGENT, &tenant->agents);
+	add_routes(loader, CONFIG_BY_EVENT_TYPE, &tenant->event_types);
 	if (!tenant->country)
 		tenant->country = zone_country(loader, tenant->timezone);
 	if (!tenant->country)

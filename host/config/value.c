@@ -34,11 +34,13 @@ bool str_word(struct str *rest, struct str *word)
 	while (rest->len && separates(*rest->ptr))
 		rest->ptr++, rest->len--;
 	*word = (struct str){rest->ptr, 0};
+	if (!rest->len)
+		return false;
 	while (word->len < rest->len && !separates(word->ptr[word->len]))
 		word->len++;
 	rest->ptr += word->len;
 	rest->len -= word->len;
-	return word->len > 0;
+	return true;
 }
 
 /* Digits in front of s, at most 15 of them, so that nothing overflows later. */
