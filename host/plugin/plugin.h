@@ -8,7 +8,7 @@
  *
  * Way of a call: plugin_submit() -> (queue while loading) -> worker -> done(). done() is never
  * called from inside plugin_submit(). The caller owns struct plugin_call, its arena and everything
- * it points to until done().
+ * it points to until done(), which may submit, reload and configure, but not plugins_destroy().
  */
 #ifndef PLUGIN_PLUGIN_H
 #define PLUGIN_PLUGIN_H
@@ -52,7 +52,7 @@ struct plugin_settings { /* of one plugin; zeros are the defaults */
 enum plugin_state {
 	PLUGIN_LOADING,
 	PLUGIN_READY,
-	PLUGIN_BROKEN /* does not load, or dies again and again: see plugin_problem() */
+	PLUGIN_BROKEN /* does not load: see plugin_problem() */
 };
 
 struct plugins_options {

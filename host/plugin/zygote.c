@@ -181,7 +181,9 @@ static void spawn(
 	struct zygote *zygote, int client, const struct request *request, const int fds[MOST_FDS])
 {
 	struct child *child = calloc(1, sizeof(*child));
-	pid_t self = getpid(), pid = child && fds[2] >= 0 ? fork() : -1;
+	pid_t self = getpid();
+	/* Not fork(): libuv's handler would close descriptors that are ours by now. */
+	pid_t pid = child && fds[2] >= 0 ? _Fork() : -1;
 
 	if (pid == 0)
 		become_worker(zygote, request, fds, self);
@@ -334,10 +336,12 @@ static int set_up_signals(void)
 		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2};
 	sigset_t child;
 	size_t i;
+	int number;
 
+	for (number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL); /* whatever this process had installed before */
 	for (i = 0; i < sizeof(deaf) / sizeof(*deaf); i++)
 		signal(deaf[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
 	setpgid(0, 0);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);

@@ -1,0 +1,322 @@
+/* plugins.c - the set of plugins on its loop: handles, news from the zygote, the tick.
+ *
+ * Work is noted while callbacks run and done once per turn, just before the loop sleeps: that is
+ * what makes one write of many frames. The loop's thread runs all of it.
+ */
+#include "plugin/crew.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define TICK_MS 10
+
+/* ---- turns ------------------------------------------------------------------------- */
+
+static void on_idle(uv_idle_t *idle)
+{
+	(void)idle; /* it only keeps the loop from sleeping before on_prepare */
+}
+
+static bool is_busy(const struct plugins *plugins)
+{
+	const struct plugin *plugin;
+
+	if (plugins->finished.head)
+		return true;
+	for (plugin = plugins->list; plugin; plugin = plugin->next)
+		if (plugin_is_busy(plugin))
+			return true;
+	return false;
+}
+
+static void run_finished(struct plugins *plugins)
+{
+	struct flight *flight;
+
+	while ((flight = queue_pop(&plugins->finished)))
+		flight_answered(flight->call->plugin, flight);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct plugins *plugins = prepare->data;
+	struct plugin *plugin;
+
+	uv_idle_stop(&plugins->idle);
+	do {
+		run_finished(plugins); /* whose done() may submit more */
+		for (plugin = plugins->list; plugin; plugin = plugin->next)
+			plugin_dispatch(plugin);
+	} while (plugins->finished.head);
+	if (!is_busy(plugins))
+		uv_timer_stop(&plugins->tick);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct plugins *plugins = timer->data;
+	struct plugin *plugin;
+	int64_t now_ms = clock_mono_ms();
+
+	for (plugin = plugins->list; plugin; plugin = plugin->next)
+		plugin_tick(plugin, now_ms);
+}
+
+void plugins_wake(struct plugins *plugins)
+{
+	if (plugins->ending)
+		return;
+	uv_idle_start(&plugins->idle, on_idle);
+	if (!uv_is_active((uv_handle_t *)&plugins->tick))
+		uv_timer_start(&plugins->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+/* ---- news from the zygote ------------------------------------------------------------ */
+
+static struct hand *find_hand(const struct plugins *plugins, uint32_t number)
+{
+	const struct plugin *plugin;
+	struct hand *hand;
+
+	for (plugin = plugins->list; plugin; plugin = plugin->next)
+		for (hand = plugin->hands; hand; hand = hand->next)
+			if (hand->number == number)
+				return hand;
+	return NULL;
+}
+
+static void take_news(struct plugins *plugins, const struct zygote_news *news)
+{
+	struct hand *hand = find_hand(plugins, news->number);
+	char how[120];
+
+	if (!hand || (news->kind != ZYGOTE_EXITED && news->kind != ZYGOTE_FAILED))
+		return;
+	if (news->kind == ZYGOTE_EXITED)
+		zygote_describe_exit(how, sizeof(how), news->value);
+	else
+		snprintf(how, sizeof(how), "could not be forked (%s)", strerror(news->value));
+	hand_ended(hand, how);
+}
+
+static void lose_zygote(struct plugins *plugins)
+{
+	struct plugin *plugin;
+
+	uv_poll_stop(&plugins->control);
+	for (plugin = plugins->list; plugin; plugin = plugin->next) {
+		while (plugin->hands)
+			hand_ended(plugin->hands, "died with the zygote");
+		if (plugin->settings.isolation != PLUGIN_ISOLATE_INLINE)
+			plugin_disable(plugin,
+				"the process that workers are forked from is gone; restart klinke");
+	}
+}
+
+static void on_control(uv_poll_t *poll, int status, int events)
+{
+	struct plugins *plugins = poll->data;
+	struct zygote_news news;
+	int got;
+
+	(void)status;
+	(void)events;
+	while ((got = zygote_read(plugins->client, &news)) > 0)
+		take_news(plugins, &news);
+	if (got < 0)
+		lose_zygote(plugins);
+}
+
+/* ---- create, destroy ------------------------------------------------------------------- */
+
+static void open_handle(struct plugins *plugins, uv_handle_t *handle)
+{
+	handle->data = plugins;
+	uv_unref(handle);
+	plugins->open_handles++;
+}
+
+static void open_handles(struct plugins *plugins)
+{
+	uv_loop_t *loop = plugins->options.loop;
+
+	uv_prepare_init(loop, &plugins->prepare);
+	uv_idle_init(loop, &plugins->idle);
+	uv_timer_init(loop, &plugins->tick);
+	open_handle(plugins, (uv_handle_t *)&plugins->prepare);
+	open_handle(plugins, (uv_handle_t *)&plugins->idle);
+	open_handle(plugins, (uv_handle_t *)&plugins->tick);
+	uv_ref((uv_handle_t *)&plugins->tick); /* while there is work the loop goes on */
+	uv_prepare_start(&plugins->prepare, on_prepare);
+	if (plugins->client >= 0) {
+		uv_poll_init(loop, &plugins->control, plugins->client);
+		open_handle(plugins, (uv_handle_t *)&plugins->control);
+		uv_poll_start(&plugins->control, UV_READABLE | UV_DISCONNECT, on_control);
+	}
+}
+
+static void fill_defaults(struct plugins_options *options)
+{
+	options->timeout_ms = options->timeout_ms ? options->timeout_ms : 2000;
+	options->load_timeout_ms = options->load_timeout_ms ? options->load_timeout_ms : 5000;
+	options->worker_memory =
+		options->worker_memory ? options->worker_memory : (size_t)256 * 1024 * 1024;
+}
+
+struct plugins *plugins_create(struct error *error, const struct plugins_options *options)
+{
+	struct plugins *plugins = calloc(1, sizeof(*plugins));
+
+	if (!plugins) {
+		error_set(error, E_NOMEM, "no memory for the plugins");
+		return NULL;
+	}
+	plugins->options = *options;
+	fill_defaults(&plugins->options);
+	plugins->directories = strdup(options->directories ? options->directories : "");
+	plugins->run_directory = options->run_directory ? strdup(options->run_directory) : NULL;
+	plugins->client = options->zygote ? zygote_connect(error, options->zygote) : -1;
+	if (!plugins->directories || (options->zygote && plugins->client < 0)) {
+		free(plugins->directories);
+		free(plugins->run_directory);
+		free(plugins);
+		return NULL;
+	}
+	open_handles(plugins);
+	return plugins;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct plugins *plugins = handle->data;
+
+	if (--plugins->open_handles)
+		return;
+	if (plugins->client >= 0)
+		close(plugins->client); /* the zygote kills what is left */
+	while (plugins->configured) {
+		struct setting *setting = plugins->configured;
+		plugins->configured = setting->next;
+		free(setting);
+	}
+	free(plugins->directories);
+	free(plugins->run_directory);
+	free(plugins);
+}
+
+void plugins_destroy(struct plugins *plugins)
+{
+	struct plugin *plugin, *next;
+
+	if (!plugins)
+		return;
+	plugins->ending = true;
+	for (plugin = plugins->list; plugin; plugin = plugin->next)
+		plugin_end(plugin);
+	run_finished(plugins); /* also what done() has submitted meanwhile */
+	for (plugin = plugins->list; plugin; plugin = next) {
+		next = plugin->next;
+		plugin_free(plugin);
+	}
+	plugins->list = NULL;
+	uv_close((uv_handle_t *)&plugins->prepare, on_closed);
+	uv_close((uv_handle_t *)&plugins->idle, on_closed);
+	uv_close((uv_handle_t *)&plugins->tick, on_closed);
+	if (plugins->client >= 0)
+		uv_close((uv_handle_t *)&plugins->control, on_closed);
+}
+
+/* ---- finding ------------------------------------------------------------------------------ */
+
+int plugin_isolation_parse(struct error *error, struct str text, enum plugin_isolation *out)
+{
+	if (str_is(text, "worker"))
+		*out = PLUGIN_ISOLATE_WORKER;
+	else if (str_is(text, "inline"))
+		*out = PLUGIN_ISOLATE_INLINE;
+	else if (str_is(text, "shared"))
+		return error_set(error, E_INVALID,
+			"isolation = shared is not there yet; use worker, or inline for plugins "
+			"you trust like the host");
+	else
+		return error_set(error, E_INVALID, "isolation is worker or inline, not \"%.*s\"",
+			STR_ARG(text));
+	return 0;
+}
+
+static struct setting *find_setting(const struct plugins *plugins, const char *name)
+{
+	struct setting *setting = plugins->configured;
+
+	while (setting && strcmp(setting->name, name) != 0)
+		setting = setting->next;
+	return setting;
+}
+
+int plugins_configure(struct error *error, struct plugins *plugins, const char *name,
+	const struct plugin_settings *settings)
+{
+	struct setting *setting = find_setting(plugins, name);
+
+	if (!setting) {
+		setting = calloc(1, sizeof(*setting));
+		if (!setting)
+			return error_set(error, E_NOMEM, "no memory for plugin %s", name);
+		snprintf(setting->name, sizeof(setting->name), "%s", name);
+		setting->next = plugins->configured;
+		plugins->configured = setting;
+	}
+	setting->settings = *settings;
+	return 0;
+}
+
+/* Into plugin->path: the first that exists, or else the name alone, for the sentence. */
+static void find_file(struct plugins *plugins, struct plugin *plugin)
+{
+	const char *at = plugins->directories;
+
+	while (*at) {
+		int len = (int)strcspn(at, ":");
+		snprintf(plugin->path, sizeof(plugin->path), "%.*s/%s.so", len, at, plugin->name);
+		if (access(plugin->path, R_OK) == 0)
+			return;
+		at += len + (at[len] == ':');
+	}
+}
+
+static bool is_name(const char *name)
+{
+	return *name && strlen(name) < 60 && !strchr(name, '/') && name[0] != '.';
+}
+
+struct plugin *plugins_get(struct plugins *plugins, const char *name)
+{
+	struct plugin *plugin = plugins->list;
+	const struct setting *setting = find_setting(plugins, name);
+
+	while (plugin && strcmp(plugin->name, name) != 0)
+		plugin = plugin->next;
+	if (plugin)
+		return plugin;
+	plugin = calloc(1, sizeof(*plugin));
+	if (!plugin)
+		return NULL;
+	plugin->plugins = plugins;
+	plugin->settings = setting ? setting->settings : plugins->options.settings;
+	snprintf(plugin->name, sizeof(plugin->name), "%s", name);
+	plugin->next = plugins->list;
+	plugins->list = plugin;
+	if (is_name(name)) {
+		find_file(plugins, plugin);
+		plugin_start_loading(plugin);
+	} else {
+		plugin->state = PLUGIN_BROKEN;
+		snprintf(plugin->problem, sizeof(plugin->problem),
+			"\"%.60s\" is no name of a plugin: it is a file's name without .so", name);
+	}
+	return plugin;
+}

@@ -1,0 +1,845 @@
+/* Plugins on a loop: what a call gives, and that a plugin which crashes, hangs, lies or tries what
+ * it may not costs nobody else anything. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <klinke/plugin.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "plugin/plugin.h"
+#include "plugin/sandbox.h"
+
+static struct plugin_zygote *zygote; /* one for all tests, as one process has */
+
+struct bench {
+	uv_loop_t loop;
+	struct plugins *plugins;
+	unsigned done, changes;
+	char last_change[600];
+};
+
+struct job { /* one call of a test */
+	struct bench *bench;
+	struct plugin_call call;
+	unsigned done;  /* how often */
+	uint64_t order; /* which one in the bench it was */
+};
+
+static void note_change(void *user, struct plugin *plugin, const char *what)
+{
+	struct bench *bench = user;
+
+	(void)plugin;
+	bench->changes++;
+	snprintf(bench->last_change, sizeof(bench->last_change), "%s", what);
+}
+
+static void open_bench(struct bench *bench, const char *directories)
+{
+	struct plugins_options options = {
+		.loop = &bench->loop,
+		.zygote = zygote,
+		.directories = directories,
+		.timeout_ms = 20000,
+		.load_timeout_ms = SANDBOX_RELAXED ? 10000 : 1500,
+		.changed = note_change,
+		.user = bench,
+	};
+	struct error error = {0};
+
+	memset(bench, 0, sizeof(*bench));
+	assert_int_equal(uv_loop_init(&bench->loop), 0);
+	bench->plugins = plugins_create(&error, &options);
+	if (!bench->plugins)
+		fail_msg("%s", error.text);
+}
+
+static void close_bench(struct bench *bench)
+{
+	plugins_destroy(bench->plugins);
+	uv_run(&bench->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&bench->loop), 0);
+}
+
+static void on_done(struct plugin_call *call)
+{
+	struct job *job = call->user;
+
+	job->done++;
+	job->order = ++job->bench->done;
+}
+
+static void submit(struct bench *bench, struct job *job, struct plugin *plugin, const char *op)
+{
+	memset(job, 0, sizeof(*job));
+	job->bench = bench;
+	job->call = (struct plugin_call){
+		.plugin = plugin,
+		.in = {.kind = PLUGIN_STEP,
+			.attempt = 1,
+			.now_ms = 1,
+			.seed = 1,
+			.run = STR("run"),
+			.step = {.why = KL_START, .op = str_of(op), .input = STR("{\"a\":1}")}},
+		.arena = arena_create(64 << 20),
+		.done = on_done,
+		.user = job,
+	};
+	plugin_submit(&job->call);
+	assert_int_equal(job->done, 0);
+}
+
+static void release(struct job *job)
+{
+	arena_destroy(job->call.arena);
+}
+
+static void run_until_done(struct job *job)
+{
+	while (!job->done)
+		assert_true(uv_run(&job->bench->loop, UV_RUN_ONCE) || job->done);
+}
+
+static void run_op(struct bench *bench, struct job *job, struct plugin *plugin, const char *op)
+{
+	submit(bench, job, plugin, op);
+	run_until_done(job);
+}
+
+static const char *how(const struct job *job)
+{
+	struct arena *arena = job->call.arena;
+	const struct json *result = json_parse(arena, job->call.out.next.result, NULL);
+
+	return json_get_text(result, "how").ptr;
+}
+
+static void assert_contains(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("\"%s\" does not contain \"%s\"", text, part);
+}
+
+static void assert_fine(struct bench *bench, struct plugin *plugin)
+{
+	struct job job;
+
+	run_op(bench, &job, plugin, "fine");
+	if (job.call.out.status != PLUGIN_OK)
+		fail_msg("%s", job.call.out.error.text);
+	assert_string_equal(how(&job), "fine");
+	release(&job);
+}
+
+/* ---- good plugins ------------------------------------------------------------------- */
+
+static void says_what_it_declares(void **state)
+{
+	struct bench bench;
+	struct plugin *plugin;
+	const struct plugin_info *info;
+	struct job job;
+
+	(void)state;
+	open_bench(&bench, "/nowhere:" TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "sample");
+	assert_null(plugin_info(plugin));
+	assert_int_equal(plugin_state(plugin), PLUGIN_LOADING);
+	run_op(&bench, &job, plugin, "echo");
+	assert_int_equal(job.call.out.status, PLUGIN_OK);
+	assert_int_equal(plugin_state(plugin), PLUGIN_READY);
+	info = plugin_info(plugin);
+	assert_string_equal(info->id, "test.klinke.sample");
+	assert_string_equal(info->name, "sample");
+	assert_int_equal(info->op_count, 4);
+	assert_string_equal(info->ops[0].name, "create");
+	assert_int_equal(info->routes[1].reply_ms, 1000);
+	assert_string_equal(info->credentials[0].param, "X-Api-Key");
+	assert_true(info->can_map && info->can_verify);
+	assert_ptr_equal(plugins_get(bench.plugins, "sample"), plugin);
+	release(&job);
+	close_bench(&bench);
+}
+
+#define MANY 10000u
+
+static void answers_ten_thousand_calls_in_flight(void **state)
+{
+	struct job *jobs = calloc(MANY, sizeof(*jobs));
+	struct bench bench;
+	struct plugin *plugin;
+	struct plugin_config *config;
+	int64_t began_us;
+	unsigned i;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "sample");
+	config = plugin_config_create(NULL, plugin, STR("{\"base_url\":\"https://x\"}"));
+	run_op(&bench, &jobs[0], plugin, "echo");
+	release(&jobs[0]);
+	began_us = clock_mono_us();
+	for (i = 0; i < MANY; i++) {
+		submit(&bench, &jobs[i], plugin, "echo");
+		jobs[i].call.in.seed = i;
+		jobs[i].call.config = config;
+	}
+	while (bench.done < MANY + 1)
+		assert_true(uv_run(&bench.loop, UV_RUN_ONCE) || bench.done == MANY + 1);
+	print_message("%.1f us per call\n", (double)(clock_mono_us() - began_us) / MANY);
+	for (i = 0; i < MANY; i++) {
+		const struct json *result;
+		assert_int_equal(jobs[i].done, 1);
+		assert_int_equal(jobs[i].call.out.status, PLUGIN_OK);
+		result = json_parse(jobs[i].call.arena, jobs[i].call.out.next.result, NULL);
+		assert_int_equal(json_i64(json_get(result, "seed"), -1), i);
+		assert_string_equal(
+			json_text(json_find(result, "config.base_url")).ptr, "https://x");
+		release(&jobs[i]);
+	}
+	plugin_config_destroy(config);
+	close_bench(&bench);
+	free(jobs);
+}
+
+static void knows_each_configuration(void **state)
+{
+	static const char *const texts[] = {"{\"n\":\"one\"}", "{\"n\":\"two\"}"};
+	struct plugin_config *configs[2];
+	struct bench bench;
+	struct plugin *plugin;
+	struct error error = {0};
+	struct job jobs[4];
+	unsigned i;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "sample");
+	assert_null(plugin_config_create(&error, plugin, STR("[1]")));
+	assert_contains(error.text, "object");
+	assert_null(plugin_config_create(&error, plugin, STR("{")));
+	for (i = 0; i < 2; i++)
+		configs[i] = plugin_config_create(NULL, plugin, str_of(texts[i]));
+	for (i = 0; i < 4; i++) {
+		submit(&bench, &jobs[i], plugin, "echo");
+		jobs[i].call.config = configs[i % 2];
+	}
+	for (i = 0; i < 4; i++) {
+		const struct json *result;
+		run_until_done(&jobs[i]);
+		result = json_parse(jobs[i].call.arena, jobs[i].call.out.next.result, NULL);
+		assert_string_equal(
+			json_text(json_find(result, "config.n")).ptr, i % 2 ? "two" : "one");
+		release(&jobs[i]);
+	}
+	plugin_config_destroy(configs[0]);
+	plugin_config_destroy(configs[1]);
+	close_bench(&bench);
+}
+
+static void runs_inside_the_host_if_told(void **state)
+{
+	struct plugin_settings settings = {.isolation = PLUGIN_ISOLATE_INLINE};
+	struct bench bench;
+	struct plugin *plugin;
+	struct job job;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	plugins_configure(NULL, bench.plugins, "sample", &settings);
+	plugin = plugins_get(bench.plugins, "sample");
+	assert_int_equal(plugin_state(plugin), PLUGIN_READY);
+	run_op(&bench, &job, plugin, "echo");
+	assert_int_equal(job.call.out.status, PLUGIN_OK);
+	assert_int_equal(plugin_stats(plugin).workers, 0);
+	release(&job);
+	close_bench(&bench);
+}
+
+static void knows_which_isolations_there_are(void **state)
+{
+	enum plugin_isolation isolation;
+	struct error error = {0};
+
+	(void)state;
+	assert_int_equal(plugin_isolation_parse(&error, STR("inline"), &isolation), 0);
+	assert_int_equal(isolation, PLUGIN_ISOLATE_INLINE);
+	assert_int_equal(plugin_isolation_parse(&error, STR("shared"), &isolation), E_INVALID);
+	assert_contains(error.text, "not there yet");
+	assert_int_equal(plugin_isolation_parse(&error, STR("jail"), &isolation), E_INVALID);
+}
+
+/* ---- deaths -------------------------------------------------------------------------- */
+
+#define AROUND 60u
+
+/* Submits op in the middle of calls that are fine, and checks that these are. */
+static void run_among_others(const char *op, enum plugin_status expected, const char *sentence)
+{
+	struct job jobs[2 * AROUND + 1];
+	struct bench bench;
+	struct plugin *plugin;
+	unsigned i;
+
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "bad");
+	for (i = 0; i < 2 * AROUND + 1; i++) {
+		submit(&bench, &jobs[i], plugin, i == AROUND ? op : "fine");
+		if (i == AROUND)
+			jobs[i].call.timeout_ms = 400;
+	}
+	for (i = 0; i < 2 * AROUND + 1; i++) {
+		run_until_done(&jobs[i]);
+		assert_int_equal(jobs[i].done, 1);
+		if (i != AROUND && jobs[i].call.out.status != PLUGIN_OK)
+			fail_msg("%u of %s: %s", i, op, jobs[i].call.out.error.text);
+	}
+	assert_int_equal(jobs[AROUND].call.out.status, expected);
+	assert_contains(jobs[AROUND].call.out.error.text, sentence);
+	assert_contains(jobs[AROUND].call.out.error.text, "plugin bad: step()");
+	assert_fine(&bench, plugin);
+	for (i = 0; i < 2 * AROUND + 1; i++)
+		release(&jobs[i]);
+	close_bench(&bench);
+}
+
+static void a_crash_costs_one_call(void **state)
+{
+	(void)state;
+	run_among_others("crash", PLUGIN_DIED, SANDBOX_RELAXED ? "its worker" : "SIGSEGV");
+}
+
+static void an_abort_costs_one_call(void **state)
+{
+	(void)state;
+	run_among_others("abort", PLUGIN_DIED, "SIGABRT");
+}
+
+static void an_exit_costs_one_call(void **state)
+{
+	(void)state;
+	run_among_others("exit", PLUGIN_DIED, "ended with code 0");
+}
+
+static void noise_on_the_wire_costs_one_call(void **state)
+{
+	(void)state;
+	run_among_others("noise", PLUGIN_DIED, "its worker");
+}
+
+/* The others keep their own, longer time. timeout_ms is set after the submit, so it is set here. */
+static void an_endless_loop_costs_one_call(void **state)
+{
+	struct job loop, others[20];
+	struct bench bench;
+	struct plugin *plugin;
+	unsigned i;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "bad");
+	assert_fine(&bench, plugin);
+	memset(&loop, 0, sizeof(loop));
+	loop.bench = &bench;
+	loop.call = (struct plugin_call){
+		.plugin = plugin,
+		.in = {.kind = PLUGIN_STEP, .step = {.why = KL_START, .op = STR("loop")}},
+		.timeout_ms = 300,
+		.arena = arena_create(1 << 20),
+		.done = on_done,
+		.user = &loop,
+	};
+	plugin_submit(&loop.call);
+	for (i = 0; i < 20; i++)
+		submit(&bench, &others[i], plugin, "fine");
+	run_until_done(&loop);
+	assert_int_equal(loop.call.out.status, PLUGIN_TIMEOUT);
+	for (i = 0; i < 20; i++) {
+		run_until_done(&others[i]);
+		assert_int_equal(others[i].call.out.status, PLUGIN_OK);
+		release(&others[i]);
+	}
+	assert_int_equal(loop.done, 1);
+	assert_contains(bench.last_change, "longer than its timeout");
+	assert_int_equal(plugin_stats(plugin).timeouts, 1);
+	release(&loop);
+	close_bench(&bench);
+}
+
+static void a_waiting_caller_has_a_worker_of_its_own(void **state)
+{
+	struct job busy, waiting;
+	struct bench bench;
+	struct plugin *plugin;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "bad");
+	assert_fine(&bench, plugin);
+	memset(&waiting, 0, sizeof(waiting));
+	submit(&bench, &waiting, plugin, "fine"); /* starts the second worker */
+	waiting.call.urgent = true;
+	run_until_done(&waiting);
+	release(&waiting);
+	waiting = (struct job){.bench = &bench};
+	waiting.call = (struct plugin_call){
+		.plugin = plugin,
+		.in = {.kind = PLUGIN_STEP, .step = {.why = KL_START, .op = STR("fine")}},
+		.urgent = true,
+		.arena = arena_create(1 << 20),
+		.done = on_done,
+		.user = &waiting,
+	};
+	plugin_submit(&waiting.call);
+	run_until_done(&waiting);
+	while (plugin_stats(plugin).workers < 2)
+		uv_run(&bench.loop, UV_RUN_ONCE);
+	busy = (struct job){.bench = &bench};
+	busy.call = waiting.call;
+	busy.call.in.step.op = STR("loop");
+	busy.call.urgent = false;
+	busy.call.timeout_ms = 1000;
+	busy.call.user = &busy;
+	plugin_submit(&busy.call);
+	plugin_submit(&waiting.call);
+	run_until_done(&busy);
+	assert_int_equal(busy.call.out.status, PLUGIN_TIMEOUT);
+	assert_int_equal(waiting.done, 2);
+	assert_true(waiting.order < busy.order);
+	release(&waiting);
+	close_bench(&bench);
+}
+
+static void nothing_in_flight_is_forgotten_at_the_end(void **state)
+{
+	struct job jobs[10];
+	struct bench bench;
+	struct plugin *plugin;
+	unsigned i;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "bad");
+	assert_fine(&bench, plugin);
+	for (i = 0; i < 10; i++)
+		submit(&bench, &jobs[i], plugin, i == 4 ? "loop" : "fine");
+	uv_run(&bench.loop, UV_RUN_NOWAIT);
+	close_bench(&bench);
+	for (i = 0; i < 10; i++) {
+		assert_int_equal(jobs[i].done, 1);
+		release(&jobs[i]);
+	}
+	assert_int_equal(jobs[9].call.out.status, PLUGIN_DISABLED);
+}
+
+/* ---- sandbox -------------------------------------------------------------------------- */
+
+static bool has_seccomp(void)
+{
+	struct arena *arena = arena_create(1 << 16);
+	struct str report = plugin_sandbox_report(zygote, arena);
+	bool yes = report.ptr && strstr(report.ptr, "seccomp: yes");
+
+	assert_true(report.len > 0);
+	arena_destroy(arena);
+	return yes;
+}
+
+static void forbidden_calls_end_the_worker(void **state)
+{
+	static const char *const ops[] = {"fork", "socket", "exec", "kill", "code"};
+	size_t i;
+
+	(void)state;
+	if (!has_seccomp())
+		skip();
+	for (i = 0; i < sizeof(ops) / sizeof(*ops); i++)
+		run_among_others(ops[i], PLUGIN_DIED, "SIGSYS");
+}
+
+static void files_and_memory_are_refused(void **state)
+{
+	static const char *const ops[] = {"open", "memory"};
+	struct bench bench;
+	struct plugin *plugin;
+	struct job job;
+	size_t i;
+
+	(void)state;
+	if (!has_seccomp())
+		skip();
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "bad");
+	for (i = 0; i < 2; i++) {
+		run_op(&bench, &job, plugin, ops[i]);
+		assert_int_equal(job.call.out.status, PLUGIN_OK);
+		assert_string_equal(how(&job), "refused");
+		release(&job);
+	}
+	close_bench(&bench);
+}
+
+static void constructors_see_no_files(void **state)
+{
+	struct arena *arena = arena_create(1 << 16);
+	struct str report = plugin_sandbox_report(zygote, arena);
+	bool has_landlock = strstr(report.ptr, "landlock: yes");
+	struct bench bench;
+	struct job job;
+
+	(void)state;
+	arena_destroy(arena);
+	if (!has_landlock)
+		skip();
+	open_bench(&bench, TEST_PLUGINS);
+	run_op(&bench, &job, plugins_get(bench.plugins, "bad_constructor_file"), "found");
+	assert_int_equal(job.call.out.status, PLUGIN_OK);
+	assert_string_equal(how(&job), "refused");
+	release(&job);
+	close_bench(&bench);
+}
+
+/* ---- lies ------------------------------------------------------------------------------ */
+
+static void lies_fail_with_a_sentence(void **state)
+{
+	static const struct {
+		const char *op, *sentence;
+	} lies[] = {
+		{"null", "is NULL"},
+		{"small", ".size is 8"},
+		{"huge", ".size is"},
+		{"then", "next.then is 77"},
+		{"no_result", "KL_DONE needs next.result"},
+		{"absent", "KL_LOOKUP only"},
+		{"state", "next.state has"},
+		{"send_nothing", "next.request is NULL"},
+		{"send_url", "request.url"},
+		{"send_blank", "request.url"},
+		{"send_repeat", "request.repeat is 0"},
+		{"send_auth", "request.auth \"nobody\""},
+		{"send_stride", "request.headers.stride is 4"},
+		{"send_null_list", "request.headers has 3 elements at NULL"},
+		{"send_split", "request.headers[0] \"X-A\""},
+		{"latin", "next.message is not UTF-8"},
+		{"event_null", "emit(): event is NULL"},
+		{"event_type", "event.type \"not.declared\""},
+		{"event_many", "more than 5000 times"},
+		{"wrong_effect", "require_secret() is not for this kind of call"},
+		{"cycle", "memory"},
+		{"deep", "deeper than 64"},
+		{"alloc", "more memory than one call may use"},
+	};
+	struct bench bench;
+	struct plugin *plugin;
+	struct job job;
+	size_t i;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "bad");
+	for (i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+		run_op(&bench, &job, plugin, lies[i].op);
+		if (job.call.out.status != PLUGIN_FAILED)
+			fail_msg("%s: status %d, %s", lies[i].op, job.call.out.status,
+				job.call.out.error.text);
+		assert_contains(job.call.out.error.text, lies[i].sentence);
+		assert_contains(job.call.out.error.text, "plugin bad: step()");
+		assert_int_equal(job.call.out.events.count, 0);
+		release(&job);
+	}
+	assert_int_equal(plugin_stats(plugin).respawns, 0);
+	close_bench(&bench);
+}
+
+/* ---- plugins that do not load -------------------------------------------------------------- */
+
+static void what_does_not_load_disables_itself(void **state)
+{
+	static const struct {
+		const char *name, *sentence;
+	} broken[] = {
+		{"bad_abi2", "built for ABI 2"},
+		{"bad_no_entry", "does not export klinke_plugin_v1"},
+		{"bad_small", "kl_plugin.size is 16"},
+		{"bad_minor", "needs minor 99"},
+		{"bad_proud", "not good enough"},
+		{"bad_twice", "\"fine\" is declared twice"},
+		{"bad_undefined", "nobody_has_this"},
+		{"bad_constructor_crash", "SIGSEGV while it was loaded"},
+		{"bad_constructor_loop", "did not finish loading"},
+		{"not_there", "cannot be read"},
+		{"../bad", "no name of a plugin"},
+	};
+	struct bench bench;
+	struct job job;
+	size_t i;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	for (i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
+		struct plugin *plugin = plugins_get(bench.plugins, broken[i].name);
+		if (SANDBOX_RELAXED && strcmp(broken[i].name, "bad_constructor_crash") == 0)
+			continue; /* ASan makes a report and an exit of it */
+		run_op(&bench, &job, plugin, "fine");
+		assert_int_equal(job.call.out.status, PLUGIN_DISABLED);
+		assert_int_equal(plugin_state(plugin), PLUGIN_BROKEN);
+		assert_contains(plugin_problem(plugin), broken[i].sentence);
+		assert_contains(job.call.out.error.text, "plugin");
+		release(&job);
+	}
+	assert_fine(&bench, plugins_get(bench.plugins, "bad"));
+	close_bench(&bench);
+}
+
+static void constructors_may_not_call_home(void **state)
+{
+	struct bench bench;
+	struct plugin *plugin;
+	struct job job;
+
+	(void)state;
+	if (!has_seccomp())
+		skip();
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "bad_constructor_socket");
+	run_op(&bench, &job, plugin, "fine");
+	assert_int_equal(job.call.out.status, PLUGIN_DISABLED);
+	assert_contains(plugin_problem(plugin), "SIGSYS");
+	release(&job);
+	close_bench(&bench);
+}
+
+/* ---- reload --------------------------------------------------------------------------------- */
+
+static void copy_file(const char *from, const char *to)
+{
+	char command[1200];
+
+	snprintf(
+		command, sizeof(command), "cp '%s' '%s.new' && mv '%s.new' '%s'", from, to, to, to);
+	assert_int_equal(system(command), 0);
+}
+
+static void run_until_changed(struct bench *bench, unsigned changes)
+{
+	while (bench->changes < changes)
+		uv_run(&bench->loop, UV_RUN_ONCE);
+}
+
+static void a_reload_repairs_and_a_bad_one_changes_nothing(void **state)
+{
+	char directory[] = "/tmp/klinke-test-XXXXXX", file[64];
+	const struct plugin_info *before;
+	struct bench bench;
+	struct plugin *plugin;
+	struct job job;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(file, sizeof(file), "%s/some.so", directory);
+	copy_file(TEST_PLUGINS "/bad_small.so", file);
+	open_bench(&bench, directory);
+	plugin = plugins_get(bench.plugins, "some");
+	run_until_changed(&bench, 1);
+	assert_int_equal(plugin_state(plugin), PLUGIN_BROKEN);
+
+	copy_file(TEST_PLUGINS "/bad.so", file);
+	plugin_reload(plugin);
+	assert_fine(&bench, plugin);
+	before = plugin_info(plugin);
+	assert_string_equal(before->id, "test.klinke.bad");
+
+	copy_file(TEST_PLUGINS "/bad_twice.so", file);
+	plugin_reload(plugin);
+	run_until_changed(&bench, 3);
+	assert_contains(bench.last_change, "the old one goes on");
+	assert_int_equal(plugin_state(plugin), PLUGIN_READY);
+	assert_fine(&bench, plugin);
+
+	copy_file(TEST_PLUGINS "/sample.so", file);
+	plugin_reload(plugin);
+	assert_fine(&bench, plugin); /* the old one, until the new one is there */
+	run_until_changed(&bench, 4);
+	assert_string_equal(plugin_info(plugin)->id, "test.klinke.sample");
+	assert_string_equal(before->id, "test.klinke.bad");
+	run_op(&bench, &job, plugin, "echo");
+	assert_int_equal(job.call.out.status, PLUGIN_OK);
+	release(&job);
+	close_bench(&bench);
+	unlink(file);
+	rmdir(directory);
+}
+
+/* ---- processes --------------------------------------------------------------------------------
+ */
+
+/* Process id of a child of parent; 0: none. */
+static pid_t child_of(pid_t parent)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	pid_t found = 0;
+
+	while (!found && (entry = readdir(proc))) {
+		char path[300], text[300] = "";
+		char *rest;
+		int fd;
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		fd = open(path, O_RDONLY);
+		if (fd < 0)
+			continue;
+		(void)!read(fd, text, sizeof(text) - 1);
+		close(fd);
+		rest = strrchr(text, ')');
+		if (rest && rest[2] != 'Z' && atoi(rest + 4) == parent)
+			found = atoi(text);
+	}
+	closedir(proc);
+	return found;
+}
+
+static bool is_alive(pid_t pid)
+{
+	char path[64], text[300] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	(void)!read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return strrchr(text, ')') && strrchr(text, ')')[2] != 'Z';
+}
+
+static _Noreturn void be_host(int ready)
+{
+	struct plugin *plugin;
+	struct bench bench;
+	struct job job;
+
+	zygote = plugin_zygote_start(NULL); /* a failed assertion here would run on as cmocka */
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "bad");
+	run_op(&bench, &job, plugin, "fine");
+	if (job.call.out.status != PLUGIN_OK)
+		_exit(1);
+	(void)!write(ready, "x", 1);
+	for (;;)
+		pause();
+}
+
+static void workers_die_with_their_host(void **state)
+{
+	pid_t host, its_zygote, worker;
+	int64_t deadline_ms;
+	int ready[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	host = fork();
+	if (host == 0)
+		be_host(ready[1]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	its_zygote = child_of(host);
+	worker = child_of(its_zygote);
+	assert_true(its_zygote > 0 && worker > 0);
+	kill(host, SIGKILL);
+	waitpid(host, NULL, 0);
+	deadline_ms = clock_mono_ms() + 10000;
+	while ((is_alive(worker) || is_alive(its_zygote)) && clock_mono_ms() < deadline_ms)
+		usleep(1000);
+	assert_false(is_alive(worker));
+	assert_false(is_alive(its_zygote));
+}
+
+/* ---- without a loop ---------------------------------------------------------------------------
+ */
+
+static void commands_describe_and_check(void **state)
+{
+	struct arena *arena = arena_create(32 << 20);
+	struct plugin_info info;
+	struct plugin_out out;
+	struct error error = {0};
+
+	(void)state;
+	assert_int_equal(
+		plugin_describe(&error, zygote, TEST_PLUGINS "/sample.so", arena, &info), 0);
+	assert_string_equal(info.version, "1.0.0");
+	assert_int_equal(info.option_count, 4);
+	assert_string_equal(info.options[3].fallback, "https://api.example.test");
+	assert_int_equal(plugin_describe(&error, NULL, TEST_PLUGINS "/bad_minor.so", arena, &info),
+		E_INVALID);
+	assert_contains(error.text, "needs minor 99");
+	assert_true(plugin_describe(&error, zygote, "/nowhere/x.so", arena, &info) < 0);
+	assert_contains(error.text, "/nowhere/x.so");
+	assert_int_equal(plugin_check_config(&error, zygote, TEST_PLUGINS "/sample.so",
+				 STR("{\"base_url\":\"http://wrong\"}"), 1, arena, &out),
+		0);
+	assert_int_equal(out.problems.count, 2);
+	assert_string_equal(out.problems.items[0].path.ptr, "api_key");
+	assert_int_equal(plugin_check_config(
+				 &error, zygote, TEST_PLUGINS "/bad.so", STR("{}"), 1, arena, &out),
+		0);
+	assert_int_equal(out.problems.count, 0);
+	arena_destroy(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(says_what_it_declares),
+		cmocka_unit_test(answers_ten_thousand_calls_in_flight),
+		cmocka_unit_test(knows_each_configuration),
+		cmocka_unit_test(runs_inside_the_host_if_told),
+		cmocka_unit_test(knows_which_isolations_there_are),
+		cmocka_unit_test(a_crash_costs_one_call),
+		cmocka_unit_test(an_abort_costs_one_call),
+		cmocka_unit_test(an_exit_costs_one_call),
+		cmocka_unit_test(noise_on_the_wire_costs_one_call),
+		cmocka_unit_test(an_endless_loop_costs_one_call),
+		cmocka_unit_test(a_waiting_caller_has_a_worker_of_its_own),
+		cmocka_unit_test(nothing_in_flight_is_forgotten_at_the_end),
+		cmocka_unit_test(forbidden_calls_end_the_worker),
+		cmocka_unit_test(files_and_memory_are_refused),
+		cmocka_unit_test(constructors_see_no_files),
+		cmocka_unit_test(lies_fail_with_a_sentence),
+		cmocka_unit_test(what_does_not_load_disables_itself),
+		cmocka_unit_test(constructors_may_not_call_home),
+		cmocka_unit_test(a_reload_repairs_and_a_bad_one_changes_nothing),
+		cmocka_unit_test(workers_die_with_their_host),
+		cmocka_unit_test(commands_describe_and_check),
+	};
+	struct error error = {0};
+	int failed;
+
+	zygote = plugin_zygote_start(&error);
+	if (!zygote) {
+		fprintf(stderr, "%s\n", error.text);
+		return 1;
+	}
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	plugin_zygote_stop(zygote);
+	return failed;
+}
