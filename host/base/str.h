@@ -12,8 +12,7 @@ struct str { /* ptr NULL: nothing; len 0 with a ptr: empty text. Not owned */
 	const char *ptr;
 	size_t len;
 };
-#define STR_INIT(literal) {"" literal, sizeof(literal) - 1} /* in static tables */
-#define STR(literal) ((struct str)STR_INIT(literal))
+#define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
 #define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : "" /* for "%.*s" */
 
 struct str str_of(const char *text); /* NULL: nothing */

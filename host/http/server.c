@@ -33,12 +33,12 @@ struct server {
 };
 
 static const struct request_pair safe_headers[] = {
-	{STR_INIT("X-Content-Type-Options"), STR_INIT("nosniff")},
-	{STR_INIT("X-Frame-Options"), STR_INIT("DENY")},
-	{STR_INIT("Referrer-Policy"), STR_INIT("no-referrer")},
-	{STR_INIT("Cache-Control"), STR_INIT("no-store")},
-	{STR_INIT("Content-Security-Policy"),
-		STR_INIT("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
+	{STR("X-Content-Type-Options"), STR("nosniff")},
+	{STR("X-Frame-Options"), STR("DENY")},
+	{STR("Referrer-Policy"), STR("no-referrer")},
+	{STR("Cache-Control"), STR("no-store")},
+	{STR("Content-Security-Policy"),
+		STR("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
 			 "form-action 'self'; base-uri 'none'")},
 };
 #define SAFE_HEADERS (sizeof(safe_headers) / sizeof(safe_headers[0]))

@@ -482,6 +482,7 @@ static int start(struct error *error, struct expr *expr, const struct expr_scope
 
 	engine->now_ms = scope->now_ms;
 	engine->zone = scope->zone ? scope->zone : "UTC";
+	engine->language = scope->language;
 	if (expr->params[NOW])
 		now.len = clock_write(engine->now_text, scope->now_ms, NULL);
 	code = bind_scope(expr, scope, now);

@@ -5,8 +5,9 @@
  * steps.NAME, now (text, UTC) and start (result's or data's "start"). Read with ->> as in
  * data ->> '$.customer.name'. JSON true and false arrive as 1 and 0.
  * Functions: SQLite's for text, numbers, dates, JSON and aggregates; json_each and json_tree as
- * tables; local(t) and local(t, zone) print an instant in the tenant's zone, or in that one. `now`
- * inside date functions is the run's.
+ * tables; local(t) and local(t, zone) print an instant in the tenant's zone, or in that one; day(t)
+ * and clock(t) as its people say it ("Donnerstag, 26. November 2026", "17:15"). `now` inside date
+ * functions is the run's.
  *
  * Nothing else is there: no tables, files, settings, randomness, WITH, comments or parameters. An
  * evaluation is bounded in steps, processor time and memory, each text in it too.
@@ -46,6 +47,7 @@ struct expr_scope { /* JSON texts; all lent for the call; ptr NULL: NULL */
 	size_t step_count;
 	int64_t now_ms;
 	const char *zone; /* NULL: UTC */
+	const char *language; /* "de", "en"; NULL: "en" */
 };
 
 /* 0, *out in the arena: INTEGER and REAL are numbers, TEXT is text, what a JSON function made is

@@ -6,6 +6,8 @@
  */
 #include "pipeline/expr_i.h"
 
+#include "base/words.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -73,21 +75,61 @@ static const struct zone *zone_of(struct expr_engine *engine, int count, sqlite3
 }
 
 /* Text without an offset is UTC, as everywhere in SQLite. */
+static bool instant_of(sqlite3_value *value, int64_t *ms)
+{
+	struct str text = {.ptr = (const char *)sqlite3_value_text(value)};
+
+	text.len = text.ptr ? (size_t)sqlite3_value_bytes(value) : 0;
+	return sqlite3_value_type(value) == SQLITE_TEXT && clock_parse(text, zone_find("UTC"), ms);
+}
+
+/* day(t), clock(t): as the office's people say it, in its zone and language. */
+static void run_words(sqlite3_context *context, sqlite3_value **values, bool day)
+{
+	struct expr_engine *engine = sqlite3_user_data(context);
+	const struct zone *zone = zone_of(engine, 1, values);
+	char out[WORDS_TEXT];
+	struct civil civil;
+	int64_t ms;
+	size_t len;
+
+	if (sqlite3_value_type(values[0]) == SQLITE_NULL)
+		return;
+	if (!zone || !instant_of(values[0], &ms)) {
+		sqlite3_result_error(context, "day() and clock() want an instant as text, like now or "
+			"data ->> '$.start'", -1);
+		return;
+	}
+	civil = zone_civil(zone, ms);
+	len = day ? words_day(out, &civil, engine->language) : words_clock(out, &civil);
+	sqlite3_result_text(context, out, (int)len, SQLITE_TRANSIENT);
+}
+
+static void run_day(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	run_words(context, values, true);
+}
+
+static void run_clock(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	run_words(context, values, false);
+}
+
 static void run_local(sqlite3_context *context, int count, sqlite3_value **values)
 {
 	struct expr_engine *engine = sqlite3_user_data(context);
-	const struct zone *zone = zone_of(engine, count, values), *utc = zone_find("UTC");
-	struct str text = {.ptr = (const char *)sqlite3_value_text(values[0])};
+	const struct zone *zone = zone_of(engine, count, values);
 	char out[CLOCK_TEXT + 8];
 	int64_t ms;
 	size_t len;
 
-	if (!text.ptr)
-		return; /* NULL */
-	text.len = (size_t)sqlite3_value_bytes(values[0]);
+	if (sqlite3_value_type(values[0]) == SQLITE_NULL)
+		return;
 	if (!zone) {
 		sqlite3_result_error(context, "local(): no such time zone", -1);
-	} else if (sqlite3_value_type(values[0]) != SQLITE_TEXT || !clock_parse(text, utc, &ms)) {
+	} else if (!instant_of(values[0], &ms)) {
 		sqlite3_result_error(context,
 			"local(): this is no instant as text; "
 			"local(now) and local(data ->> '$.start') are meant",
@@ -123,6 +165,12 @@ int functions_add(struct expr_engine *engine)
 	for (args = 1; args <= 2 && code == SQLITE_OK; args++)
 		code = sqlite3_create_function_v2(engine->db, "local", args, SQLITE_UTF8, engine,
 			run_local, NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_create_function_v2(engine->db, "day", 1, SQLITE_UTF8, engine, run_day,
+			NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_create_function_v2(engine->db, "clock", 1, SQLITE_UTF8, engine,
+			run_clock, NULL, NULL, NULL);
 	return code;
 }
 

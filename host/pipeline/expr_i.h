@@ -24,7 +24,7 @@ struct expr_engine {
 	char vfs_name[48];
 	bool vfs_known;
 	int64_t now_ms;
-	const char *zone;
+	const char *zone, *language;
 	char now_text[CLOCK_TEXT + 8];
 	int ops, tick_ops; /* of the evaluation so far */
 	int64_t cpu_end_ns;

@@ -160,6 +160,7 @@ struct expr_scope run_scope(struct run *run)
 		.step_count = run->result_count,
 		.now_ms = run->step.now_ms,
 		.zone = run->tenant ? run->tenant->timezone : "UTC",
+		.language = run->tenant && run->tenant->language == CONFIG_DE ? "de" : "en",
 	};
 }
 

@@ -151,7 +151,8 @@ static int wants(const struct route_input *in, const struct plan_pipeline *p,
 		.caller = texts->caller,
 		.tenant = texts->tenant,
 		.now_ms = in->now_ms,
-		.zone = in->tenant ? in->tenant->timezone : "UTC"};
+		.zone = in->tenant ? in->tenant->timezone : "UTC",
+		.language = in->tenant && in->tenant->language == CONFIG_DE ? "de" : "en"};
 	struct error why = {0};
 	int yes = 1;
 
