@@ -152,29 +152,6 @@ static char *unescape(struct parser *p, char *out)
 	return out;
 }
 
-/* To the next quote, backslash or control character; eight bytes at a time, with the classic test
- * for a byte below n (a false alarm is possible behind a true one only). */
-static char *skip_plain(char *at, const char *end)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-
-	while (end - at >= 8) {
-		uint64_t word, quote, slash, hit;
-		memcpy(&word, at, 8);
-		quote = word ^ ones * '"';
-		slash = word ^ ones * '\\';
-		hit = (((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
-			      ((slash - ones) & ~slash)) &
-		      tops;
-		if (hit)
-			break;
-		at += 8;
-	}
-	while ((unsigned char)*at >= 0x20 && *at != '"' && *at != '\\')
-		at++;
-	return at;
-}
-
 /* p->at is behind the opening quote. */
 static bool parse_text(struct parser *p, struct str *text)
 {
@@ -182,7 +159,7 @@ static bool parse_text(struct parser *p, struct str *text)
 
 	for (;;) {
 		plain = p->at;
-		p->at = skip_plain(p->at, p->end);
+		p->at += json_plain_len(p->at, p->end);
 		if (out != plain)
 			memmove(out, plain, (size_t)(p->at - plain));
 		out += p->at - plain;

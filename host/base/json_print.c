@@ -45,18 +45,17 @@ static void put_escape(struct out *out, unsigned char c)
 
 static void put_text(struct out *out, const char *text, size_t len)
 {
-	size_t i, plain = 0;
+	const char *end = text + len;
 
 	put_char(out, '"');
-	for (i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
-		put(out, text + plain, i - plain);
-		put_escape(out, c);
-		plain = i + 1;
+	for (;;) {
+		size_t plain = json_plain_len(text, end);
+		put(out, text, plain);
+		text += plain;
+		if (text == end)
+			break;
+		put_escape(out, (unsigned char)*text++);
 	}
-	put(out, text + plain, len - plain);
 	put_char(out, '"');
 }
 

@@ -2,6 +2,8 @@
 #ifndef BASE_JSON_TREE_H
 #define BASE_JSON_TREE_H
 
+#include <string.h>
+
 #include "base/json.h"
 
 #define JSON_DEPTH 64 /* containers inside each other */
@@ -32,5 +34,29 @@ bool json_append(
 size_t json_number_len(const char *text, size_t len);
 /* Index of a member that repeats the key of an earlier one, -1: none, -2: no memory. */
 long json_repeated(const struct json *object);
+
+/* Bytes up to the next quote, backslash or control character; there is one, at end at the latest: a
+ * NUL. Eight at a time, by the classic test for a byte below n (which may report one that is none
+ * only behind one that is). */
+static inline size_t json_plain_len(const char *text, const char *end)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+	const char *at = text;
+
+	while (end - at >= 8) {
+		uint64_t word, quote, slash;
+		memcpy(&word, at, 8);
+		quote = word ^ (ones * '"');
+		slash = word ^ (ones * '\\');
+		if ((((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
+			    ((slash - ones) & ~slash)) &
+			tops)
+			break;
+		at += 8;
+	}
+	while ((unsigned char)*at >= 0x20 && *at != '"' && *at != '\\')
+		at++;
+	return (size_t)(at - text);
+}
 
 #endif
