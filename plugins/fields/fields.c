@@ -4,14 +4,15 @@
  * a caller's name, number or address into a sentence. Pure: runs on any thread. */
 #include "fields.h"
 
-enum { SHOWN = 40 };
+enum { SHOWN = 40, SHOWN_SPEC = 100 };
 
 /* ---- Sentences ---- */
 
 static kl_str opening(kl_call *c, kl_str place, kl_str key, kl_str spec)
 {
 	kl_str where = place.len ? KL_CAT(c, place, KL_LIT(": ")) : KL_LIT("");
-	return KL_CAT(c, where, KL_LIT("\""), key, KL_LIT("\" ("), spec, KL_LIT(")"));
+	return KL_CAT(c, where, KL_LIT("\""), key, KL_LIT("\" ("),
+		fields_shorten(c, spec, SHOWN_SPEC), KL_LIT(")"));
 }
 
 static kl_str kind_of(kl_call *c, const kl_val *v)
@@ -36,14 +37,9 @@ static kl_str kind_of(kl_call *c, const kl_val *v)
 /* A date may be shown, a name may not. */
 static kl_str shown(struct fields_value *v)
 {
-	uint32_t end = SHOWN;
 	if (v->spec->type->show == FIELDS_HIDE || !v->text.ptr)
 		return KL_CAT(v->c, KL_LIT("the value, "), kind_of(v->c, v->in), KL_LIT(","));
-	if (v->text.len <= SHOWN)
-		return KL_CAT(v->c, KL_LIT("\""), v->text, KL_LIT("\""));
-	while (end && ((unsigned char)v->text.ptr[end] & 0xc0) == 0x80)
-		end--;
-	return KL_CAT(v->c, KL_LIT("\""), kl_slice(v->c, v->text, 0, end), KL_LIT("...\""));
+	return KL_CAT(v->c, KL_LIT("\""), fields_shorten(v->c, v->text, SHOWN), KL_LIT("\""));
 }
 
 static void tell_wrong(struct fields_value *v, const kl_field *field)

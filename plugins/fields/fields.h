@@ -65,6 +65,8 @@ int fields_is_letter(char ch); /* ASCII, or any byte above */
 uint32_t fields_read_number(kl_str s, uint32_t *at, uint32_t most, int32_t *out);
 void fields_skip_blanks(kl_str s, uint32_t *at);
 kl_str fields_digits(kl_call *c, int64_t n);
+/* At most so many bytes, cut at a character's border, with "..." behind. */
+kl_str fields_shorten(kl_call *c, kl_str s, uint32_t most);
 
 /* ---- values.c, phone.c, money.c, moment.c: the types ---- */
 

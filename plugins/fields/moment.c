@@ -258,28 +258,38 @@ static int read_time(kl_str s, uint32_t *at, kl_civil *d)
 	return (minutes || word) && d->hour <= 23 && d->minute <= 59 && d->second <= 59;
 }
 
+static int take_two_digits(kl_str s, uint32_t *at, int32_t most)
+{
+	int32_t n;
+	if (*at + 2 > s.len || !fields_is_digit(s.ptr[*at]) || !fields_is_digit(s.ptr[*at + 1]))
+		return 0;
+	n = (s.ptr[*at] - '0') * 10 + s.ptr[*at + 1] - '0';
+	*at += 2;
+	return n <= most;
+}
+
 /* "z", "+01:00", "+0100", "+01" */
 static int read_offset(kl_call *c, kl_str s, uint32_t *at, struct moment *m)
 {
-	uint32_t start = *at, hours;
-	int32_t n;
+	uint32_t start = *at;
+	kl_str hours;
 	if (take_char(s, at, 'z')) {
 		m->offset = KL_LIT("Z");
 		return 1;
 	}
 	if (!take_char(s, at, '+') && !take_char(s, at, '-'))
 		return 1;
-	hours = *at;
-	if (fields_read_number(s, at, 2, &n) != 2 || n > 14)
+	if (!take_two_digits(s, at, 14))
 		return 0;
-	m->offset = KL_CAT(c, kl_slice(c, s, start, hours + 2), KL_LIT(":00"));
-	take_char(s, at, ':');
-	hours = *at;
+	hours = kl_slice(c, s, start, *at);
+	m->offset = KL_CAT(c, hours, KL_LIT(":00"));
 	if (*at == s.len)
 		return 1;
-	if (fields_read_number(s, at, 2, &n) != 2 || n > 59)
+	take_char(s, at, ':');
+	start = *at;
+	if (!take_two_digits(s, at, 59))
 		return 0;
-	m->offset = KL_CAT(c, kl_slice(c, m->offset, 0, 4), kl_slice(c, s, hours, hours + 2));
+	m->offset = KL_CAT(c, hours, KL_LIT(":"), kl_slice(c, s, start, *at));
 	return 1;
 }
 

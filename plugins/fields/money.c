@@ -205,7 +205,7 @@ static const char *read_money(struct fields_value *v, kl_str currency, int64_t *
 	struct amount a = {0};
 	char decimal;
 	if (!s.ptr || !strip_marks(v->c, &s, currency))
-		return s.ptr ? "names something else than the currency" : "is no amount";
+		return s.ptr ? "has something beside it that is not its currency" : "is no amount";
 	decimal = decimal_sign(s, is_json, language, &a.fault);
 	if (!a.fault)
 		read_amount(s, decimal, &a);

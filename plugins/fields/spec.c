@@ -4,6 +4,8 @@
  * Pure: runs on any thread. */
 #include "fields.h"
 
+enum { SHOWN = 40 };
+
 const struct fields_type fields_types[] = {
 	{"text", fields_make_text, "text", FIELDS_HIDE, 0, 0},
 	{"integer", fields_make_integer, "a whole number such as 30", FIELDS_SHOW, 0, 0},
@@ -113,8 +115,8 @@ static kl_str unknown_type(kl_call *c, kl_str word)
 	const char *near = nearest_type(word);
 	kl_str hint = near ? KL_CAT(c, KL_LIT("did you mean \""), kl_s(near), KL_LIT("\"? "))
 			   : KL_LIT("");
-	return KL_CAT(c, KL_LIT("\""), word, KL_LIT("\" is no type: "), hint,
-		KL_LIT("The types are "), all_types(c));
+	return KL_CAT(c, KL_LIT("\""), fields_shorten(c, word, SHOWN), KL_LIT("\" is no type: "),
+		hint, KL_LIT("The types are "), all_types(c));
 }
 
 /* ---- Parts ---- */
@@ -192,7 +194,7 @@ static void read_flags(kl_call *c, kl_str s, uint32_t at, struct fields_spec *ou
 			return;
 		}
 		if (!kl_eq(flag, "required")) {
-			out->fault = KL_CAT(c, KL_LIT("says \""), flag,
+			out->fault = KL_CAT(c, KL_LIT("says \""), fields_shorten(c, flag, SHOWN),
 				KL_LIT("\", which is neither \"required\" nor \"default=...\""));
 			return;
 		}
@@ -214,13 +216,15 @@ static void check_args(kl_call *c, struct fields_spec *out)
 				type->most ? KL_LIT(" takes one") : KL_LIT(" takes none"));
 	else if (out->count && type->make == fields_make_phone &&
 		 !fields_country_known(out->args[0]))
-		out->fault = KL_CAT(c, KL_LIT("names country \""), out->args[0],
+		out->fault = KL_CAT(c, KL_LIT("names country \""),
+			fields_shorten(c, out->args[0], SHOWN),
 			KL_LIT("\", which this plugin does not know: use two capital letters such "
 			       "as "
 			       "DE, AT or CH"));
 	else if (out->count && type->make == fields_make_money &&
 		 !fields_currency_known(out->args[0]))
-		out->fault = KL_CAT(c, KL_LIT("names currency \""), out->args[0],
+		out->fault = KL_CAT(c, KL_LIT("names currency \""),
+			fields_shorten(c, out->args[0], SHOWN),
 			KL_LIT("\": use three capital letters such as EUR or CHF"));
 }
 

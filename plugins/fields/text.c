@@ -114,3 +114,13 @@ kl_str fields_digits(kl_call *c, int64_t n)
 {
 	return c->host->text(c->host->of_i64(c, n));
 }
+
+kl_str fields_shorten(kl_call *c, kl_str s, uint32_t most)
+{
+	uint32_t end = most;
+	if (s.len <= most)
+		return s;
+	while (end && ((unsigned char)s.ptr[end] & 0xc0) == 0x80)
+		end--;
+	return KL_CAT(c, kl_slice(c, s, 0, end), KL_LIT("..."));
+}

@@ -186,7 +186,8 @@ void fields_make_choice(struct fields_value *v)
 			return;
 		}
 	}
-	v->fault = KL_CAT(v->c, KL_LIT("is none of: "), joined_args(v->c, v->spec));
+	v->fault = KL_CAT(v->c, KL_LIT("is none of: "),
+		fields_shorten(v->c, joined_args(v->c, v->spec), 300));
 }
 
 /* ---- Lists and JSON ---- */

@@ -38,7 +38,10 @@ static int64_t signed_ms(kl_call *c, const kl_inbound *in)
 
 static int64_t happened_ms(kl_call *c, const kl_inbound *in, const kl_val *body, int64_t own)
 {
-	return own > 0 ? own : kl_i64(c, body, "event_timestamp", signed_ms(c, in));
+	int64_t told = kl_i64(c, body, "event_timestamp", 0);
+	if (own > 0)
+		return own;
+	return told > 0 ? told : signed_ms(c, in);
 }
 
 /* ---- Emitting ---- */
@@ -59,7 +62,7 @@ static void tell(kl_call *c, const struct told *t)
 	e->dedupe = t->dedupe;
 	e->subject = t->subject;
 	e->person = t->person;
-	e->at_ms = t->at_ms;
+	e->at_ms = t->at_ms > 0 ? t->at_ms : 0;
 	e->data = t->data;
 	c->host->emit(c, e);
 }
@@ -165,9 +168,10 @@ static int lifecycle(kl_call *c, const kl_inbound *in, const struct known *k, co
 	kl_val *data;
 	if (c->host->type(object) != KL_OBJECT)
 		return bad(c, kind, "is missing, or is no object: this event needs it");
-	if (!id.ptr)
+	if (!id.ptr || id.len > RETELL_LONGEST_ID)
 		return bad(c, chat ? "chat.chat_id" : "call.call_id",
-			"is missing, empty or no text: without it the event belongs to nothing");
+			"is missing, empty, no text or absurdly long: the event belongs to "
+			"nothing");
 	data = chat ? retell_chat_data(c, object, k->rank) : retell_call_data(c, object, k->rank);
 	add_transfer(c, data, k, body);
 	t.type = chat ? k->chat_type : k->type;
@@ -332,6 +336,8 @@ static int read_function(kl_call *c, const kl_inbound *in, const kl_val *body, s
 		f->call = NULL;
 		f->call_id = from_url(in, "call_id");
 	}
+	if (f->call_id.len > RETELL_LONGEST_ID)
+		f->call_id = (kl_str){0, 0, 0};
 	return f->name.ptr != NULL;
 }
 

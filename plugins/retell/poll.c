@@ -12,6 +12,8 @@ enum {
 	SETTLE_MS = 60000     /* the webhook goes first */
 };
 
+static const int64_t LONGEST_SPAN_MS = INT64_C(366) * 24 * 3600 * 1000;
+
 /* ---- Pages ---- */
 
 struct page {
@@ -35,8 +37,9 @@ static const kl_next *read_page(kl_call *c, const kl_step *s, struct page *out)
 	if (!kl_true(c, json, "has_more"))
 		return NULL;
 	out->next = retell_words(c, json, "pagination_key");
-	if (!out->next.ptr)
-		return retell_surprise(c, "Retell promises another page and gives no key to it");
+	if (!out->next.ptr || out->next.len > RETELL_LONGEST_PAGE_KEY)
+		return retell_surprise(
+			c, "Retell promises another page and gives no usable key to it");
 	if (before.ptr && before.len == out->next.len && kl_eq(before, out->next.ptr))
 		return retell_surprise(
 			c, "Retell gives the same page key twice: the list has no end");
@@ -223,23 +226,33 @@ static const kl_next *poll_done(kl_call *c, const kl_val *state)
 	return kl_done(c, result);
 }
 
+/* A span of the input; -1: it is no sensible one. */
+static int64_t span_ms(kl_call *c, const kl_step *s, const char *key, int64_t otherwise)
+{
+	int64_t ms = kl_has(c, s->input, key) ? kl_i64(c, s->input, key, -1) : otherwise;
+	return ms >= 0 && ms <= LONGEST_SPAN_MS ? ms : -1;
+}
+
 /* Without a checkpoint the past is left alone: pipelines would book for calls that somebody
  * handled long ago. lookback_ms says otherwise. */
 static const kl_next *poll_start(kl_call *c, const kl_step *s)
 {
 	kl_str first = {0, 0, 0};
-	int64_t until = c->now_ms - kl_i64(c, s->input, "settle_ms", SETTLE_MS);
-	int64_t lookback = kl_i64(c, s->input, "lookback_ms", 0);
+	int64_t settle = span_ms(c, s, "settle_ms", SETTLE_MS);
+	int64_t lookback = span_ms(c, s, "lookback_ms", 0);
+	int64_t overlap = span_ms(c, s, "overlap_ms", OVERLAP_MS);
 	int64_t after = kl_i64(c, s->checkpoint, "after_ms", -1);
+	int64_t until = c->now_ms - settle, from;
 	kl_val *state = c->host->object(c);
+	if (settle < 0 || lookback < 0 || overlap < 0)
+		return retell_bad_input(c,
+			"\"settle_ms\", \"lookback_ms\" and \"overlap_ms\" must be "
+			"milliseconds from 0 to 366 days");
 	kl_set_i64(c, state, "until_ms", until);
-	if (after < 0 && lookback <= 0)
+	if (after < 0 && !lookback)
 		return poll_done(c, state);
-	if (after < 0)
-		after = until - lookback;
-	else
-		after -= kl_i64(c, s->input, "overlap_ms", OVERLAP_MS);
-	kl_set_i64(c, state, "from_ms", after > 0 ? after : 0);
+	from = after < 0 ? until - lookback : after - overlap;
+	kl_set_i64(c, state, "from_ms", from > 0 ? from : 0);
 	return poll_list(c, poll_state(c, state), first);
 }
 
@@ -272,11 +285,14 @@ static const kl_next *poll_page(kl_call *c, const kl_step *s)
 	if (failure)
 		return failure;
 	ids = c->host->array(c);
+	if (c->host->count(page.items) > PAGE)
+		return retell_surprise(c, "Retell's page holds more calls than were asked for");
 	for (uint32_t i = 0; i < c->host->count(page.items); i++) {
 		const kl_val *item = c->host->at(page.items, i, NULL);
 		kl_str id = retell_words(c, item, "call_id");
-		if (!id.ptr)
-			return retell_surprise(c, "Retell's list holds a call without call_id");
+		if (!id.ptr || id.len > RETELL_LONGEST_ID)
+			return retell_surprise(
+				c, "Retell's list holds a call without a usable call_id");
 		if (one_by_one)
 			c->host->push(c, ids, c->host->of_text(c, id));
 		else

@@ -174,7 +174,7 @@ static kl_str read_signature(kl_call *c, kl_str header, struct signature *out)
 	out->digest = retell_lower(c, kl_slice(c, header, at, at + hex));
 	out->ms = 0;
 	for (uint32_t i = 0; i < stamp; i++)
-		out->ms = out->ms * 10 + (out->stamp.ptr[i] - '0');
+		out->ms = out->ms * 10 + (header.ptr[2 + i] - '0');
 	return KL_LIT("");
 }
 

@@ -12,6 +12,9 @@
 
 #include <klinke/sugar.h>
 
+/* Ids and page keys are opaque, but not without bounds: a page of ids must fit a step's state. */
+enum { RETELL_LONGEST_ID = 256, RETELL_LONGEST_PAGE_KEY = 4096 };
+
 /* ---- text.c ---- */
 
 /* The value at path if it is text that is not empty; else nothing. */
