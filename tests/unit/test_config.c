@@ -398,6 +398,44 @@ static void an_empty_file_is_all_defaults(void **state)
 	config_unref(config);
 }
 
+struct asked {
+	int hosts, plugins;
+};
+
+static void told_host(void *user, const struct config_host *host)
+{
+	struct asked *asked = user;
+
+	assert_int_equal(asked->plugins, 0);
+	assert_string_equal(host->plugins.list[0], "plugins");
+	asked->hosts++;
+}
+
+static const struct plugin_info *asked_plugin(void *user, const char *name, struct error *error)
+{
+	((struct asked *)user)->plugins++;
+	return find_plugin(NULL, name, error);
+}
+
+static void the_host_is_told_before_a_plugin_is_asked_for(void **state)
+{
+	struct config_context ctx = world;
+	struct config_faults faults = {0};
+	struct asked asked = {0};
+	struct config *config;
+
+	(void)state;
+	ctx.user = &asked;
+	ctx.host = told_host;
+	ctx.plugin = asked_plugin;
+	config = config_load(&faults, "good.ini", &ctx);
+	assert_non_null(config);
+	assert_int_equal(asked.hosts, 1);
+	assert_true(asked.plugins > 0);
+	config_unref(config);
+	config_faults_finish(&faults);
+}
+
 static void tenants_arrive(void **state)
 {
 	struct config *config = load_good("good.ini");
@@ -875,6 +913,7 @@ int main(void)
 		cmocka_unit_test(suggestions_are_near),
 		cmocka_unit_test(host_values_arrive),
 		cmocka_unit_test(an_empty_file_is_all_defaults),
+		cmocka_unit_test(the_host_is_told_before_a_plugin_is_asked_for),
 		cmocka_unit_test(tenants_arrive),
 		cmocka_unit_test(options_arrive_as_texts),
 		cmocka_unit_test(connections_arrive),
