@@ -391,11 +391,20 @@ def test_v1_slots_stand_in_the_asked_zone(box):
 
 @pytest.mark.parametrize("change, text", [
     ({"metadata": None}, "'metadata': Required"), ({"metadata": {"n": 1}}, "Expected string"),
-    ({"eventTypeId": "310456"}, "Expected number"), ({"responses": {"name": "x"}}, "{email}error"),
+    ({"eventTypeId": "310456"}, "Expected number"), ({"responses": {"name": "x"}}, "'responses,email': Required"),
     ({"end": "2040-01-01T10:00:00Z"}, "Invalid event length"), ({"language": 3}, "'language'")])
 def test_v1_refuses_with_its_own_words(box, change, text):
     status, answer = box.v1("POST", "/bookings", v1_booking(thursday(8)) | change)
     assert status == 400 and text in answer["message"]
+
+
+def test_v1_books_by_phone_where_the_type_hides_the_address(box):
+    body = v1_booking(thursday(8), responses={"name": "M", "email": "",
+                                              "attendeePhoneNumber": "+493023125042"})
+    assert box.v1("POST", "/bookings", body)[0] == 400
+    box.control("/things/event_type/310456", {"phone_only": True}, "PUT")
+    status, made = box.v1("POST", "/bookings", body)
+    assert status == 200 and made["attendees"][0]["email"] == "493023125042@sms.cal.com"
 
 
 def test_v1_reschedules_by_booking_again(box):

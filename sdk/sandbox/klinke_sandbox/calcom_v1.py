@@ -156,7 +156,7 @@ class CalcomV1:
         kind = self._type(body["eventTypeId"]) if is_number(body.get("eventTypeId")) else None
         if kind is None:
             raise no(400, "invalid_type in 'eventTypeId': Expected number")
-        self._check(body)
+        self._check(kind, body)
         if "rescheduleUid" in body:
             return self._rebook(body)
         start = parse(body["start"])
@@ -176,7 +176,7 @@ class CalcomV1:
             raise no(400, "invalid_type: Expected object")
         return body
 
-    def _check(self, body):
+    def _check(self, kind, body):
         for key in ("start", "timeZone", "language"):
             if not isinstance(body.get(key), str):
                 raise no(400, f"invalid_type in '{key}': Required")
@@ -192,7 +192,9 @@ class CalcomV1:
         if not isinstance(answers, dict):
             raise no(400, "invalid_type in 'responses': Required")
         for key in ("name", "email"):
-            if not answers.get(key):
+            if not isinstance(answers.get(key), (str, dict)):
+                raise no(400, f"invalid_type in 'responses,{key}': Required")
+            if not answers[key] and not (key == "email" and kind["phone_only"]):
                 raise no(400, f"responses - {{{key}}}error_required_field, ")
 
     def _minutes(self, kind, body, start):
@@ -217,7 +219,8 @@ class CalcomV1:
             raise no(400, wrong)
         phone = answers.get("attendeePhoneNumber") or answers.get("smsReminderNumber")
         host = self.store.thing("user", kind["hosts"][0])
-        return {"attendee": {"name": name, "email": answers["email"], "phoneNumber": phone,
+        email = answers["email"] or str(phone).lstrip("+") + "@sms.cal.com"
+        return {"attendee": {"name": name, "email": email, "phoneNumber": phone,
                              "timeZone": body["timeZone"], "language": body["language"]},
                 "fields": fields, "metadata": body["metadata"],
                 "location": self._location(kind, answers.get("location")),

@@ -35,7 +35,8 @@ def event_type(number, slug, title, minutes, **more):
     base = {"id": number, "slug": slug, "title": title, "minutes": minutes, "options": [],
             "team": None, "scheduling": None, "hosts": [5012], "fields": [], "notice": 0,
             "before": 0, "after": 0, "interval": None, "locations": [ADDRESS],
-            "confirm": False, "needs_auth": False, "parent": None, "description": ""}
+            "confirm": False, "needs_auth": False, "parent": None, "description": "",
+            "phone_only": False}
     return {**base, **more}
 
 
