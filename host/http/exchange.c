@@ -302,15 +302,22 @@ struct collect {
 	struct exchange *exchange;
 	struct request_pair *pairs;
 	size_t count;
+	const char *last_end; /* the zero behind the last value */
 	bool unclean;
 };
 
-/* libmicrohttpd 0.9.75 takes a bare LF for a line end and folded lines for half a value, and has
- * no option against either. It reads in place and puts zeros over the line end, so what follows
- * the value's zero tells how the line ended. Other versions are not looked at like this. */
-static bool ends_cleanly(const char *value, size_t len)
+/* libmicrohttpd 0.9.75 takes a bare LF for a line end, folded lines for half a value, and a line
+ * that begins with a colon for the end of the head; it has no option against any of it. It reads
+ * in place and puts zeros over the line ends, so what follows a value's zero tells how its line
+ * ended. Other versions are not looked at like this. */
+static bool line_ends_cleanly(const char *end)
 {
-	return value[len + 1] == '\0' && value[len + 2] != ' ' && value[len + 2] != '\t';
+	return end[1] == '\0' && end[2] != ' ' && end[2] != '\t';
+}
+
+static bool head_ends_cleanly(const char *end)
+{
+	return end[1] == '\0' && end[2] == '\0' && end[3] == '\0';
 }
 
 static enum MHD_Result collect_header(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -322,8 +329,11 @@ static enum MHD_Result collect_header(void *cls, enum MHD_ValueKind kind, const 
 	(void)kind;
 	if (collect->count == MAX_HEADERS)
 		return MHD_NO;
-	if (value && collect->exchange->listener->lenient_parser && !ends_cleanly(value, value_len))
-		collect->unclean = true;
+	if (value && collect->exchange->listener->lenient_parser) {
+		collect->last_end = value + value_len;
+		if (!line_ends_cleanly(collect->last_end))
+			collect->unclean = true;
+	}
 	struct request_pair *pair = &collect->pairs[collect->count++];
 	pair->name = str_dup(arena, (struct str){name, name_len});
 	pair->value = str_dup(arena, (struct str){value ? value : "", value ? value_len : 0});
@@ -337,7 +347,8 @@ static unsigned read_headers(
 	struct MHD_Connection *connection = exchange->client->connection;
 	int count = MHD_get_connection_values_n(connection, MHD_HEADER_KIND, NULL, NULL);
 	struct collect collect = {exchange,
-		arena_alloc(request->arena, (MAX_HEADERS + 1) * sizeof(*collect.pairs)), 0, false};
+		arena_alloc(request->arena, (MAX_HEADERS + 1) * sizeof(*collect.pairs)), 0, NULL,
+		false};
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
@@ -352,9 +363,11 @@ static unsigned read_headers(
 	request->headers = collect.pairs;
 	request->header_count = collect.count;
 	unsigned status = request_read_headers(collect.pairs, collect.count, minor, frame, why);
+	if (!status && collect.last_end && !head_ends_cleanly(collect.last_end))
+		collect.unclean = true;
 	if (status || !collect.unclean)
 		return status;
-	*why = "lines of the head must end with CR LF and must not be folded";
+	*why = "lines of the head must have a name, end with CR LF and not be folded";
 	return 400;
 }
 

@@ -61,7 +61,7 @@ struct listener {
 	uint32_t free_count, waiting;
 	int64_t swept_ms;
 	bool stopping, draining;
-	bool lenient_parser; /* see ends_cleanly() */
+	bool lenient_parser; /* see line_ends_cleanly() */
 	struct mailbox_item drain_item, stop_item;
 
 	pthread_mutex_t lock; /* of what follows */

@@ -284,8 +284,10 @@ static void *run(void *arg)
 	pthread_mutex_lock(&listener->lock);
 	listener->thread = pthread_self();
 	pthread_mutex_unlock(&listener->lock);
-	while (!listener->stopping) {
+	for (;;) {
 		mailbox_drain(&listener->mailbox);
+		if (listener->stopping)
+			break;
 		MHD_run(listener->daemon);
 		sweep(listener);
 		wait_for_work(listener);
