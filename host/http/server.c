@@ -32,14 +32,15 @@ struct server {
 	atomic_bool draining;
 };
 
+#define PAIR(name, value) {{name, sizeof(name) - 1}, {value, sizeof(value) - 1}}
 static const struct request_pair safe_headers[] = {
-	{STR("X-Content-Type-Options"), STR("nosniff")},
-	{STR("X-Frame-Options"), STR("DENY")},
-	{STR("Referrer-Policy"), STR("no-referrer")},
-	{STR("Cache-Control"), STR("no-store")},
-	{STR("Content-Security-Policy"),
-		STR("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
-			 "form-action 'self'; base-uri 'none'")},
+	PAIR("X-Content-Type-Options", "nosniff"),
+	PAIR("X-Frame-Options", "DENY"),
+	PAIR("Referrer-Policy", "no-referrer"),
+	PAIR("Cache-Control", "no-store"),
+	PAIR("Content-Security-Policy",
+		"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
+		"form-action 'self'; base-uri 'none'"),
 };
 #define SAFE_HEADERS (sizeof(safe_headers) / sizeof(safe_headers[0]))
 
