@@ -126,4 +126,5 @@ class Sandbox:
                          {"Authorization": "Bearer EAAsandbox"})[:2]
 
     def retell(self, method, path, body=None):
-        return self.call(method, "/retell" + path, body, {"Authorization": "Bearer key_sandbox"})[:2]
+        key = {"Authorization": "Bearer key_sandbox"}
+        return self.call(method, "/retell" + path, body, key)[:2]

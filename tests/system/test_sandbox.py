@@ -391,7 +391,9 @@ def test_v1_slots_stand_in_the_asked_zone(box):
 
 @pytest.mark.parametrize("change, text", [
     ({"metadata": None}, "'metadata': Required"), ({"metadata": {"n": 1}}, "Expected string"),
-    ({"eventTypeId": "310456"}, "Expected number"), ({"responses": {"name": "x"}}, "'responses,email': Required"),
+    ({"eventTypeId": "310456"}, "Expected number"),
+    ({"responses": {"name": "x"}}, "'responses,email': Required"),
+    ({"responses": {"name": "x", "email": ""}}, "{email}error_required_field"),
     ({"end": "2040-01-01T10:00:00Z"}, "Invalid event length"), ({"language": 3}, "'language'")])
 def test_v1_refuses_with_its_own_words(box, change, text):
     status, answer = box.v1("POST", "/bookings", v1_booking(thursday(8)) | change)
@@ -581,7 +583,8 @@ def test_a_live_call_takes_updates_until_it_ends(box):
     call = box.control("/retell/call", {"events": ["call_started"]})["call_id"]
     path = "/v2/update-live-call/" + call
     update = {"fields_to_override": {"override_dynamic_variables": {"slots": "18:00"}},
-              "call_control": {"additional_context": "17:15 ist vergeben", "trigger_response": True}}
+              "call_control": {"additional_context": "17:15 ist vergeben",
+                               "trigger_response": True}}
     assert box.retell("PATCH", path, update) == (200, {"success": True})
     assert box.retell("PATCH", path, {"fields_to_override": {"x": 1}})[0] == 400
     numbers = {"fields_to_override": {"override_dynamic_variables": {"n": 3}}}

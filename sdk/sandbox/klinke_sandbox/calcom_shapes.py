@@ -220,7 +220,8 @@ def offset_minutes(ms, zone):
 
 def hook_responses(booking, only=None):
     labels = {"name": "your_name", "email": "email_address", "guests": "additional_guests",
-              "location": "location", "notes": "additional_notes", "title": "what_is_this_meeting_about"}
+              "location": "location", "notes": "additional_notes",
+              "title": "what_is_this_meeting_about"}
     answers = {}
     for key, value in responses(booking).items():
         if only is None or key in only:

@@ -225,7 +225,8 @@ class CalcomV1:
                 "fields": fields, "metadata": body["metadata"],
                 "location": self._location(kind, answers.get("location")),
                 "guests": answers.get("guests") or [],
-                "title": fields.get("title") or f"{kind['title']} zwischen {host['name']} und {name}",
+                "title": fields.get("title")
+                or f"{kind['title']} zwischen {host['name']} und {name}",
                 "description": fields.get("notes", "")}
 
     def _location(self, kind, asked):
@@ -243,7 +244,8 @@ class CalcomV1:
         if value == "inPerson":
             return kind["locations"][0]
         place = {"type": TYPE_OF.get(value, "attendeeDefined")}
-        key = {"attendeeAddress": "address", "attendeePhone": "phone"}.get(place["type"], "location")
+        keys = {"attendeeAddress": "address", "attendeePhone": "phone"}
+        key = keys.get(place["type"], "location")
         return {**place, key: option}
 
     def _rebook(self, body):

@@ -118,7 +118,8 @@ class CalcomV2:
         if request.method != "GET":
             errors = [{"property": name, "constraints": {"isDefined": name + " must be defined"}}
                       for name in ("responses", "timeZone", "language", "metadata")]
-            text = "timeZone must be a string, language must be a string, responses must be an object"
+            text = ("timeZone must be a string, language must be a string, "
+                    "responses must be an object")
             return self.refuse(request, 400, text, errors)
         if request.path.startswith("/event-types"):
             return ok({"eventTypeGroups": [], "profiles": []})
@@ -268,7 +269,7 @@ class CalcomV2:
         try:
             held = self.calendar.reserve(kind, parse(body.get("slotStart")), minutes, hold, uid)
         except Refused as no:
-            text = ("This time slot is already reserved by another user. Please choose another time."
+            text = ("This time slot is already reserved by another user."
                     if no.name == "reserved" else
                     f"Can't reserve a slot if the event is already booked. "
                     f"{body['slotStart']} is already booked.")
@@ -337,8 +338,8 @@ class CalcomV2:
 
     def _check_type(self, request, kind):
         if kind["scheduling"] == "managed":
-            raise self.refuse(request, 400, f"Event type with id={kind['id']} is the parent managed "
-                                            "event type that can't be booked.")
+            raise self.refuse(request, 400, f"Event type with id={kind['id']} is the parent "
+                                            "managed event type that can't be booked.")
         if not kind["hosts"]:
             raise self.refuse(request, 422, f"Event type with id={kind['id']} has no hosts.")
         if kind["needs_auth"] and "authorization" not in request.headers:

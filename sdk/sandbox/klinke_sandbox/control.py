@@ -179,7 +179,8 @@ class Control:
 
     @router.on("POST", "/whatsapp/verify")
     def whatsapp_verify(self, request, body):
-        return self.whatsapp.handshake(body.get("verify_token"), body.get("challenge", "1158201444"))
+        return self.whatsapp.handshake(body.get("verify_token"),
+                                       body.get("challenge", "1158201444"))
 
     @router.on("POST", "/calcom/ping")
     def ping(self, request, body):

@@ -16,7 +16,8 @@ class Faults:
         """Returns the id. ValueError names what is wrong with the rule."""
         unknown = set(rule) - ACTIONS - MATCHES
         if unknown:
-            raise ValueError(f"unknown keys {sorted(unknown)}; known are {sorted(ACTIONS | MATCHES)}")
+            raise ValueError(f"unknown keys {sorted(unknown)}; known are "
+                             f"{sorted(ACTIONS | MATCHES)}")
         if not set(rule) & ACTIONS:
             raise ValueError(f"says nothing to do; give one of {sorted(ACTIONS)}")
         if "event" in rule and not set(rule) & (ON_HOOKS | {"delay_ms"}):
@@ -45,10 +46,13 @@ class Faults:
                           and fnmatchcase(path, rule.get("path", "*")), vendor)
 
     def for_hook(self, vendor, event):
-        return self._take(lambda rule: "event" in rule and fnmatchcase(event, rule["event"]), vendor)
+        return self._take(lambda rule: "event" in rule
+                          and fnmatchcase(event, rule["event"]), vendor)
 
     def _take(self, fits, vendor):
         """The first rule that fits and is not used up, or {}; uses it up by one."""
+        if self.store.row("SELECT 1 FROM fault LIMIT 1") is None:
+            return {}
         with self.store.write() as db:
             for row in db.execute("SELECT * FROM fault ORDER BY id").fetchall():
                 rule = json.loads(row["rule"])

@@ -102,7 +102,8 @@ class Hooks:
         return True
 
     def list(self):
-        sql = "SELECT id,vendor,event,url,state,tries,last,made_ms,due_ms,body FROM hook ORDER BY id"
+        sql = ("SELECT id,vendor,event,url,state,tries,last,made_ms,due_ms,body "
+               "FROM hook ORDER BY id")
         return [dict(row, body=row["body"].decode()) for row in self.store.rows(sql)]
 
     def _wake(self):

@@ -284,7 +284,8 @@ class Retell:
             call["call_status"] = "not_connected"
             call.pop("start_timestamp", None)
             return
-        call["call_status"] = "error" if reason in ERRORS or reason.startswith("error_") else "ended"
+        failed = reason in ERRORS or reason.startswith("error_")
+        call["call_status"] = "error" if failed else "ended"
         duration = wanted.get("duration_ms", 173400)
         lines = [tuple(line) for line in wanted.get("transcript", SENTENCES)]
         said = [{"role": role, "content": text, "words": []} for role, text in lines]
@@ -336,7 +337,8 @@ class Retell:
         if wanted.get("args_at_root"):
             return self.ask("/function", args, wanted.get("url"))
         call = self.store.thing("call", wanted.get("call_id")) or self._new_call(wanted)
-        tool = {"role": "tool_call_invocation", "name": wanted["name"], "arguments": dump(args).decode(),
+        tool = {"role": "tool_call_invocation", "name": wanted["name"],
+                "arguments": dump(args).decode(),
                 "tool_call_id": wanted.get("tool_call_id") or new_id("tool_call_")}
         call.setdefault("transcript_with_tool_calls", []).append(tool)
         self.store.keep("call", call["call_id"], call)

@@ -1,5 +1,6 @@
 """The filter objects of POST /v3/list-calls. All are and-ed, agents among themselves or-ed."""
-KEYED = {"custom_analysis_data": lambda c: (c.get("call_analysis") or {}).get("custom_analysis_data"),
+KEYED = {"custom_analysis_data":
+         lambda c: (c.get("call_analysis") or {}).get("custom_analysis_data"),
          "metadata": lambda c: c.get("metadata"),
          "custom_attributes": lambda c: c.get("custom_attributes"),
          "dynamic_variables": lambda c: c.get("retell_llm_dynamic_variables")}

@@ -5,14 +5,15 @@ import os
 import re
 
 from . import hooks
-from .clock import DAY, real_ms
+from .clock import DAY
 from .web import Answer, Router
 from .whatsapp_checks import Wrong, check_message, check_template
 
 router = Router()
 BSUID = re.compile(r"[A-Z]{2}\.\w{1,128}\Z")
 TITLES = {
-    0: (401, "AuthException"), 100: (400, "Invalid parameter"), 190: (401, "Invalid OAuth access token"),
+    0: (401, "AuthException"), 100: (400, "Invalid parameter"),
+    190: (401, "Invalid OAuth access token"),
     131008: (400, "Required parameter is missing"), 131009: (400, "Parameter value is not valid"),
     131026: (400, "Message undeliverable"), 131047: (400, "Re-engagement message"),
     131051: (400, "Unsupported message type"), 132000: (400, "Number of parameters does not match "
@@ -275,7 +276,9 @@ class Whatsapp:
                        "after": base64.b64encode(str(start + len(page)).encode()).decode()}
             body["paging"] = {"cursors": cursors}
             if start + limit < len(found):
-                body["paging"]["next"] = f"https://graph.facebook.com/v25.0/{waba}/message_templates"
+                after = cursors["after"]
+                body["paging"]["next"] = ("https://graph.facebook.com/v25.0/"
+                                          f"{waba}/message_templates?after={after}")
         return Answer(200, body)
 
     @router.on("POST", "/{waba}/message_templates")

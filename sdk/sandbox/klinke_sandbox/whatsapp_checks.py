@@ -74,7 +74,8 @@ def check_buttons(buttons):
 def check_list(action):
     text_of(action.get("button"), 20, "action.button")
     sections = action.get("sections")
-    need(isinstance(sections, list) and 1 <= len(sections) <= 10, "action.sections: 1 to 10 entries")
+    need(isinstance(sections, list) and 1 <= len(sections) <= 10,
+         "action.sections: 1 to 10 entries")
     rows = [row for section in sections for row in section.get("rows", [])]
     need(1 <= len(rows) <= 10, "at most 10 rows in all sections together")
     for section in sections:
