@@ -317,7 +317,7 @@ static void run(struct host_call *call, const kl_plugin *plugin, const struct pl
 	}
 }
 
-static void drop_effects(struct plugin_out *out)
+void call_drop_effects(struct plugin_out *out)
 {
 	struct plugin_out kept = {.status = out->status,
 		.error = out->error,
@@ -331,7 +331,7 @@ void call_fail(const char *plugin, enum plugin_kind kind, int code, const char *
 {
 	out->status = PLUGIN_FAILED;
 	error_set(&out->error, code, "plugin %s: %s: %s", plugin, call_name(kind), sentence);
-	drop_effects(out);
+	call_drop_effects(out);
 }
 
 /* A plugin may leave out check(), and reply() too: both have an answer without it. */

@@ -27,6 +27,9 @@ void call_check(const struct plugin_info *info, const struct plugin_in *in,
 void call_fail(const char *plugin, enum plugin_kind kind, int code, const char *sentence,
 	struct plugin_out *out);
 
+/* All but status, error and logs. */
+void call_drop_effects(struct plugin_out *out);
+
 /* "step()" */
 const char *call_name(enum plugin_kind kind);
 

@@ -276,8 +276,10 @@ void call_check(const struct plugin_info *info, const struct plugin_in *in,
 {
 	struct check check = {.info = info, .in = in, .limits = host_limits(limits), .out = out};
 
-	if (out->status != PLUGIN_OK)
+	if (out->status != PLUGIN_OK) {
+		call_drop_effects(out); /* a worker may have sent some all the same */
 		return;
+	}
 	check_answer(&check);
 	check_proofs(&check);
 	check_events(&check);

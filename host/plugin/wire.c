@@ -51,7 +51,8 @@ static void code_bool(struct coder *c, bool *value)
 	uint8_t byte = c->to ? *value : 0;
 
 	code(c, &byte, 1);
-	*value = byte != 0;
+	if (!c->to)
+		*value = byte != 0;
 }
 
 static void code_int(struct coder *c, int *value)
@@ -59,7 +60,8 @@ static void code_int(struct coder *c, int *value)
 	int32_t wide = c->to ? *value : 0;
 
 	code(c, &wide, sizeof(wide));
-	*value = wide;
+	if (!c->to)
+		*value = wide;
 }
 
 static void write_bytes(struct coder *c, struct str s)
@@ -157,9 +159,25 @@ static void *code_sized(
 	uint32_t n = (uint32_t)*count;
 	void *array = code_array(c, items, &n, size, each);
 
-	*count = n;
+	if (!c->to)
+		*count = n;
 	return array;
 }
+
+/* What is written may be constant, so it is not assigned to. */
+#define CODE_ARRAY(c, array, count, each)                                                          \
+	do {                                                                                       \
+		void *read_ = code_sized((c), (array), &(count), sizeof(*(array)), (each));        \
+		if (!(c)->to)                                                                      \
+			(array) = read_;                                                           \
+	} while (0)
+#define CODE_LIST(c, list, each)                                                                   \
+	do {                                                                                       \
+		void *read_ = code_array(                                                          \
+			(c), (list).items, &(list).count, sizeof(*(list).items), (each));          \
+		if (!(c)->to)                                                                      \
+			(list).items = read_;                                                      \
+	} while (0)
 
 static void code_str_element(struct coder *c, void *element)
 {
@@ -176,7 +194,7 @@ static void code_pair(struct coder *c, void *element)
 
 static void code_pairs(struct coder *c, struct plugin_pairs *pairs)
 {
-	pairs->items = code_sized(c, pairs->items, &pairs->count, sizeof(*pairs->items), code_pair);
+	CODE_ARRAY(c, pairs->items, pairs->count, code_pair);
 }
 
 /* ---- in ------------------------------------------------------------------------- */
@@ -253,8 +271,7 @@ static void code_arguments(struct coder *c, struct plugin_in *in)
 		break;
 	case PLUGIN_MAP:
 		code_str(c, &in->map.context);
-		in->map.fields = code_sized(c, in->map.fields, &in->map.field_count,
-			sizeof(*in->map.fields), code_field);
+		CODE_ARRAY(c, in->map.fields, in->map.field_count, code_field);
 		break;
 	case PLUGIN_CHECK:
 		break;
@@ -333,9 +350,8 @@ static void code_mac(struct coder *c, void *element)
 
 	code_str(c, &mac->hash);
 	code_str(c, &mac->secret);
-	mac->pieces = code_sized(
-		c, mac->pieces, &mac->piece_count, sizeof(*mac->pieces), code_str_element);
-	mac->macs = code_sized(c, mac->macs, &mac->mac_count, sizeof(*mac->macs), code_str_element);
+	CODE_ARRAY(c, mac->pieces, mac->piece_count, code_str_element);
+	CODE_ARRAY(c, mac->macs, mac->mac_count, code_str_element);
 }
 
 static void code_secret(struct coder *c, void *element)
@@ -384,9 +400,6 @@ static void code_note(struct coder *c, void *element)
 	code_int(c, &note->level);
 	code_str(c, &note->message);
 }
-
-#define CODE_LIST(c, list, each)                                                                   \
-	((list).items = code_array((c), (list).items, &(list).count, sizeof(*(list).items), (each)))
 
 static void code_effects(struct coder *c, struct plugin_out *out)
 {
@@ -484,13 +497,10 @@ static void code_info(struct coder *c, struct plugin_info *info)
 	code_text(c, &info->events);
 	code_text(c, &info->hosts);
 	code_u32(c, &info->state_version);
-	info->options = code_sized(
-		c, info->options, &info->option_count, sizeof(*info->options), code_option);
-	info->ops = code_sized(c, info->ops, &info->op_count, sizeof(*info->ops), code_op);
-	info->routes =
-		code_sized(c, info->routes, &info->route_count, sizeof(*info->routes), code_route);
-	info->credentials = code_sized(c, info->credentials, &info->credential_count,
-		sizeof(*info->credentials), code_credential);
+	CODE_ARRAY(c, info->options, info->option_count, code_option);
+	CODE_ARRAY(c, info->ops, info->op_count, code_op);
+	CODE_ARRAY(c, info->routes, info->route_count, code_route);
+	CODE_ARRAY(c, info->credentials, info->credential_count, code_credential);
 	code_abilities(c, info);
 	c->bad |= !c->to && (!info->name || !info->path || !info->id || !info->version ||
 				    !info->summary || !info->events || !info->hosts);
