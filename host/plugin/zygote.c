@@ -349,6 +349,16 @@ static int set_up_signals(void)
 	return signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* Secrets come in the environment, for ${NAME}: not one copy of them in any worker. */
+static void forget_environment(void)
+{
+	char **at;
+
+	for (at = environ; at && *at; at++)
+		if (strncmp(*at, "TZDIR=", 6) != 0)
+			explicit_bzero(*at, strlen(*at));
+}
+
 static _Noreturn void zygote_main(int socket, pid_t host)
 {
 	struct zygote zygote = {0};
@@ -358,6 +368,7 @@ static _Noreturn void zygote_main(int socket, pid_t host)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (kept < 0 || getppid() != host)
 		_exit(1);
+	forget_environment();
 	if (kept != 3)
 		dup2(kept, 3);
 	close_from(4);

@@ -20,7 +20,7 @@ static void __attribute__((constructor)) crash_early(void)
 #ifdef VARIANT_CONSTRUCTOR_LOOP
 static void __attribute__((constructor)) loop_early(void)
 {
-	for (volatile int i = 0;; i++)
+	for (volatile unsigned i = 0;; i++)
 		;
 }
 #endif
@@ -63,7 +63,7 @@ static const kl_next *misbehave(kl_call *c, const char *op)
 	if (strcmp(op, "exit") == 0)
 		_exit(0);
 	if (strcmp(op, "loop") == 0)
-		for (volatile int i = 0;; i++)
+		for (volatile unsigned i = 0;; i++)
 			;
 	if (strcmp(op, "fork") == 0)
 		return end(c, fork() < 0 ? "refused" : "forked");
@@ -82,7 +82,7 @@ static const kl_next *misbehave(kl_call *c, const char *op)
 		return end(c, open("/etc/passwd", O_RDONLY) < 0 ? "refused" : "opened");
 	if (strcmp(op, "memory") == 0) {
 		for (size_t i = 0; i < 4096; i++) {
-			char *leak = malloc(1024 * 1024);
+			char *volatile leak = malloc(1024 * 1024);
 			if (!leak)
 				return end(c, "refused");
 			memset(leak, 1, 1024 * 1024);
