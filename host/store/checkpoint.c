@@ -20,8 +20,12 @@ static int copy(struct conn *conn)
 	return in_log - copied;
 }
 
+/* Two cannot copy at a time: the writer would find us at it and leave the log as it is. */
 static void ask_writer(struct store *store)
 {
+	pthread_mutex_lock(&store->checkpointer.lock);
+	store->checkpointer.settling = true;
+	pthread_mutex_unlock(&store->checkpointer.lock);
 	pthread_mutex_lock(&store->queue.lock);
 	store->queue.settle = true;
 	pthread_cond_signal(&store->queue.wake);
@@ -33,7 +37,7 @@ static bool wait_for_work(struct checkpointer *checkpointer)
 	bool go_on;
 
 	pthread_mutex_lock(&checkpointer->lock);
-	while (!checkpointer->wanted && !checkpointer->stopping)
+	while ((!checkpointer->wanted || checkpointer->settling) && !checkpointer->stopping)
 		pthread_cond_wait(&checkpointer->wake, &checkpointer->lock);
 	checkpointer->wanted = false;
 	go_on = !checkpointer->stopping;
@@ -99,10 +103,17 @@ void checkpoint_after_group(struct store *store, int wal_pages)
 	}
 	pthread_mutex_unlock(&checkpointer->lock);
 	if (wal_pages > TOO_MANY_PAGES)
-		checkpoint_settle(store);
+		copy(&store->conn);
 }
 
 void checkpoint_settle(struct store *store)
 {
+	struct checkpointer *checkpointer = &store->checkpointer;
+
 	copy(&store->conn);
+	pthread_mutex_lock(&checkpointer->lock);
+	checkpointer->settling = false;
+	checkpointer->wanted = false; /* of the log that is copied now */
+	pthread_cond_signal(&checkpointer->wake);
+	pthread_mutex_unlock(&checkpointer->lock);
 }

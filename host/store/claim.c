@@ -161,10 +161,12 @@ void claims_finish(struct claims *claims)
 
 /* `state <> 6` says again what is clear, because the index job_open says it. */
 static const struct query q_due_ready = {Q_JOB_DUE_READY,
-	"SELECT seq, due_ms FROM job WHERE state = 1 AND state <> 6 AND due_ms >= ?1 "
+	"SELECT seq, due_ms FROM job INDEXED BY job_open WHERE state = 1 AND state <> 6 AND due_ms "
+	">= ?1 "
 	"ORDER BY due_ms, seq"};
 static const struct query q_due_waiting = {Q_JOB_DUE_WAITING,
-	"SELECT seq, due_ms FROM job WHERE state = 3 AND state <> 6 AND due_ms >= ?1 "
+	"SELECT seq, due_ms FROM job INDEXED BY job_open WHERE state = 3 AND state <> 6 AND due_ms "
+	">= ?1 "
 	"ORDER BY due_ms, seq"};
 static const struct query q_claimed = {Q_JOB_CLAIMED,
 	"SELECT " JOB_COLUMNS ", event.seq IS NOT NULL, " EVENT_COLUMNS

@@ -18,7 +18,7 @@ static const struct query q_mark = {Q_INBOX_MARK,
 static const struct query q_lock = {Q_INBOX_LOCK, "UPDATE inbox SET lock = ?1 WHERE seq = ?2"};
 static const struct query q_pending = {Q_INBOX_PENDING,
 	"SELECT inbox.seq, " INBOX_COLUMNS ", " RAW_COLUMNS
-	" FROM inbox JOIN inbox_raw ON inbox_raw.seq = inbox.seq "
+	" FROM inbox INDEXED BY inbox_open JOIN inbox_raw ON inbox_raw.seq = inbox.seq "
 	"WHERE state = 1 AND state IN (1, 3) "
 	"AND inbox.seq > coalesce((SELECT seq FROM inbox WHERE id = ?1), 0) "
 	"ORDER BY inbox.seq"};

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 
 static const struct query q_regarded = {Q_JOB_REGARDED,
-	"SELECT id FROM job WHERE key = ?1 AND tenant = ?2 "
+	"SELECT id FROM job INDEXED BY job_key WHERE key = ?1 AND tenant = ?2 "
 	"AND state IN (1, 2, 3, 4) AND (sent = 1 OR state = 4)"};
 static const struct query q_keep_closed = {
 	Q_JOB_KEEP_CLOSED, "UPDATE job SET closed = ?1 WHERE seq = ?2"};
@@ -16,7 +16,8 @@ static const struct query q_close = {Q_JOB_CLOSE,
 	"WHEN json_type(progress) <> 'object' THEN '{}' ELSE progress END, "
 	"'$.closed', json(?3)) WHERE seq = ?4"};
 static const struct query q_to_cancel = {Q_JOB_TO_CANCEL,
-	"SELECT seq, id FROM job WHERE tenant = ?1 AND subject = ?2 AND cancel_on <> '' "
+	"SELECT seq, id FROM job INDEXED BY job_cancel WHERE tenant = ?1 AND subject = ?2 AND "
+	"cancel_on <> '' "
 	"AND state IN (1, 2, 3) AND seq > ?4 "
 	"AND instr(' ' || cancel_on || ' ', ' ' || ?3 || ' ') > 0 ORDER BY seq LIMIT 1"};
 static const struct query q_cancel = {
@@ -27,7 +28,7 @@ static const struct query q_decide = {Q_JOB_DECIDE,
 static const struct query q_park = {
 	Q_JOB_PARK, "UPDATE job SET state = 4, reason = ?1 WHERE seq = ?2"};
 static const struct query q_closed = {
-	Q_JOB_CLOSED, "SELECT id FROM job WHERE closed <> '' LIMIT 1"};
+	Q_JOB_CLOSED, "SELECT id FROM job INDEXED BY job_closed WHERE closed <> '' LIMIT 1"};
 
 /* ---- answered by an event ---------------------------------------------------------------------
  */

@@ -171,9 +171,14 @@ static int take_correlations(struct error *error, struct quest *quest, struct st
 static int correlations_of_id(struct error *error, struct quest *quest)
 {
 	struct stmt stmt;
-	char sql[160];
+	char sql[240];
 
-	if (strcmp(quest->table, "attempt") == 0)
+	if (strcmp(quest->table, "inbox") == 0)
+		snprintf(sql, sizeof(sql),
+			"SELECT json_group_array(c) FROM ("
+			"SELECT correlation AS c FROM inbox WHERE id = ?1 "
+			"UNION SELECT correlation FROM event WHERE inbox = ?1) WHERE c <> ''");
+	else if (strcmp(quest->table, "attempt") == 0)
 		snprintf(sql, sizeof(sql),
 			"SELECT json_array(job.correlation) FROM attempt JOIN job ON job.seq = "
 			"attempt.job "
@@ -193,7 +198,8 @@ static int correlations_of_subject(struct error *error, struct quest *quest, str
 
 	stmt_begin_sql(&stmt, &quest->reader->conn,
 		"SELECT json_group_array(c) FROM ("
-		"SELECT correlation AS c FROM event WHERE subject = ?1 AND subject <> '' "
+		"SELECT correlation AS c FROM event WHERE subject <> '' AND subject IN "
+		"(?1, 'call:' || ?1, 'booking:' || ?1, 'message:' || ?1) "
 		"AND (?2 = '' OR tenant = ?2) "
 		"UNION SELECT correlation FROM event WHERE correlation = ?1 AND correlation <> '' "
 		"AND (?2 = '' OR tenant = ?2) "

@@ -1,0 +1,373 @@
+/* Opening: one process at a time, nothing that differs from what it must be, keys that fit. */
+#include "store_fixture.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* Changes the closed store's file by hand. */
+static void by_hand(struct fixture *f, const char *sql)
+{
+	char path[128], *message = NULL;
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
+		fail_msg("%s: %s", sql, message);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static struct error refused(struct fixture *f, int code)
+{
+	struct store_options options = {.directory = f->directory};
+	struct error error = {0};
+	struct store *store = NULL;
+
+	assert_int_equal(store_open(&error, &store, &options), code);
+	assert_null(store);
+	return error;
+}
+
+static void assert_says(struct error error, const char *words)
+{
+	if (!strstr(error.text, words))
+		fail_msg("\"%s\" does not say \"%s\"", error.text, words);
+}
+
+static void the_state_directory_is_for_its_owner_only(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const files[] = {
+		"klinke.db", "klinke.db-wal", "keys/master.key", "lock"};
+	char path[128];
+	struct stat st;
+	size_t i;
+
+	append(f);
+	for (i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", f->directory, files[i]);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0600);
+	}
+	snprintf(path, sizeof(path), "%s/keys", f->directory);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void a_second_process_is_told_who_has_the_directory(void **state)
+{
+	struct fixture *f = *state;
+	struct error error;
+	char pid[32];
+
+	snprintf(pid, sizeof(pid), "process %ld ", (long)getpid());
+	error = refused(f, E_BUSY);
+	assert_says(error, pid);
+	store_close(f->store);
+	open_store(f); /* the lock went with it */
+}
+
+static void a_reader_beside_a_running_host_needs_no_lock(void **state)
+{
+	struct fixture *f = *state;
+	struct store_options options = {.directory = f->directory, .read_only = true};
+	struct store_append_inbox op = {0};
+	struct inbox_row row = an_inbox_row();
+	struct store *second, *first = f->store;
+
+	assert_int_equal(store_open(NULL, &second, &options), 0);
+	op.row = &row;
+	f->store = second;
+	assert_int_equal(append_inbox_now(f, &op), E_DENIED);
+	f->store = first;
+	store_close(second);
+}
+
+static void each_difference_of_the_schema_is_named(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *change, *says, *undo;
+	} cases[] = {
+		{"DROP INDEX job_open", "index job_open is missing",
+			"CREATE INDEX job_open ON job (state, due_ms) WHERE state <> 6"},
+		{"CREATE TABLE notes (x)", "table notes should not be there", "DROP TABLE notes"},
+		{"ALTER TABLE breaker ADD COLUMN x INTEGER", "table breaker differs",
+			"ALTER TABLE breaker DROP COLUMN x"},
+		{"CREATE TRIGGER t AFTER INSERT ON job BEGIN SELECT 1; END",
+			"trigger t should not be there", "DROP TRIGGER t"},
+	};
+	struct error error;
+	size_t i;
+
+	close_both(f);
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		by_hand(f, cases[i].change);
+		error = refused(f, E_CORRUPT);
+		assert_says(error, cases[i].says);
+		by_hand(f, cases[i].undo);
+	}
+	by_hand(f, "DROP TABLE checkpoint"); /* "migrated", but the table is not there */
+	error = refused(f, E_CORRUPT);
+	assert_says(error, "table checkpoint is missing");
+}
+
+static void white_space_and_comments_are_no_difference(void **state)
+{
+	struct fixture *f = *state;
+
+	close_both(f);
+	by_hand(f,
+		"DROP INDEX inbox_open;"
+		"CREATE INDEX  inbox_open\n ON inbox (state) -- by hand\n WHERE state IN (1, 3)");
+	open_store(f);
+}
+
+static void another_programs_database_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct error error;
+
+	close_both(f);
+	by_hand(f, "PRAGMA application_id = 7");
+	error = refused(f, E_CORRUPT);
+	assert_says(error, "not made by Klinke");
+}
+
+static void a_newer_schema_is_not_touched(void **state)
+{
+	struct fixture *f = *state;
+	struct error error;
+
+	close_both(f);
+	by_hand(f, "PRAGMA user_version = 99");
+	error = refused(f, E_CONFLICT);
+	assert_says(error, "newer");
+}
+
+static void overwrite(struct fixture *f, const char *name, off_t at, const char *bytes)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", f->directory, name);
+	fd = open(path, O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, bytes, strlen(bytes), at), strlen(bytes));
+	close(fd);
+}
+
+static void a_damaged_file_is_reported_and_kept(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	struct error error;
+	struct stat before, after;
+
+	close_both(f);
+	overwrite(f, "klinke.db", 0, "this is no database");
+	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
+	assert_int_equal(stat(path, &before), 0);
+	error = refused(f, E_CORRUPT);
+	assert_says(error, "restore a backup");
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(before.st_size, after.st_size);
+	assert_int_equal(before.st_ino, after.st_ino);
+}
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+static void move_away(struct fixture *f, const char *from, const char *to)
+{
+	char a[128], b[128];
+
+	snprintf(a, sizeof(a), "%s/%s", f->directory, from);
+	snprintf(b, sizeof(b), "%s/%s", f->directory, to);
+	assert_int_equal(rename(a, b), 0);
+}
+
+static void without_its_master_key_a_store_does_not_open(void **state)
+{
+	struct fixture *f = *state;
+	struct error error;
+
+	close_both(f);
+	move_away(f, "keys/master.key", "elsewhere");
+	error = refused(f, E_CORRUPT);
+	assert_says(error, "master.key is missing");
+	move_away(f, "elsewhere", "keys/master.key");
+	open_store(f);
+}
+
+static void the_keys_of_another_store_are_refused(void **state)
+{
+	struct fixture *f = *state, *other = NULL;
+	char path[128], stranger[128];
+	struct error error;
+
+	close_both(f);
+	set_up((void **)&other);
+	close_both(other);
+	move_away(f, "keys/master.key", "elsewhere");
+	snprintf(path, sizeof(path), "%s/keys/master.key", f->directory);
+	snprintf(stranger, sizeof(stranger), "%s/keys/master.key", other->directory);
+	assert_int_equal(link(stranger, path), 0);
+	error = refused(f, E_CORRUPT);
+	assert_says(error, "another store's key store");
+	tear_down((void **)&other);
+}
+
+static void a_damaged_key_file_is_named(void **state)
+{
+	struct fixture *f = *state;
+	struct error error;
+
+	close_both(f);
+	overwrite(f, "keys/master.key", 0, "XXXX");
+	overwrite(f, "keys/master.key", 95, "XXXX");
+	error = refused(f, E_CORRUPT);
+	assert_says(error, "master.key is damaged");
+}
+
+/* The file of the tenant's key: the one that names it. */
+static void destroy_key(struct fixture *f, const char *owner)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "rm $(grep -l '^owner %s$' %s/keys/*.key)", owner,
+		f->directory);
+	assert_int_equal(system(command), 0);
+}
+
+static void a_destroyed_key_takes_its_rows_and_no_others(void **state)
+{
+	struct fixture *f = *state;
+	struct store_finish_inbox finish = {.state = INBOX_DONE, .tenant = TENANT};
+	struct event_row event = an_event(STR("e"));
+	struct event_change change = {.row = &event};
+	struct store_filter filter = {0};
+	struct event_row *rows;
+	struct id other;
+	struct story story;
+	char text[ID_TEXT];
+	size_t count;
+
+	finish.inbox = append(f);
+	finish.events = &change;
+	finish.event_count = 1;
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	other = append(f); /* tenant unknown: the host's key */
+	close_both(f);
+	destroy_key(f, "praxis-winter");
+	open_store(f);
+	open_reader(f);
+	assert_int_equal(store_list_events(NULL, f->reader, &filter, f->arena, &rows, &count), 0);
+	assert_int_equal(count, 1);
+	assert_true(rows[0].unreadable);
+	assert_str(rows[0].person, "");
+	id_text(text, &finish.inbox);
+	assert_int_equal(store_story(NULL, f->reader, str_of(text), STR(""), f->arena, &story), 0);
+	assert_true(story.inbox[0].unreadable); /* handed over to the tenant's key */
+	assert_str(story.inbox[0].body, "");
+	id_text(text, &other);
+	assert_int_equal(store_story(NULL, f->reader, str_of(text), STR(""), f->arena, &story), 0);
+	assert_false(story.inbox[0].unreadable);
+	assert_true(story.inbox[0].body.len > 0);
+}
+
+static void an_unreadable_pending_row_is_parked_and_the_next_ones_come(void **state)
+{
+	struct fixture *f = *state;
+	struct store_pending_inbox op = {.arena = f->arena, .limit = 10};
+	struct store_filter filter = {.states = 1u << INBOX_PARKED};
+	struct inbox_row row = an_inbox_row(), *rows;
+	struct store_append_inbox sealed = {.row = &row};
+	struct id readable;
+	size_t count;
+
+	row.tenant = TENANT;
+	assert_int_equal(append_inbox_now(f, &sealed), 0);
+	readable = append(f);
+	close_both(f);
+	destroy_key(f, "praxis-winter");
+	open_store(f);
+	open_reader(f);
+	assert_int_equal(pending_inbox_now(f, &op), 0);
+	assert_int_equal(op.count, 1);
+	assert_id(op.rows[0].id, readable);
+	assert_int_equal(store_list_inbox(NULL, f->reader, &filter, f->arena, &rows, &count), 0);
+	assert_int_equal(count, 1);
+	assert_id(rows[0].id, row.id);
+	assert_non_null(strstr(rows[0].reason.ptr, "not in the key store"));
+}
+
+static void sealed_bytes_moved_to_another_row_are_noticed(void **state)
+{
+	struct fixture *f = *state;
+	struct id a = append(f);
+	struct story story;
+	char text[ID_TEXT];
+
+	append(f);
+	close_both(f);
+	by_hand(f, "UPDATE inbox_raw SET sealed = (SELECT sealed FROM inbox_raw WHERE seq = 2)"
+		   " WHERE seq = 1;"
+		   "UPDATE inbox SET lock = (SELECT lock FROM inbox WHERE seq = 2) WHERE seq = 1");
+	open_store(f);
+	open_reader(f);
+	id_text(text, &a);
+	assert_int_equal(store_story(NULL, f->reader, str_of(text), STR(""), f->arena, &story), 0);
+	assert_true(story.inbox[0].unreadable);
+}
+
+static void bodies_and_persons_are_not_in_the_files_in_clear(void **state)
+{
+	struct fixture *f = *state;
+	struct event_row event = an_event(STR("e"));
+	struct call_row call = {.tenant = TENANT,
+		.connection = PHONE,
+		.call_id = STR("c1"),
+		.person = STR("Erika Mustermann"),
+		.data = STR("{\"x\":\"Mustermann\"}")};
+	struct appointment_row appointment = {.tenant = TENANT,
+		.connection = PHONE,
+		.uid = STR("b1"),
+		.person = STR("Mustermann")};
+	struct event_change change = {.row = &event, .call = &call, .appointment = &appointment};
+	struct store_finish_inbox finish = {.state = INBOX_DONE, .tenant = TENANT};
+	char command[128];
+
+	finish.inbox = append(f);
+	finish.events = &change;
+	finish.event_count = 1;
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	snprintf(command, sizeof(command), "! grep -rq Mustermann %s", f->directory);
+	assert_int_equal(system(command), 0);
+	snprintf(command, sizeof(command), "grep -rq praxis-winter %s", f->directory);
+	assert_int_equal(system(command), 0); /* it does look into the right files */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(the_state_directory_is_for_its_owner_only),
+		STORE_TEST(a_second_process_is_told_who_has_the_directory),
+		STORE_TEST(a_reader_beside_a_running_host_needs_no_lock),
+		STORE_TEST(each_difference_of_the_schema_is_named),
+		STORE_TEST(white_space_and_comments_are_no_difference),
+		STORE_TEST(another_programs_database_is_left_alone),
+		STORE_TEST(a_newer_schema_is_not_touched),
+		STORE_TEST(a_damaged_file_is_reported_and_kept),
+		STORE_TEST(without_its_master_key_a_store_does_not_open),
+		STORE_TEST(the_keys_of_another_store_are_refused),
+		STORE_TEST(a_damaged_key_file_is_named),
+		STORE_TEST(a_destroyed_key_takes_its_rows_and_no_others),
+		STORE_TEST(an_unreadable_pending_row_is_parked_and_the_next_ones_come),
+		STORE_TEST(sealed_bytes_moved_to_another_row_are_noticed),
+		STORE_TEST(bodies_and_persons_are_not_in_the_files_in_clear),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
