@@ -533,33 +533,46 @@ static void a_lane_goes_in_order_and_urgent_ones_first(void **state)
 	end(world);
 }
 
-static void a_lane_keeps_its_rate_and_says_when_it_is_spent(void **state)
+static void a_lane_keeps_its_rate(void **state)
 {
 	BEGIN({OK, PEER_KEEP, 0});
 	(void)state;
 	struct transfer_limits limits = {.rate_per_s = 25, .burst = 2};
 	struct transfer_lane *lane = transfer_lane(world->transfer, "k", &limits);
-	struct ask *asks[5], *late;
+	struct ask *asks[5];
 	int64_t start = clock_mono_ms();
 	for (int i = 0; i < 5; i++) {
 		asks[i] = ask_new(world, "GET", "/");
 		asks[i]->request.lane = lane;
 		transfer_submit(world->transfer, &asks[i]->request);
 	}
-	late = ask_new(world, "GET", "/");
-	late->request.lane = lane;
-	late->request.deadline_ms = clock_mono_ms() + 30;
-	ask_run(world, late);
-	assert_outcome(&late->request, KL_REFUSED);
-	assert_in_range(late->request.retry_after_ms, 100, 170);
 	for (int i = 0; i < 5; i++)
 		ask_wait(world, asks[i]);
 	/* Two at once, three more at 40 ms each. */
-	assert_in_range(clock_mono_ms() - start, 110, 1000);
+	assert_in_range(clock_mono_ms() - start, 115, 4000);
 	for (int i = 0; i < 5; i++) {
 		assert_outcome(&asks[i]->request, KL_ANSWERED);
 		ask_free(asks[i]);
 	}
+	end(world);
+}
+
+static void a_spent_lane_says_when_to_come_again(void **state)
+{
+	BEGIN({OK, PEER_KEEP, 0});
+	(void)state;
+	struct transfer_limits limits = {.rate_per_s = 0.5};
+	struct transfer_lane *lane = transfer_lane(world->transfer, "k", &limits);
+	struct ask *first = ask_new(world, "GET", "/"), *late = ask_new(world, "GET", "/");
+	first->request.lane = late->request.lane = lane;
+	assert_outcome(ask_run(world, first), KL_ANSWERED);
+	/* New limits are no way around the old ones. */
+	transfer_lane(world->transfer, "k", &limits);
+	late->request.deadline_ms = clock_mono_ms() + 30;
+	assert_outcome(ask_run(world, late), KL_REFUSED);
+	assert_in_range(late->request.retry_after_ms, 500, 2000);
+	assert_int_equal(peer_requests(world->peer), 1);
+	ask_free(first);
 	ask_free(late);
 	end(world);
 }
@@ -584,7 +597,7 @@ static void a_full_lane_and_a_long_wait_send_nothing(void **state)
 	assert_outcome(&asks[1]->request, KL_ANSWERED);
 	assert_outcome(&asks[2]->request, KL_NOT_SENT);
 	assert_non_null(strstr(asks[2]->request.reason, "waited too long"));
-	assert_in_range(asks[2]->request.at_us.total, 55000, 300000);
+	assert_in_range(asks[2]->request.at_us.total, 55000, 350000);
 	assert_outcome(&asks[3]->request, KL_NOT_SENT);
 	assert_int_equal(asks[3]->order, 1);
 	for (int i = 0; i < 4; i++)
@@ -630,7 +643,7 @@ static void retry_after_pauses_the_lane(void **state)
 	assert_outcome(ask_run(world, asks[0]), KL_ANSWERED);
 	assert_int_equal(asks[0]->request.retry_after_ms, 1000);
 	assert_outcome(ask_run(world, asks[1]), KL_REFUSED);
-	assert_in_range(asks[1]->request.retry_after_ms, 800, 1000);
+	assert_in_range(asks[1]->request.retry_after_ms, 1, 1000);
 	assert_outcome(ask_run(world, asks[2]), KL_ANSWERED);
 	assert_in_range(clock_mono_ms() - start, 995, 3000);
 	for (int i = 0; i < 3; i++)
@@ -674,7 +687,7 @@ static void the_breaker_opens_probes_and_closes(void **state)
 		{OK, PEER_KEEP, 0});
 	(void)state;
 	struct transfer_limits limits = {
-		.breaker = {.min_volume = 4, .failure_rate = 0.7, .open_ms = 50}};
+		.breaker = {.min_volume = 4, .failure_rate = 0.7, .open_ms = 300}};
 	struct transfer_lane *lane = transfer_lane(world->transfer, "k", &limits);
 	assert_int_equal(lane_outcome(world, lane), KL_UNKNOWN);
 	assert_int_equal(lane_outcome(world, lane), KL_ANSWERED);
@@ -682,15 +695,15 @@ static void the_breaker_opens_probes_and_closes(void **state)
 	assert_string_equal(world->breaker, "");
 	assert_int_equal(lane_outcome(world, lane), KL_UNKNOWN);
 	assert_string_equal(world->breaker, "k=1(3/1) ");
-	assert_in_range(world->breaker_until_ms - clock_now_ms(), 0, 50);
+	assert_in_range(world->breaker_until_ms - clock_now_ms(), 0, 300);
 	assert_int_equal(lane_outcome(world, lane), KL_REFUSED);
 	assert_int_equal(peer_requests(world->peer), 4);
-	pass_ms(world, 51);
+	pass_ms(world, 301);
 	assert_int_equal(lane_outcome(world, lane), KL_UNKNOWN);
 	assert_string_equal(world->breaker, "k=1(3/1) k=2(3/1) k=1(4/1) ");
-	pass_ms(world, 51); /* twice as long now */
+	pass_ms(world, 301); /* twice as long now */
 	assert_int_equal(lane_outcome(world, lane), KL_REFUSED);
-	pass_ms(world, 50);
+	pass_ms(world, 301);
 	assert_int_equal(lane_outcome(world, lane), KL_ANSWERED);
 	assert_string_equal(world->breaker, "k=1(3/1) k=2(3/1) k=1(4/1) k=2(4/1) k=0(0/0) ");
 	assert_int_equal(lane_outcome(world, lane), KL_ANSWERED);
@@ -702,13 +715,13 @@ static void an_open_breaker_survives_a_restart(void **state)
 	BEGIN({OK, PEER_KEEP, 0});
 	(void)state;
 	assert_int_equal(
-		transfer_restore_breaker(world->transfer, "k", BREAKER_OPEN, clock_now_ms() + 80),
+		transfer_restore_breaker(world->transfer, "k", BREAKER_OPEN, clock_now_ms() + 400),
 		0);
 	struct transfer_limits limits = {.breaker = {.open_ms = 1000}};
 	struct transfer_lane *lane = transfer_lane(world->transfer, "k", &limits);
 	assert_int_equal(lane_outcome(world, lane), KL_REFUSED);
 	assert_int_equal(lane_outcome(world, NULL), KL_ANSWERED);
-	pass_ms(world, 85);
+	pass_ms(world, 405);
 	assert_int_equal(lane_outcome(world, lane), KL_ANSWERED);
 	assert_string_equal(world->breaker, "k=2(0/0) k=0(0/0) ");
 	end(world);
@@ -767,7 +780,7 @@ static void a_deadline_ends_a_request_under_way(void **state)
 	struct ask *ask = ask_new(world, "GET", "/");
 	ask->request.deadline_ms = clock_mono_ms() + 120;
 	assert_outcome(ask_run(world, ask), KL_UNKNOWN);
-	assert_in_range(ask->request.at_us.total, 100000, 400000);
+	assert_in_range(ask->request.at_us.total, 100000, 4000000);
 	ask_free(ask);
 	end(world);
 }
@@ -807,7 +820,8 @@ int main(void)
 		cmocka_unit_test(plain_http_goes_nowhere_without_allow_private),
 		cmocka_unit_test(headers_cannot_smuggle_a_second_request),
 		cmocka_unit_test(a_lane_goes_in_order_and_urgent_ones_first),
-		cmocka_unit_test(a_lane_keeps_its_rate_and_says_when_it_is_spent),
+		cmocka_unit_test(a_lane_keeps_its_rate),
+		cmocka_unit_test(a_spent_lane_says_when_to_come_again),
 		cmocka_unit_test(a_full_lane_and_a_long_wait_send_nothing),
 		cmocka_unit_test(places_are_shared_when_all_are_taken),
 		cmocka_unit_test(retry_after_pauses_the_lane),
