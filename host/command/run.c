@@ -152,11 +152,24 @@ static int start(struct host *h)
  * -------------------------------------------------------------------------------------------------
  */
 
+/* Whoever asks a second time does not want to wait: the default action ends the process, as
+ * harmless as kill -9. */
+static void let_next_one_kill(void)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
+}
+
 static void drain(struct host *h)
 {
 	int64_t deadline = clock_mono_ms() + config_host(h->config)->drain_timeout_ms;
 
 	log_line(LOG_INFO, "draining", NULL);
+	let_next_one_kill();
 	server_drain(h->server, deadline);
 	runner_drain(h->runner, deadline);
 }

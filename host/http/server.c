@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -439,6 +440,8 @@ void server_destroy(struct server *server)
 {
 	if (!server)
 		return;
+	while (atomic_load(&server->threads) > 0) /* the runner sends waiting ones away */
+		usleep(1000);
 	if (server->listener)
 		listener_destroy(server->listener);
 	config_unref(server->options.config);

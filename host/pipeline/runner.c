@@ -37,7 +37,8 @@ static void wake(void *arg)
 static void on_wake(uv_async_t *async)
 {
 	struct runner *r = async->data;
-	mailbox_drain(&r->mailbox);
+	if (!r->stopping) /* what comes later would ask plugins that are gone */
+		mailbox_drain(&r->mailbox);
 }
 
 /* ---- Asking the runner something, from another thread
@@ -538,6 +539,11 @@ static void count_running(struct question *q)
 	q->result = (int)(q->runner->hooks + q->runner->normalizing + q->runner->runs);
 }
 
+static void send_waiters_away(struct question *q)
+{
+	waiters_leave(q->runner);
+}
+
 void runner_drain(struct runner *r, int64_t deadline_ms)
 {
 	struct question q = {0};
@@ -549,6 +555,8 @@ void runner_drain(struct runner *r, int64_t deadline_ms)
 			return;
 		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	}
+	q = (struct question){0};
+	ask(r, &q, send_waiters_away);
 }
 
 static void close_handle(uv_handle_t *handle, void *arg)
@@ -581,6 +589,29 @@ static void finish_loop(struct runner *r)
 	uv_loop_close(&r->loop);
 }
 
+/* Returns when the store has nothing of ours in its hands any more: operations are done in their
+ * order, and the generation in use is stored already. */
+static void settle(struct runner *r)
+{
+	uint64_t generation;
+
+	if (r->started)
+		save_generation(NULL, r->store, r->options.config, &generation);
+}
+
+/* Plans give their options back to the plugins, so they go first. Runs and webhooks under way
+ * have references of their own until the plugins end them. */
+static void drop_plans(struct runner *r)
+{
+	plan_unref(r->plan);
+	r->plan = NULL;
+	for (size_t i = 0; i < r->old_count; i++)
+		plan_unref(r->old[i]);
+	r->old_count = 0;
+	free(r->old);
+	r->old = NULL;
+}
+
 void runner_destroy(struct runner *r)
 {
 	struct question q = {0};
@@ -593,12 +624,10 @@ void runner_destroy(struct runner *r)
 	}
 	if (r->transfer)
 		transfer_destroy(r->transfer);
+	drop_plans(r);
 	plugins_destroy(r->plugins);
+	settle(r);
 	finish_loop(r);
-	plan_unref(r->plan);
-	for (size_t i = 0; i < r->old_count; i++)
-		plan_unref(r->old[i]);
-	free(r->old);
 	expr_engine_destroy(r->engine);
 	store_reader_close(r->reader);
 	config_unref(r->options.config);

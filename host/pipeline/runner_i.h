@@ -50,6 +50,7 @@ struct runner {
 	struct pause pauses[16];
 	struct run *unsaved;    /* runs whose save failed */
 	struct waiter *waiters; /* runner_run() calls */
+	bool waiters_leave;
 	struct poll *polls;
 	size_t poll_count;
 
@@ -75,6 +76,8 @@ int polls_start(struct runner *runner);
 void polls_stop(struct runner *runner);
 /* waiter.c: somebody waits for this job */
 void waiter_tell(struct runner *runner, const struct job_row *job, struct str result);
+/* The host stops: everybody who still waits is told so. */
+void waiters_leave(struct runner *runner);
 bool waiter_waits(const struct runner *runner, const struct id *job);
 
 #endif

@@ -13,6 +13,8 @@
 #include "pipeline/job.h"
 #include "pipeline/runner_i.h"
 
+#define CONNECTIONS_TOLD 200 /* among which a slip of the finger is looked for */
+
 struct waiter {
 	struct mailbox_item item;
 	struct waiter *next;
@@ -24,6 +26,7 @@ struct waiter {
 	pthread_mutex_t lock;
 	pthread_cond_t told;
 	bool over, left; /* left: nobody waits any more; the runner frees it */
+	bool stored;     /* runner's thread: the job is the store's */
 	struct error error;
 	struct str state, fail, reason, result; /* malloc'ed text of the end */
 };
@@ -92,6 +95,31 @@ void waiter_tell(struct runner *r, const struct job_row *job, struct str result)
 	}
 }
 
+static void leave(struct waiter *w)
+{
+	char id[ID_TEXT];
+
+	id_text(id, &w->job.id);
+	error_set(&w->error, E_CLOSED,
+		"the host stops; it goes on after the next start, klinke show %s tells what became "
+		"of it",
+		id);
+	finish(w);
+}
+
+/* Those whose job is on its way to the store leave when it is there. */
+void waiters_leave(struct runner *r)
+{
+	struct waiter *next;
+
+	r->waiters_leave = true;
+	for (struct waiter *w = r->waiters; w; w = next) {
+		next = w->next;
+		if (w->stored)
+			leave(w);
+	}
+}
+
 bool waiter_waits(const struct runner *r, const struct id *job)
 {
 	for (const struct waiter *w = r->waiters; w; w = w->next)
@@ -103,14 +131,18 @@ bool waiter_waits(const struct runner *r, const struct id *job)
 static void added_here(struct mailbox_item *item)
 {
 	struct waiter *w = (struct waiter *)((char *)item - offsetof(struct waiter, item));
+	struct runner *r = w->runner;
 
 	if (w->op.op.result < 0) {
 		w->error = w->op.op.error;
 		finish(w);
 		return;
 	}
-	jobs_stored(w->runner, w->plan, NULL, &w->job, 1);
-	runner_claim(w->runner);
+	w->stored = true;
+	jobs_stored(r, w->plan, NULL, &w->job, 1);
+	runner_claim(r);
+	if (r->waiters_leave)
+		leave(w);
 }
 
 static void added(struct store_op *op)
@@ -128,6 +160,20 @@ static bool has_op(const struct plan_connection *c, struct str op)
 	return false;
 }
 
+static void no_connection(struct waiter *w)
+{
+	const char *names[CONNECTIONS_TOLD], *meant;
+	size_t count, told = 0;
+	const struct config_connection *list = config_connections(w->plan->config, &count);
+
+	for (; told < count && told < CONNECTIONS_TOLD; told++)
+		names[told] = list[told].full;
+	meant = config_suggest(w->job.connection, names, told);
+	error_set(&w->error, E_NOTFOUND, "there is no connection %s%s%s%s; it is TENANT/NAME%s%s",
+		w->job.connection.ptr, meant ? ", did you mean " : "", meant ? meant : "",
+		meant ? "?" : "", told ? ", for example " : "", told ? names[0] : "");
+}
+
 static void begin(struct mailbox_item *item)
 {
 	struct waiter *w = (struct waiter *)((char *)item - offsetof(struct waiter, item));
@@ -137,11 +183,10 @@ static void begin(struct mailbox_item *item)
 	w->plan = plan_ref(r->plan);
 	w->next = r->waiters;
 	r->waiters = w;
-	if (!c)
-		error_set(&w->error, E_NOTFOUND,
-			"there is no connection %s; klinke plugin list shows what "
-			"there is",
-			w->job.connection.ptr);
+	if (r->draining)
+		error_set(&w->error, E_CLOSED, "the host stops and begins nothing new");
+	else if (!c)
+		no_connection(w);
 	else if (!c->config->info)
 		error_set(&w->error, E_BUSY, "connection %s is disabled: %s", c->config->full,
 			c->config->disabled);
