@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Idle ones; with TLS each costs some 50 KB. */
+#define KEPT_CONNECTIONS 128u
+
 /* Kept for the life of the room, one per descriptor number ever used: libcurl stops and starts
  * watching a kept-alive connection with each request, and making a handle each time costs more
  * than the request's own system calls. */
@@ -23,7 +26,8 @@ static void collect(struct transfer *transfer)
 	CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(transfer->multi, &left))) {
+	/* A callback may destroy the room; its memory stays until the handles are closed. */
+	while (transfer->multi && (message = curl_multi_info_read(transfer->multi, &left))) {
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		CURLcode code = message->data.result;
@@ -164,7 +168,9 @@ int pump_init(struct error *error, struct transfer *transfer)
 	curl_multi_setopt(transfer->multi, CURLMOPT_SOCKETDATA, transfer);
 	curl_multi_setopt(transfer->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(transfer->multi, CURLMOPT_TIMERDATA, transfer);
-	curl_multi_setopt(transfer->multi, CURLMOPT_MAXCONNECTS, (long)transfer->max_total);
+	curl_multi_setopt(transfer->multi, CURLMOPT_MAXCONNECTS,
+		(long)(transfer->max_total < KEPT_CONNECTIONS ? transfer->max_total
+							      : KEPT_CONNECTIONS));
 	init_timer(transfer, &transfer->curl_timer);
 	init_timer(transfer, &transfer->wake_timer);
 	init_timer(transfer, &transfer->later_timer);

@@ -23,6 +23,7 @@ struct transfer {
 	struct slot_setup setup;
 	struct egress *egress;
 	struct slot *free_slots;
+	uint32_t free_count;
 	uint32_t max_total, running;
 	struct transfer_lane *lanes;              /* all but open_lane */
 	struct transfer_lane *open_lane;          /* of requests without one */

@@ -13,6 +13,8 @@
 
 /* A Retry-After of weeks is a mistake over there; the job runner asks again on its own terms. */
 #define LONGEST_PAUSE_MS (3600 * 1000LL)
+/* libcurl's handles kept when nothing is under way; a rush makes more and they go with it. */
+#define KEPT_SLOTS 16
 
 static int64_t wall_ms(const struct transfer *transfer)
 {
@@ -165,7 +167,19 @@ static struct slot *take_slot(struct transfer *transfer)
 	if (!slot)
 		return slot_create(&transfer->setup);
 	transfer->free_slots = slot->next_free;
+	transfer->free_count--;
 	return slot;
+}
+
+static void drop_slots(struct transfer *transfer, uint32_t keep)
+{
+	while (transfer->free_count > keep) {
+		struct slot *slot = transfer->free_slots;
+
+		transfer->free_slots = slot->next_free;
+		transfer->free_count--;
+		slot_destroy(slot);
+	}
 }
 
 static void give_slot(struct transfer *transfer, struct slot *slot)
@@ -173,6 +187,9 @@ static void give_slot(struct transfer *transfer, struct slot *slot)
 	slot_clear(slot);
 	slot->next_free = transfer->free_slots;
 	transfer->free_slots = slot;
+	transfer->free_count++;
+	if (!transfer->running)
+		drop_slots(transfer, KEPT_SLOTS);
 }
 
 /* An answer that says "too many" or is too big for us proves that the peer is up. */
@@ -550,12 +567,7 @@ void transfer_destroy(struct transfer *transfer)
 		transfer_cancel(transfer->flying.first);
 	while (transfer->ended.first)
 		room_later(transfer);
-	while (transfer->free_slots) {
-		struct slot *slot = transfer->free_slots;
-
-		transfer->free_slots = slot->next_free;
-		slot_destroy(slot);
-	}
+	drop_slots(transfer, 0);
 	pump_finish(transfer);
 }
 

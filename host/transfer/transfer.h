@@ -99,7 +99,8 @@ struct transfer *transfer_create(
 	struct error *error, uv_loop_t *loop, const struct transfer_options *options);
 
 /* Ends every request (outcome as far as known; done is called from here), then closes its handles
- * on the loop: the caller runs the loop until it is empty. Memory goes with the last handle. */
+ * on the loop: the caller runs the loop until it is empty. Memory goes with the last handle. May be
+ * called from done. */
 void transfer_destroy(struct transfer *transfer);
 
 /* ---- Requests ----------------------------------------------------------------------------- */
