@@ -78,6 +78,24 @@ static int read_time(struct ask *q, const char *key, int64_t *ms)
 		key);
 }
 
+/* A number, or a number as text: that is how it comes in a URL. */
+static int read_limit(struct ask *q, size_t *limit)
+{
+	const struct json *value = json_get(q->request, "limit");
+	int64_t n;
+
+	*limit = 0;
+	if (!value)
+		return 0;
+	if (json_type(value) == JSON_TEXT)
+		value = json_of_number(q->arena, json_text(value));
+	n = json_i64(value, 0);
+	if (n < 1)
+		return error_set(&q->error, E_INVALID, "limit is not a whole number above 0");
+	*limit = (size_t)n;
+	return 0;
+}
+
 static int read_filter(struct ask *q, struct store_filter *f)
 {
 	struct str before = json_get_text(q->request, "before");
@@ -90,7 +108,8 @@ static int read_filter(struct ask *q, struct store_filter *f)
 	f->subject = json_get_text(q->request, "subject");
 	f->correlation = json_get_text(q->request, "correlation");
 	f->pipeline = json_get_text(q->request, "pipeline");
-	f->limit = (size_t)json_i64(json_get(q->request, "limit"), 0);
+	if (read_limit(q, &f->limit) < 0)
+		return q->error.code;
 	if (states.len && !(f->states = rows_job_states(states)))
 		return error_set(&q->error, E_INVALID,
 			"no such state; there are ready, queued, waiting, "

@@ -417,6 +417,10 @@ class World:
     def fault(self, **rule):
         return self.control("/faults", rule)
 
+    def faults_left(self):
+        """Ordered faults that have not happened yet."""
+        return [f for f in self.control("/faults")["faults"] if f["left"]]
+
     def clear_faults(self):
         self.control("/faults", method="DELETE")
 
@@ -434,13 +438,12 @@ class World:
 
     def requests(self, vendor="", path="", method=None):
         """What the sandbox was asked, oldest first."""
-        found = self.control(f"/requests?vendor={vendor}&path={path}")
-        found = found if isinstance(found, list) else found["requests"]
+        found = self.control(f"/requests?vendor={vendor}&path={path}")["requests"]
         return [r for r in found if method in (None, r["method"])]
 
     def hooks(self):
-        found = self.control("/hooks")
-        return found if isinstance(found, list) else found["hooks"]
+        """Every webhook the vendors have sent or will send, oldest first."""
+        return self.control("/hooks")["hooks"]
 
     # -- the story
 
