@@ -25,14 +25,32 @@ static uint64_t next_stamp(uint64_t now_ms, uint64_t seed)
 	return stamp;
 }
 
+/* The kernel is asked for 256 bytes at a time, which it never gives short: an id costs a system
+ * call less. Used bytes are not kept. */
+static void take_random(uint64_t out[2])
+{
+	static _Thread_local struct {
+		uint8_t bytes[256];
+		size_t left;
+	} pool;
+
+	if (pool.left < 2 * sizeof(*out)) {
+		ssize_t got = getrandom(pool.bytes, sizeof(pool.bytes), 0);
+		assert(got == (ssize_t)sizeof(pool.bytes));
+		pool.left = sizeof(pool.bytes);
+	}
+	pool.left -= 2 * sizeof(*out);
+	memcpy(out, pool.bytes + pool.left, 2 * sizeof(*out));
+	memset(pool.bytes + pool.left, 0, 2 * sizeof(*out));
+}
+
 struct id id_new(void)
 {
 	struct id id;
 	uint64_t random[2], stamp;
-	ssize_t got = getrandom(random, sizeof(random), 0);
 	int i;
 
-	assert(got == (ssize_t)sizeof(random)); /* up to 256 bytes are never short */
+	take_random(random);
 	stamp = next_stamp((uint64_t)clock_now_ms(), random[1]);
 	for (i = 0; i < 6; i++)
 		id.b[i] = (uint8_t)(stamp >> (52 - 8 * i));

@@ -29,6 +29,7 @@ bool project_call(struct arena *arena, const struct event_row *event, const stru
 {
 	struct str call_id = json_get_text(data, "call_id");
 
+	(void)arena;
 	assert(event && row);
 	if (!begins(event->type, "call.") || call_id.len == 0)
 		return false;
@@ -45,7 +46,6 @@ bool project_call(struct arena *arena, const struct event_row *event, const stru
 		.to = json_get_text(data, "to"),
 		.started_ms = instant(data, "started"),
 		.ended_ms = instant(data, "ended"),
-		.data = json_print(arena, data),
 	};
 	return true;
 }

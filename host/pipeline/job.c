@@ -164,12 +164,27 @@ struct expr_scope run_scope(struct run *run)
 	};
 }
 
+static bool grow_attempts(struct run *run)
+{
+	size_t cap = run->attempt_cap ? 4 * run->attempt_cap : 8;
+	struct attempt_row *all;
+
+	if (run->attempt_cap >= ATTEMPTS_MAX ||
+		!(all = arena_alloc(run->arena, cap * sizeof(*all))))
+		return false;
+	if (run->attempt_count)
+		memcpy(all, run->attempts, run->attempt_count * sizeof(*all));
+	run->attempts = all;
+	run->attempt_cap = cap;
+	return true;
+}
+
 void run_note(struct run *run, enum attempt_kind kind, const char *name, const char *outcome,
 	struct str input, struct str output, const char *note)
 {
 	struct attempt_row *a;
 
-	if (run->attempt_count == ATTEMPTS_MAX)
+	if (run->attempt_count == run->attempt_cap && !grow_attempts(run))
 		return;
 	a = &run->attempts[run->attempt_count++];
 	*a = (struct attempt_row){

@@ -59,7 +59,8 @@ struct run {
 	struct str look_state; /* the plugin's, while looking; not kept */
 	struct str rows;       /* JSON array collected over the steps so far */
 
-	struct attempt_row attempts[ATTEMPTS_MAX];
+	struct attempt_row *attempts; /* grows up to ATTEMPTS_MAX */
+	size_t attempt_cap;
 	size_t attempt_count;
 	struct event_change *events; /* what the operation emitted, routed */
 	size_t event_count;

@@ -8,12 +8,14 @@
 #include "base/json.h"
 #include "pipeline/job_i.h"
 
+/* The event's data is JSON already and goes in as it is. */
 static struct str context(struct run *run)
 {
-	char now[CLOCK_TEXT];
 	const struct config_tenant *t = run->tenant;
+	struct str data = run->event.data.len ? run->event.data : STR("{}");
 	struct json *o = json_object(run->arena);
-	const struct json *data = json_parse(run->arena, run->event.data, NULL);
+	char now[CLOCK_TEXT];
+	struct str head;
 
 	clock_utc(now, run->step.now_ms);
 	json_put_text(run->arena, o, "timezone", str_of(t ? t->timezone : "UTC"));
@@ -21,10 +23,12 @@ static struct str context(struct run *run)
 		run->arena, o, "language", t && t->language == CONFIG_EN ? STR("en") : STR("de"));
 	json_put_text(run->arena, o, "country", str_of(t ? t->country : "DE"));
 	json_put_text(run->arena, o, "now", str_of(now));
-	json_put(run->arena, o, "call_start", json_get(data, "started"));
 	json_put_text(run->arena, o, "event", run->event.type);
-	json_put(run->arena, o, "data", data);
-	return json_print(run->arena, o);
+	head = json_print(run->arena, o);
+	if (!head.len)
+		return head;
+	return str_of(arena_printf(
+		run->arena, "%.*s,\"data\":%.*s}", (int)head.len - 1, head.ptr, STR_ARG(data)));
 }
 
 /* 0, or the expression that failed is in error. */

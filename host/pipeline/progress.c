@@ -10,30 +10,49 @@ static const struct json *parsed(struct run *run, struct str text)
 	return text.len ? json_parse(run->arena, text, NULL) : NULL;
 }
 
+static const char *yes(bool it)
+{
+	return it ? "true" : "false";
+}
+
+static void add_member(struct buf *out, const char *key, struct str json)
+{
+	if (!json.len)
+		return;
+	buf_printf(out, ",\"%s\":", key);
+	buf_add_str(out, json);
+}
+
+/* The results are JSON already and go in as they are: a run is saved several times, and parsing
+ * them each time would cost more than all the rest of it. */
 struct str progress_print(struct run *run)
 {
-	struct arena *a = run->arena;
-	struct json *o = json_object(a), *results = json_array(a), *step = json_object(a);
+	const struct step_state *s = &run->step;
+	struct buf out;
+	struct str kept;
 
+	buf_init(&out, RUN_MEMORY);
+	buf_add_text(&out, "{\"results\":[");
 	for (size_t i = 0; i < run->result_count; i++) {
-		struct json *r = json_array(a);
-		json_push(a, r, json_of_text(a, run->results[i].name));
-		json_push(a, r, parsed(run, run->results[i].json));
-		json_push(a, results, r);
+		struct str name =
+			run->results[i].name; /* checked by config: letters, digits, _ and - */
+		buf_printf(&out, "%s[\"%.*s\",", i ? "," : "", STR_ARG(name));
+		buf_add_str(&out, run->results[i].json);
+		buf_add_text(&out, "]");
 	}
-	json_put(a, o, "results", results);
-	json_put(a, step, "input", parsed(run, run->step.input));
-	json_put(a, step, "state", parsed(run, run->step.state));
-	json_put_i64(a, step, "now", run->step.now_ms);
-	json_put_i64(a, step, "number", run->step.number);
-	json_put_bool(a, step, "looking", run->step.looking);
-	json_put_bool(a, step, "happened", run->step.happened);
-	json_put_bool(a, step, "waited", run->step.waited);
-	json_put_bool(a, step, "waiting", run->step.waiting);
-	json_put_bool(a, step, "instead", run->step.instead);
-	json_put_i64(a, step, "timeout", run->step.timeout_ms);
-	json_put(a, o, "step", step);
-	return json_print(a, o);
+	buf_printf(&out,
+		"],\"step\":{\"now\":%lld,\"number\":%u,\"timeout\":%u,\"looking\":%s,"
+		"\"happened\":%s,\"waited\":%s,\"waiting\":%s,\"instead\":%s",
+		(long long)s->now_ms, s->number, s->timeout_ms, yes(s->looking), yes(s->happened),
+		yes(s->waited), yes(s->waiting), yes(s->instead));
+	add_member(&out, "input", s->input);
+	add_member(&out, "state", s->state);
+	buf_add_text(&out, "}}");
+	kept = str_dup(run->arena, (struct str){out.ptr, out.len});
+	if (out.failed)
+		arena_fail(run->arena);
+	buf_finish(&out);
+	return kept;
 }
 
 static void read_results(struct run *run, const struct json *results)

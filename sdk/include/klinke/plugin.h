@@ -295,7 +295,7 @@ typedef struct kl_field {
 typedef struct kl_map {
 	uint32_t size, flags;   /* flags: 0 */
 	const kl_val *config;   /* options that are no expressions */
-	const kl_val *context;  /* timezone, language, country, now, call_start, event, data */
+	const kl_val *context;  /* timezone, language, country, now, event (its type), data */
 	kl_list fields;         /* of kl_field, in the order of the file */
 } kl_map;
 
