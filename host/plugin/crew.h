@@ -149,6 +149,7 @@ void hand_forget(struct hand *hand, uint64_t config);
 void hand_flush(struct hand *hand);
 void hand_retire(struct hand *hand);
 void hand_kill(struct hand *hand, const char *why);
+void hand_drain(struct hand *hand); /* takes the answers that are there */
 void hand_tick(struct hand *hand, int64_t now_ms);
 void hand_ended(struct hand *hand, const char *how); /* the zygote says so; frees it */
 void hand_destroy(struct hand *hand);                /* unlinked already */

@@ -306,6 +306,12 @@ static bool read_some(struct hand *hand)
 	return hand->state != HAND_GONE && (size_t)got == sizeof(bytes);
 }
 
+void hand_drain(struct hand *hand)
+{
+	while (hand->state != HAND_GONE && read_some(hand))
+		;
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct hand *hand = poll->data;
@@ -313,15 +319,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (events & UV_WRITABLE)
 		hand_flush(hand);
 	if (status < 0 || events & (UV_READABLE | UV_DISCONNECT))
-		while (read_some(hand))
-			;
+		hand_drain(hand);
 	plugins_wake(hand->plugin->plugins); /* there may be room for what waits */
 }
 
 void hand_ended(struct hand *hand, const char *how)
 {
-	while (hand->state != HAND_GONE && read_some(hand))
-		; /* what it had answered before it ended counts */
+	hand_drain(hand); /* what it had answered before it ended counts */
 	hang_up(hand);
 	plugin_hand_ended(hand, how);
 }

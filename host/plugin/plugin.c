@@ -478,6 +478,8 @@ void plugin_tick(struct plugin *plugin, int64_t now_ms)
 	expire_queue(plugin, &plugin->urgent, now_ms);
 	expire_queue(plugin, &plugin->waiting, now_ms);
 	for (hand = plugin->hands; hand; hand = hand->next) {
+		if (hand->flights.count)
+			hand_drain(hand); /* if this loop was late, they are not to blame */
 		expire_flights(plugin, hand, now_ms);
 		hand_tick(hand, now_ms);
 	}

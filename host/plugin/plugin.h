@@ -101,7 +101,8 @@ struct plugin_stats plugin_stats(const struct plugin *plugin);
 /* ---- Connections' options ------------------------------------------------------------ */
 
 /* json: an object, options of one connection with secrets replaced by true. Copied, and sent once
- * to each worker that needs it. Destroy when no call that uses it is in flight. NULL: error. */
+ * to each worker that needs it. Destroy when no call that uses it is in flight, and before the
+ * plugins: plugins_destroy() frees those that are left. NULL: error. */
 struct plugin_config *plugin_config_create(
 	struct error *error, struct plugin *plugin, struct str json);
 void plugin_config_destroy(struct plugin_config *config); /* takes NULL */
