@@ -48,6 +48,22 @@ static void log_faults(const struct config_faults *faults)
 	}
 }
 
+/* The last line of defence: wherever a secret turned up in a log, it would be replaced. */
+static void hide_secrets(const struct config *config)
+{
+	const struct config_secret *token = &config_host(config)->admin_token;
+	const struct config_connection *c;
+	size_t n;
+
+	for (size_t i = 0; i < token->count; i++)
+		log_secret(token->values[i]);
+	c = config_connections(config, &n);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < c[i].secret_count; k++)
+			for (size_t v = 0; v < c[i].secrets[k].count; v++)
+				log_secret(c[i].secrets[k].values[v]);
+}
+
 static int reload(void *user, struct error *error)
 {
 	struct host *h = user;
@@ -58,6 +74,8 @@ static int reload(void *user, struct error *error)
 	pthread_mutex_lock(&h->reload_lock);
 	config = setup_load(h->setup, h->in->config, &faults);
 	log_faults(&faults);
+	if (config)
+		hide_secrets(config);
 	if (!config)
 		error_set(error, E_INVALID,
 			"%zu faults, the first: %s:%u:%u: %s; the old configuration "
@@ -94,6 +112,7 @@ static int load(struct host *h)
 	if (!h->config)
 		return EXIT_CONFIG;
 	log_setup(config_host(h->config)->log_level, config_host(h->config)->log);
+	hide_secrets(h->config);
 	return 0;
 }
 

@@ -31,6 +31,7 @@ struct setup {
 	struct known *known;
 	const char **directories; /* ends with NULL */
 	struct expr_engine *engine;
+	const struct config *latest; /* has the literal secrets that a stored generation lacks */
 };
 
 struct setup *setup_create(struct error *error, struct plugin_zygote *zygote)
@@ -53,6 +54,7 @@ void setup_destroy(struct setup *s)
 {
 	if (!s)
 		return;
+	config_unref(s->latest);
 	expr_engine_destroy(s->engine);
 	arena_destroy(s->arena);
 	pthread_mutex_destroy(&s->lock);
@@ -256,6 +258,10 @@ struct config *setup_load(struct setup *s, const char *path, struct config_fault
 
 	pthread_mutex_lock(&s->lock);
 	config = check_more(s, config_load(faults, path, &ctx), faults);
+	if (config) {
+		config_unref(s->latest);
+		s->latest = config_ref(config);
+	}
 	pthread_mutex_unlock(&s->lock);
 	return config;
 }
@@ -267,6 +273,7 @@ struct config *setup_revive(struct setup *s, struct str snapshot, struct error *
 	struct config *config;
 
 	pthread_mutex_lock(&s->lock);
+	ctx.literals = s->latest;
 	config = config_load_text(&faults, snapshot, &ctx);
 	pthread_mutex_unlock(&s->lock);
 	if (!config)
