@@ -84,6 +84,8 @@ static struct transfer_limits lane_limits(const struct config_limits *l)
 	};
 	if (l->rate.count > 0 && l->rate.per_ms > 0)
 		out.rate_per_s = (double)l->rate.count * 1000.0 / (double)l->rate.per_ms;
+	if (!l->burst) /* a quarter of the vendor's count at once: nobody waits after a quiet minute */
+		out.burst = (double)l->rate.count / 4;
 	out.breaker.failure_rate = (double)l->breaker_rate / 100.0;
 	out.breaker.min_volume = (uint32_t)l->breaker_volume;
 	out.breaker.window_ms = (uint32_t)l->breaker_window_ms;
