@@ -86,7 +86,8 @@ static int run(const struct invocation *in)
 	input = read_input(in, arena, &error);
 	if (!input) {
 		arena_destroy(arena);
-		return fail(in, &error);
+		code = fail(in, &error);
+		return error.code == E_INVALID ? EXIT_USAGE : code;
 	}
 	json_put_text(arena, request, "target", str_of(in->args[0]));
 	json_put(arena, request, "input", input);
@@ -100,14 +101,17 @@ static int run(const struct invocation *in)
 const struct command command_call = {
 	.name = "call",
 	.run = run,
-	.usage = "TENANT/CONNECTION.OPERATION [JSON | @FILE | -] [--json]",
+	.usage = "TENANT/CONNECTION.OPERATION [JSON | @FILE | -] [OPTIONS]",
 	.summary = "run one operation now and print its result",
 	.help = "klinke call praxis-winter/calendar.test\n"
 		"klinke call praxis-winter/calendar.slots '{\"event_type\":\"310455\",…}'\n"
 		"klinke plugin info NAME lists a plugin's operations and their inputs. What is "
 		"called is recorded\n"
 		"like everything else: klinke show tells its story. It is not tried again by "
-		"itself.\n",
-	.options = "state-dir=",
+		"itself. The running\n"
+		"host does it; if none runs, this command does. 0: done. 1: it failed, or nobody "
+		"knows its\n"
+		"outcome yet.\n",
+	.options = "config= json state-dir=",
 	.needs_zygote = true,
 };

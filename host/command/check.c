@@ -29,10 +29,11 @@ static int run(const struct invocation *in)
 const struct command command_check = {
 	.name = "check",
 	.run = run,
-	.usage = "[-c FILE] [--json]",
+	.usage = "[-c FILE] [OPTIONS]",
 	.summary = "tell everything that is wrong with the configuration",
 	.help = "0: fine (there may be warnings). 78: every fault is told as FILE:LINE:COL, all at "
 		"once.\n"
 		"Plugins are loaded and asked about their options; nothing is sent.\n",
+	.options = "config= json",
 	.needs_zygote = true,
 };

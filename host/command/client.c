@@ -1,11 +1,14 @@
 /* client.c - see client.h. */
 #include "command/client.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -15,6 +18,7 @@
 #include "store/store.h"
 
 #define PATIENCE_MS 90000
+#define BUSY_MS 2000
 
 /* ---- Where is the state?
  * --------------------------------------------------------------------------------- */
@@ -27,24 +31,55 @@ static const struct plugin_info *not_asked(void *user, const char *name, struct 
 	return NULL;
 }
 
-/* For verbs that only look at rows the plugins need not be there, and other faults do not matter
- * as long as the state directory is known. */
+struct search {
+	struct arena *arena;
+	const char *state;
+};
+
+static void on_host(void *user, const struct config_host *host)
+{
+	struct search *s = user;
+	s->state = host->state[0] ? arena_printf(s->arena, "%s", host->state) : NULL;
+}
+
+/* Warnings would be about plugins that nobody asked. */
+static void print_errors(const struct invocation *in, struct config_faults *faults)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < faults->count; i++) {
+		struct config_fault f = faults->list[i];
+		if (f.severity != CONFIG_ERROR)
+			continue;
+		faults->list[i] = faults->list[kept]; /* all of them are freed later */
+		faults->list[kept++] = f;
+	}
+	size_t all = faults->count;
+	faults->count = kept;
+	config_faults_print(stderr, faults, in->json);
+	faults->count = all;
+}
+
+/* For verbs that only look at rows the plugins need not be there, nor the secrets in this shell's
+ * environment: no fault matters as long as the state directory is known. */
 static int find_state(const struct invocation *in, struct arena *arena, const char **state)
 {
-	struct config_context ctx = {.plugin = not_asked};
+	struct search search = {.arena = arena};
+	struct config_context ctx = {.user = &search, .plugin = not_asked, .host = on_host};
 	struct config_faults faults = {0};
-	struct config *config;
 
 	*state = invocation_get(in, "state-dir");
 	if (*state)
 		return 0;
-	config = config_load(&faults, in->config, &ctx);
-	if (config)
-		*state = arena_printf(arena, "%s", config_host(config)->state);
+	if (access(in->config, R_OK) == 0)
+		config_unref(config_load(&faults, in->config, &ctx));
 	else
-		config_faults_print(stderr, &faults, in->json);
-	config_unref(config);
+		config_faults_add(&faults, (struct config_place){in->config, 0, 0}, CONFIG_ERROR,
+			"cannot be read: %s; -c FILE names another one", strerror(errno));
+	if (!search.state)
+		print_errors(in, &faults);
 	config_faults_finish(&faults);
+	*state = search.state;
 	return *state ? 0 : EXIT_CONFIG;
 }
 
@@ -83,8 +118,17 @@ static int call_here(const struct invocation *in, struct admin *admin, struct ar
 	return code;
 }
 
+static bool is_there(const struct invocation *in, const char *state, struct error *error)
+{
+	if (in->zygote || access(state, F_OK) == 0) /* `call` may be the first to use it */
+		return true;
+	error_set(error, E_NOTFOUND, "%s is not there: no host has run on it yet", state);
+	return false;
+}
+
+/* *busy: somebody else has the directory just now. */
 static int alone(const struct invocation *in, const char *state, struct arena *arena,
-	struct str request, struct str *answer)
+	struct str request, struct str *answer, struct error *busy)
 {
 	struct store_options options = {.directory = state};
 	struct admin admin = {.state = state};
@@ -92,8 +136,14 @@ static int alone(const struct invocation *in, const char *state, struct arena *a
 	int code;
 
 	log_setup(LOG_ERROR, LOG_LOGFMT); /* a person reads this, not a journal */
-	if (store_open(&error, &admin.store, &options) < 0)
+	if (!is_there(in, state, &error))
 		return fail(in, &error);
+	if (store_open(&error, &admin.store, &options) < 0) {
+		if (error.code != E_BUSY)
+			return fail(in, &error);
+		*busy = error;
+		return EXIT_LATER;
+	}
 	code = in->zygote ? call_here(in, &admin, arena, request, answer)
 			  : ask_here(in, &admin, arena, request, answer);
 	store_close(admin.store);
@@ -104,6 +154,15 @@ static int alone(const struct invocation *in, const char *state, struct arena *a
  * -------------------------------------------------------------------------------------------------------
  */
 
+static int exit_code_of(const struct invocation *in, const struct error *error)
+{
+	int code = fail(in, error);
+
+	if (error->code != E_INVALID)
+		return code;
+	return strcmp(in->verb, "reload") == 0 ? EXIT_CONFIG : EXIT_USAGE;
+}
+
 static int told_error(const struct invocation *in, const struct json *e)
 {
 	struct str code = json_get_text(e, "code");
@@ -113,7 +172,30 @@ static int told_error(const struct invocation *in, const struct json *e)
 		if (str_is(code, error_name(c)))
 			error.code = c;
 	snprintf(error.text, sizeof(error.text), "%.*s", STR_ARG(json_get_text(e, "text")));
-	return fail(in, &error);
+	return exit_code_of(in, &error);
+}
+
+/* The host, or the directory itself. A host that is just starting has the one and not yet the
+ * other, and so has another command: both are over in a moment. */
+static int ask_somebody(const struct invocation *in, const char *state, struct arena *arena,
+	struct str request, struct str *answer)
+{
+	struct error error = {0}, busy = {0};
+	int64_t until = clock_mono_ms() + BUSY_MS;
+
+	for (;;) {
+		if (control_ask(&error, state, request, PATIENCE_MS, arena, answer) == 0)
+			return 0;
+		if (error.code != E_NOTFOUND)
+			return fail(in, &error);
+		int code = alone(in, state, arena, request, answer, &busy);
+		if (!busy.code)
+			return code;
+		if (clock_mono_ms() > until)
+			return fail(in, &busy);
+		busy.code = 0;
+		usleep(20000);
+	}
 }
 
 int client_ask(const struct invocation *in, struct arena *arena, const struct json *request,
@@ -124,15 +206,10 @@ int client_ask(const struct invocation *in, struct arena *arena, const struct js
 	const char *state;
 	int code = find_state(in, arena, &state);
 
+	if (code == 0)
+		code = ask_somebody(in, state, arena, text, &line);
 	if (code)
 		return code;
-	if (control_ask(&error, state, text, PATIENCE_MS, arena, &line) < 0) {
-		if (error.code != E_NOTFOUND)
-			return fail(in, &error);
-		code = alone(in, state, arena, text, &line);
-		if (code)
-			return code;
-	}
 	*answer = json_parse(arena, line, &error);
 	if (!*answer)
 		return fail(in, &error);

@@ -71,67 +71,50 @@ struct parsed {
 	bool help;
 };
 
-/* 1: takes a value, 0: a flag, -1: not known. */
-static int kind_of(const struct command *command, const char *name)
+static int take_value(struct parsed *p, char *name, const char *value)
 {
-	size_t n = strlen(name);
+	const char *fault = option_fault(name, value);
 
-	for (const char *p = command->options; p && *p;) {
-		size_t word = strcspn(p, " ");
-		bool value = word && p[word - 1] == '=';
-		if (word - value == n && strncmp(p, name, n) == 0)
-			return value;
-		p += word + strspn(p + word, " ");
-	}
-	return -1;
+	if (fault)
+		return -usage_error(&p->in, "--%s %s", name, fault);
+	if (strcmp(name, "config") == 0)
+		p->in.config = value;
+	else if (p->in.given_count < GIVEN_MAX)
+		p->given[p->in.given_count++] = (struct given){name, value};
+	return 0;
 }
 
-static int unknown_option(struct parsed *p, const struct command *command, const char *name)
+static void take_flag(struct parsed *p, char *name)
 {
-	const char *words[GIVEN_MAX];
-	char copy[256];
-	size_t count = 0;
-	const char *meant;
-
-	snprintf(copy, sizeof(copy),
-		"%s json help config=", command->options ? command->options : "");
-	for (char *word = strtok(copy, " "); word && count < GIVEN_MAX; word = strtok(NULL, " ")) {
-		word[strcspn(word, "=")] = '\0';
-		words[count++] = word;
-	}
-	meant = config_suggest((struct str){name, strlen(name)}, words, count);
-	if (meant)
-		return usage_error(
-			&p->in, "there is no option --%s; did you mean --%s?", name, meant);
-	return usage_error(&p->in, "there is no option --%s", name);
+	if (strcmp(name, "json") == 0)
+		p->in.json = true;
+	else if (strcmp(name, "help") == 0)
+		p->help = true;
+	else if (p->in.given_count < GIVEN_MAX)
+		p->given[p->in.given_count++] = (struct given){name, ""};
 }
 
 /* "--name=value", "--name value" or "--flag". Returns how many words it took, or -EXIT_USAGE. */
 static int parse_long(struct parsed *p, const struct command *command, int argc, char **argv)
 {
 	char *name = argv[0] + 2, *value = strchr(name, '=');
-	int took = 1, kind;
+	int kind, err;
 
 	if (value)
 		*value++ = '\0';
-	if (strcmp(name, "json") == 0 || strcmp(name, "help") == 0) {
-		*(name[0] == 'j' ? &p->in.json : &p->help) = true;
+	kind = strcmp(name, "help") == 0 ? 0 : option_kind(command, name);
+	if (kind < 0)
+		return -option_unknown(&p->in, command, name);
+	if (kind == 0 && value)
+		return -usage_error(&p->in, "--%s takes no value", name);
+	if (kind == 0) {
+		take_flag(p, name);
 		return 1;
 	}
-	kind = strcmp(name, "config") == 0 ? 1 : kind_of(command, name);
-	if (kind < 0)
-		return -unknown_option(p, command, name);
-	if (kind == 1 && !value) {
-		if (argc < 2)
-			return -usage_error(&p->in, "--%s needs a value", name);
-		value = argv[1];
-		took = 2;
-	}
-	if (strcmp(name, "config") == 0)
-		p->in.config = value;
-	else if (p->in.given_count < GIVEN_MAX)
-		p->given[p->in.given_count++] = (struct given){name, value ? value : ""};
-	return took;
+	if (!value && argc < 2)
+		return -usage_error(&p->in, "--%s needs a value", name);
+	err = take_value(p, name, value ? value : argv[1]);
+	return err < 0 ? err : value ? 1 : 2;
 }
 
 static int parse(struct parsed *p, const struct command *command, int argc, char **argv)
@@ -143,7 +126,8 @@ static int parse(struct parsed *p, const struct command *command, int argc, char
 		int took = 1;
 		if (options && strcmp(argv[i], "--") == 0) {
 			options = false;
-		} else if (options && strcmp(argv[i], "-c") == 0) {
+		} else if (options && strcmp(argv[i], "-c") == 0 &&
+			   option_kind(command, "config") >= 0) {
 			if (i + 1 == argc)
 				return usage_error(&p->in, "-c needs a file");
 			p->in.config = argv[i + 1];
@@ -164,7 +148,7 @@ static int parse(struct parsed *p, const struct command *command, int argc, char
 	return 0;
 }
 
-static int no_such_verb(const char *verb)
+int command_unknown(const char *verb)
 {
 	const char *names[sizeof(commands) / sizeof(commands[0])], *meant;
 	size_t count = 0;
@@ -172,9 +156,18 @@ static int no_such_verb(const char *verb)
 	for (; commands[count]; count++)
 		names[count] = commands[count]->name;
 	meant = config_suggest((struct str){verb, strlen(verb)}, names, count);
-	fprintf(stderr, "klinke: there is no verb %s%s%s%s; klinke help lists them\n", verb,
-		meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
+	fprintf(stderr, "klinke: there is no verb %s%s%s%s klinke help lists them\n", verb,
+		meant ? "; did you mean " : "", meant ? meant : ".", meant ? "?" : "");
 	return EXIT_USAGE;
+}
+
+/* A full disk or a closed pipe must not look like a good end. */
+static bool printed(const struct invocation *in)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	fprintf(stderr, "klinke %s: the result could not be written\n", in->verb);
+	return false;
 }
 
 int command_main(int argc, char **argv)
@@ -192,7 +185,7 @@ int command_main(int argc, char **argv)
 		p.in.verb = "version";
 	command = command_find(p.in.verb);
 	if (!command)
-		return no_such_verb(p.in.verb);
+		return command_unknown(p.in.verb);
 	p.in.given = p.given;
 	code = parse(&p, command, argc > 2 ? argc - 2 : 0, argv + 2);
 	if (code)
@@ -206,5 +199,5 @@ int command_main(int argc, char **argv)
 		return fail(&p.in, &error);
 	code = command->run(&p.in);
 	plugin_zygote_stop(p.in.zygote);
-	return code;
+	return printed(&p.in) ? code : EXIT_FAILED;
 }

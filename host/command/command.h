@@ -40,15 +40,26 @@ struct command {
 	const char *usage;   /* behind "klinke NAME " */
 	const char *summary; /* one line */
 	const char *help;    /* the rest */
-	const char *options; /* "tenant= since= resend": with a = it takes a value; or NULL */
+	const char *options; /* "json tenant= resend": with a = it takes a value; or NULL. What each
+				means is in option.c */
 	bool needs_zygote;
 };
 
 extern const struct command *const commands[]; /* ends with NULL */
 const struct command *command_find(const char *name);
+int command_unknown(const char *name); /* says so, with what may be meant; returns EXIT_USAGE */
 
 /* The whole program: parses, runs, returns the exit code. */
 int command_main(int argc, char **argv);
+
+/* 1: the verb takes it with a value, 0: as a flag, -1: not at all. */
+int option_kind(const struct command *command, const char *name);
+/* One line for each option of the verb. */
+void option_help(const struct command *command);
+/* Prints that there is no such option and what may be meant; returns EXIT_USAGE. */
+int option_unknown(const struct invocation *in, const struct command *command, const char *name);
+/* Is its value one? NULL, or what is wrong with it. */
+const char *option_fault(const char *name, const char *value);
 
 /* Value of --name, or NULL; flags have the value "". */
 const char *invocation_get(const struct invocation *in, const char *name);

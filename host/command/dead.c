@@ -7,14 +7,26 @@
 #include "base/json.h"
 #include "command/client.h"
 #include "command/list.h"
+#include "config/config.h"
 
 #define MEMORY ((size_t)256 * 1024 * 1024)
 
 static int list(const struct invocation *in)
 {
 	static const char *const columns[] = {
-		"updated", "state", "tenant", "pipeline", "fail", "id", "reason", NULL};
-	return list_rows(in, "jobs", "parked,dead", columns, "nothing is dead or parked");
+		"updated", "state", "tenant", "what", "fail", "id", "reason", NULL};
+	return list_rows(in, "dead", columns, "nothing is dead or parked");
+}
+
+static void print_decision(const char *verb, const struct json *answer)
+{
+	struct str job = json_get_text(answer, "job"), hook = json_get_text(answer, "inbox");
+
+	printf("%s %.*s\n",
+		strcmp(verb, "drop") == 0 ? "dropped:"
+		: hook.len                ? "is read again:"
+					  : "runs again:",
+		STR_ARG(hook.len ? hook : job));
 }
 
 static int decide_one(const struct invocation *in, const char *verb, const char *id)
@@ -35,28 +47,25 @@ static int decide_one(const struct invocation *in, const char *verb, const char 
 	if (code == 0 && in->json)
 		printf("%.*s\n", STR_ARG(json_print(arena, answer)));
 	else if (code == 0)
-		printf("%s %.*s\n", strcmp(verb, "drop") == 0 ? "dropped" : "runs again:",
-			STR_ARG(json_get_text(answer, "job")));
+		print_decision(verb, answer);
 	arena_destroy(arena);
 	return code;
 }
 
-static int run(const struct invocation *in)
+static int no_such(const struct invocation *in, const char *what)
 {
-	const char *what = in->count ? in->args[0] : "list";
+	static const char *const names[] = {"list", "show", "retry", "drop"};
+	const char *meant = config_suggest(str_of(what), names, 4);
+
+	return usage_error(in,
+		"there is no \"%s\" here%s%s%s; there are list, show, retry and drop", what,
+		meant ? ", did you mean " : "", meant ? meant : "", meant ? "?" : "");
+}
+
+static int decide_all(const struct invocation *in, const char *what)
+{
 	int worst = 0;
 
-	if (strcmp(what, "list") == 0 && in->count <= 1)
-		return list(in);
-	if (strcmp(what, "show") == 0 && in->count == 2) {
-		struct invocation show = *in;
-		show.args++;
-		show.count--;
-		return command_show.run(&show);
-	}
-	if ((strcmp(what, "retry") != 0 && strcmp(what, "drop") != 0) || in->count < 2)
-		return usage_error(in, in->count < 2 ? "say which: the id is missing"
-						     : "there are list, show, retry and drop");
 	for (int i = 1; i < in->count; i++) {
 		int code = decide_one(in, what, in->args[i]);
 		worst = code > worst ? code : worst;
@@ -64,21 +73,41 @@ static int run(const struct invocation *in)
 	return worst;
 }
 
+static int run(const struct invocation *in)
+{
+	const char *what = in->count ? in->args[0] : "list";
+	struct invocation show = *in;
+
+	if (strcmp(what, "list") == 0)
+		return in->count <= 1 ? list(in) : usage_error(in, "list takes no ids");
+	if (strcmp(what, "show") != 0 && strcmp(what, "retry") != 0 && strcmp(what, "drop") != 0)
+		return no_such(in, what);
+	if (in->count < 2)
+		return usage_error(in, "say which: the id is missing");
+	if (strcmp(what, "show") != 0)
+		return decide_all(in, what);
+	show.args++;
+	show.count--;
+	return command_show.run(&show);
+}
+
 const struct command command_dead = {
 	.name = "dead",
 	.run = run,
-	.usage = "[list | show ID | retry ID… [--resend] | drop ID…] [--reason TEXT] [--tenant T] "
-		 "[--json]",
+	.usage = "[list | show ID | retry ID... [--resend] | drop ID...] [OPTIONS]",
 	.summary = "what needs you: look, run it again, or let it go",
-	.help = "list    jobs that are parked (for a person) or dead (all tries used up), newest "
-		"first\n"
+	.help = "list    jobs that are parked (for a person) or dead (all tries used up), and "
+		"webhooks that\n"
+		"        could not be read\n"
 		"show    the whole story of one\n"
-		"retry   run it again from the step it is at. If its last request may have "
-		"arrived, the\n"
-		"        provider is asked first; nothing is sent twice\n"
-		"retry --resend\n"
-		"        you have looked and know that it did not arrive: send it again\n"
+		"retry   run it again from the step it is at; read a webhook again. If the last "
+		"request of\n"
+		"        a job may have arrived, the provider is asked first; nothing is sent "
+		"twice\n"
 		"drop    let it go; it stays in the history\n"
-		"An id may be cut to its first 8 characters.\n",
-	.options = "reason= resend tenant= state= since= limit= before= pipeline= state-dir=",
+		"\n"
+		"An id may be cut to its first or last 8 characters. Several ids: the exit code "
+		"is the worst.\n",
+	.options = "config= json tenant= connection= pipeline= state= since= until= limit= reason= "
+		   "resend full state-dir=",
 };

@@ -53,16 +53,14 @@ void list_table(const struct json *rows, const char *const *columns)
 	}
 }
 
-int list_rows(const struct invocation *in, const char *verb, const char *state,
-	const char *const *columns, const char *nothing)
+int list_rows(const struct invocation *in, const char *verb, const char *const *columns,
+	const char *nothing)
 {
 	struct arena *arena = arena_create(MEMORY);
 	struct json *request = client_request(in, arena, verb);
 	const struct json *answer, *rows;
 	int code;
 
-	if (state && !invocation_get(in, "state"))
-		json_put_text(arena, request, "state", str_of(state));
 	code = client_ask(in, arena, request, &answer);
 	if (code == 0) {
 		rows = json_get(answer, "rows");
@@ -77,7 +75,7 @@ int list_rows(const struct invocation *in, const char *verb, const char *state,
 	return code;
 }
 
-#define FILTERS "tenant= connection= subject= since= until= before= limit= state-dir="
+#define FILTERS "config= json tenant= connection= since= until= limit= state-dir="
 
 static int run_events(const struct invocation *in)
 {
@@ -86,20 +84,16 @@ static int run_events(const struct invocation *in)
 
 	if (in->count)
 		return usage_error(in, "it takes no arguments; klinke show ID tells a story");
-	return list_rows(in, "events", NULL, columns, "no events");
+	return list_rows(in, "events", columns, "no events");
 }
 
 const struct command command_events = {
 	.name = "events",
 	.run = run_events,
-	.usage = "[--type TYPE] [--tenant T] [--connection C] [--subject S] [--since TIME] "
-		 "[--until TIME] "
-		 "[--limit N] [--before ID] [--json]",
+	.usage = "[OPTIONS]",
 	.summary = "list what happened, newest first",
-	.help = "TIME is an instant (2026-11-24T09:00:00Z) or a time ago (30m, 24h, 7d). --limit "
-		"is 50 unless\n"
-		"given; --before continues behind the last id of a page.\n",
-	.options = "type= " FILTERS,
+	.help = "klinke show ID tells what came of one.\n",
+	.options = "type= subject= before= " FILTERS,
 };
 
 static int run_jobs(const struct invocation *in)
@@ -109,20 +103,20 @@ static int run_jobs(const struct invocation *in)
 
 	if (in->count)
 		return usage_error(in, "it takes no arguments; klinke show ID tells a story");
-	return list_rows(in, "jobs", NULL, columns, "no jobs");
+	return list_rows(in, "jobs", columns, "no jobs");
 }
 
 const struct command command_jobs = {
 	.name = "jobs",
 	.run = run_jobs,
-	.usage = "[--state STATE,…] [--pipeline P] [--tenant T] [--since TIME] [--limit N] "
-		 "[--before ID] "
-		 "[--json]",
+	.usage = "[OPTIONS]",
 	.summary = "list what was and is to be done, newest first",
 	.help = "States: ready (to be run), queued (behind an older one of the same subject), "
 		"waiting (for its\n"
-		"time), parked (for a person), dead (all tries used up), done, dropped.\n",
-	.options = "state= pipeline= " FILTERS,
+		"time), parked (for a person), dead (all tries used up), done, dropped.\n"
+		"--since and --until ask when a job was made; --type asks for the event it was "
+		"made for.\n",
+	.options = "state= pipeline= type= subject= before= " FILTERS,
 };
 
 static int run_calls(const struct invocation *in)
@@ -132,13 +126,13 @@ static int run_calls(const struct invocation *in)
 
 	if (in->count)
 		return usage_error(in, "it takes no arguments; klinke show CALL_ID tells a story");
-	return list_rows(in, "calls", NULL, columns, "no calls");
+	return list_rows(in, "calls", columns, "no calls");
 }
 
 const struct command command_calls = {
 	.name = "calls",
 	.run = run_calls,
-	.usage = "[--tenant T] [--since TIME] [--limit N] [--json]",
+	.usage = "[OPTIONS]",
 	.summary = "list the phone calls, newest first",
 	.help = "klinke show CALL_ID tells what came of one.\n",
 	.options = FILTERS,

@@ -24,7 +24,7 @@ struct asked {
 /* ---- As JSON
  * -------------------------------------------------------------------------------------------- */
 
-static const char *option_kind(uint32_t kind)
+static const char *kind_name(uint32_t kind)
 {
 	static const char *const names[] = {"", "text", "number", "bool", "duration", "size", "url",
 		"choice", "secret", "expression"};
@@ -45,7 +45,7 @@ static struct json *options_json(struct asked *a, const struct plugin_info *info
 		const struct plugin_option *p = &info->options[i];
 		struct json *o = json_object(a->arena);
 		put(a, o, "key", p->key);
-		put(a, o, "kind", option_kind(p->kind));
+		put(a, o, "kind", kind_name(p->kind));
 		json_put_bool(a->arena, o, "required", (p->kind & KL_OPT_REQUIRED) != 0);
 		json_put_bool(a->arena, o, "repeated", (p->kind & KL_OPT_REPEATED) != 0);
 		put(a, o, "default", p->fallback);
@@ -243,8 +243,12 @@ static int run(const struct invocation *in)
 const struct command command_plugin = {
 	.name = "plugin",
 	.run = run,
-	.usage = "list | info NAME|FILE.so [--json]",
+	.usage = "list | info NAME|FILE.so [OPTIONS]",
 	.summary = "the plugins there are, their options and operations",
-	.help = "A plugin is loaded in a sandboxed process to be asked; nothing is sent.\n",
+	.help = "info tells a plugin's options, operations and their input, and webhook "
+		"addresses. Names are looked\n"
+		"up in the directories of plugins = in the configuration.\n"
+		"A plugin is loaded in a sandboxed process to be asked; nothing is sent.\n",
+	.options = "config= json",
 	.needs_zygote = true,
 };

@@ -8,21 +8,17 @@
 
 #define MEMORY ((size_t)256 * 1024 * 1024)
 
-static int show_first(const struct invocation *in, struct arena *arena, const char *id)
+static void print_would(const struct invocation *in, struct arena *arena, const struct json *rows)
 {
 	static const char *const columns[] = {
 		"received", "connection", "route", "state", "id", NULL};
-	struct json *request = client_request(in, arena, "show");
-	const struct json *answer;
-	int code;
 
-	json_put_text(arena, request, "id", str_of(id));
-	code = client_ask(in, arena, request, &answer);
-	if (code)
-		return code;
+	if (in->json) {
+		client_print_rows(arena, rows);
+		return;
+	}
 	puts("would be read again; events already known stay as they are:");
-	list_table(json_get(answer, "inbox"), columns);
-	return 0;
+	list_table(rows, columns);
 }
 
 static int replay_one(const struct invocation *in, const char *id)
@@ -32,14 +28,11 @@ static int replay_one(const struct invocation *in, const char *id)
 	const struct json *answer;
 	int code;
 
-	if (invocation_get(in, "dry-run")) {
-		code = show_first(in, arena, id);
-		arena_destroy(arena);
-		return code;
-	}
 	json_put_text(arena, request, "id", str_of(id));
 	code = client_ask(in, arena, request, &answer);
-	if (code == 0 && in->json)
+	if (code == 0 && invocation_get(in, "dry-run"))
+		print_would(in, arena, json_get(answer, "rows"));
+	else if (code == 0 && in->json)
 		printf("%.*s\n", STR_ARG(json_print(arena, answer)));
 	else if (code == 0)
 		printf("is read again: %.*s\n", STR_ARG(json_get_text(answer, "inbox")));
@@ -63,12 +56,14 @@ static int run(const struct invocation *in)
 const struct command command_replay = {
 	.name = "replay",
 	.run = run,
-	.usage = "ID… [--dry-run] [--json]",
+	.usage = "ID... [OPTIONS]",
 	.summary = "read a webhook again from its raw bytes",
 	.help = "The webhook that the id belongs to is normalized again, by today's plugin and "
 		"configuration.\n"
 		"Events that are already known are not made twice, so nothing is booked or sent "
 		"twice; what\n"
-		"could not be read before (parked) becomes events now.\n",
-	.options = "dry-run tenant= state-dir=",
+		"could not be read before (parked) becomes events now. ID is that of the webhook, "
+		"or of an event\n"
+		"or a job that came from it; the first or last 8 characters are enough.\n",
+	.options = "config= json dry-run tenant= state-dir=",
 };

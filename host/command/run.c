@@ -250,7 +250,9 @@ const struct command command_run = {
 	.summary = "serve: take webhooks, run pipelines",
 	.help = "TERM and INT finish what is running and stop; what could not be finished goes on "
 		"after the\n"
-		"next start. HUP checks the configuration and takes it over; the old one stays on "
-		"error.\n",
+		"next start. A second TERM ends at once. HUP checks the configuration and takes it "
+		"over; the old\n"
+		"one stays on error. Only one host uses a state directory: 75 tells who has it.\n",
+	.options = "config=",
 	.needs_zygote = true,
 };

@@ -203,13 +203,14 @@ static int run(const struct invocation *in)
 const struct command command_show = {
 	.name = "show",
 	.run = run,
-	.usage = "ID [--full] [--json]",
+	.usage = "ID [OPTIONS]",
 	.summary = "the whole story of an event, a call, a job",
-	.help = "ID is the id of a webhook, an event or a job (its first 8 characters are enough), "
-		"a call id or\n"
-		"the uid of a booking. Everything that shares its correlation is told in order of "
+	.help = "ID is the id of a webhook, an event or a job (its first or last 8 characters "
+		"are enough), a\n"
+		"call id or the uid of a booking. Everything that shares its correlation is told "
+		"in order of "
 		"time: what\n"
 		"came (webhook, event), what was done (job, step), what was sent (request: > sent, "
 		"< answered).\n",
-	.options = "full tenant= state-dir=",
+	.options = "config= json full tenant= state-dir=",
 };

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <strings.h>
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -96,26 +97,45 @@ static int read_limit(struct ask *q, size_t *limit)
 	return 0;
 }
 
+static int read_states(struct ask *q, uint32_t *states)
+{
+	struct str words = json_get_text(q->request, "state");
+	bool inbox = str_is(json_get_text(q->request, "verb"), "inbox");
+
+	*states = 0;
+	if (!words.len)
+		return 0;
+	*states = inbox ? rows_inbox_states(words) : rows_job_states(words);
+	if (*states)
+		return 0;
+	return error_set(&q->error, E_INVALID, "no such state; there are %s",
+		inbox ? "new, done, parked and ignored"
+		      : "ready, queued, waiting, parked, dead, done and dropped");
+}
+
+/* The bare name of a connection, if it is said whose. */
+static struct str full_name(struct ask *q, struct str tenant, struct str name)
+{
+	if (!name.len || !tenant.len || memchr(name.ptr, '/', name.len))
+		return name;
+	return str_of(arena_printf(q->arena, "%.*s/%.*s", STR_ARG(tenant), STR_ARG(name)));
+}
+
 static int read_filter(struct ask *q, struct store_filter *f)
 {
 	struct str before = json_get_text(q->request, "before");
-	struct str states = json_get_text(q->request, "state");
 
 	memset(f, 0, sizeof(*f));
 	f->tenant = tenant_of(q);
-	f->connection = json_get_text(q->request, "connection");
+	f->connection = full_name(q, f->tenant, json_get_text(q->request, "connection"));
 	f->type = json_get_text(q->request, "type");
 	f->subject = json_get_text(q->request, "subject");
 	f->correlation = json_get_text(q->request, "correlation");
 	f->pipeline = json_get_text(q->request, "pipeline");
-	if (read_limit(q, &f->limit) < 0)
+	if (read_limit(q, &f->limit) < 0 || read_states(q, &f->states) < 0)
 		return q->error.code;
-	if (states.len && !(f->states = rows_job_states(states)))
-		return error_set(&q->error, E_INVALID,
-			"no such state; there are ready, queued, waiting, "
-			"parked, dead, done and dropped");
 	if (before.len && !id_parse(&f->before, before))
-		return error_set(&q->error, E_INVALID, "before is not an id");
+		return error_set(&q->error, E_INVALID, "before is not a whole id");
 	if (read_time(q, "since", &f->since_ms) < 0)
 		return q->error.code;
 	return read_time(q, "until", &f->until_ms);
@@ -149,6 +169,76 @@ LIST(inbox, struct inbox_row, store_list_inbox, rows_inbox(q->arena, &rows[i], f
 LIST(calls, struct call_row, store_list_calls, rows_call(q->arena, &rows[i]))
 LIST(appointments, struct appointment_row, store_list_appointments,
 	rows_appointment(q->arena, &rows[i]))
+
+/* What needs a person, in one shape: jobs that are parked or dead, webhooks nobody could read. */
+
+static struct json *dead_row(
+	struct ask *q, struct json *from, const char *kind, struct str what, const char *changed)
+{
+	static const char *const members[] = {
+		"id", "state", "tenant", "fail", "reason", "subject", "event", "correlation"};
+	struct json *o = json_object(q->arena);
+
+	json_put_text(q->arena, o, "kind", str_of(kind));
+	json_put_text(q->arena, o, "updated", json_get_text(from, changed));
+	json_put_text(q->arena, o, "what", what);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (json_get(from, members[i]))
+			json_put_text(q->arena, o, members[i], json_get_text(from, members[i]));
+	return o;
+}
+
+static struct json *dead_job(struct ask *q, const struct job_row *row)
+{
+	struct str what = row->pipeline;
+
+	if (!what.len)
+		what = str_of(arena_printf(
+			q->arena, "%.*s.%.*s", STR_ARG(row->connection), STR_ARG(row->op)));
+	return dead_row(q, rows_job(q->arena, row), "job", what, "updated");
+}
+
+static struct json *dead_hook(struct ask *q, const struct inbox_row *row)
+{
+	struct str what = str_of(arena_printf(q->arena, "webhook of %.*s%s%.*s",
+		STR_ARG(row->connection), row->route.len ? "/" : "", STR_ARG(row->route)));
+	return dead_row(q, rows_inbox(q->arena, row, false), "webhook", what, "received");
+}
+
+static int dead_hooks(struct ask *q, struct store_filter *f, struct json *out)
+{
+	struct inbox_row *rows;
+	size_t count;
+
+	if ((f->states && !(f->states & UINT32_C(1) << JOB_PARKED)) || f->pipeline.len)
+		return 0;
+	f->states = UINT32_C(1) << INBOX_PARKED;
+	if (store_list_inbox(&q->error, q->reader, f, q->arena, &rows, &count) < 0)
+		return q->error.code;
+	for (size_t i = 0; i < count; i++)
+		json_push(q->arena, out, dead_hook(q, &rows[i]));
+	return 0;
+}
+
+static const struct json *dead(struct ask *q)
+{
+	struct json *out = json_array(q->arena);
+	struct store_filter f, jobs;
+	struct job_row *rows;
+	size_t count;
+
+	if (read_filter(q, &f) < 0 || reader_of(q) < 0 || dead_hooks(q, &f, out) < 0)
+		return NULL;
+	if (read_filter(q, &jobs) < 0)
+		return NULL;
+	if (!jobs.states)
+		jobs.states = UINT32_C(1) << JOB_PARKED | UINT32_C(1) << JOB_DEAD;
+	if (store_list_jobs(&q->error, q->reader, &jobs, q->arena, &rows, &count) < 0)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		json_push(q->arena, out, dead_job(q, &rows[i]));
+	return rows_object(q, out);
+}
 
 static int read_story(struct ask *q, struct story *story)
 {
@@ -210,62 +300,115 @@ static int end_wait(struct ask *q, struct waited *w, struct store_op *op)
 	return op->result;
 }
 
-/* The job that the id names, by itself or by what it belongs to, if that is one job. */
-static int find_job(struct ask *q, struct id *id)
+/* An id, or a piece of one that is long enough for the store to have found it by. */
+static bool names(struct str text, const struct id *id)
+{
+	char full[ID_TEXT];
+	size_t n = ID_TEXT - 1;
+
+	id_text(full, id);
+	if (text.len < 8 || text.len > n)
+		return false;
+	return strncasecmp(full, text.ptr, text.len) == 0 ||
+	       strncasecmp(full + n - text.len, text.ptr, text.len) == 0;
+}
+
+struct patient { /* what a decision is about */
+	const struct job_row *job;
+	const struct inbox_row *inbox; /* one of the two */
+	bool named;
+	size_t count;
+};
+
+static void consider(struct patient *p, struct str text, const struct job_row *job,
+	const struct inbox_row *inbox, bool sick)
+{
+	bool named = names(text, job ? &job->id : &inbox->id);
+
+	if (p->named || (!named && !sick))
+		return;
+	p->named = named;
+	p->count = named ? 1 : p->count + 1;
+	p->job = job;
+	p->inbox = inbox;
+}
+
+/* What the id names by itself or, if it names a call, a booking, an event, the one thing of it that
+ * is dead or parked. */
+static int find_patient(struct ask *q, struct patient *p)
 {
 	struct str text = json_get_text(q->request, "id");
-	const struct job_row *found = NULL;
 	struct story story;
 
+	memset(p, 0, sizeof(*p));
 	if (read_story(q, &story) < 0)
 		return q->error.code;
-	for (size_t i = 0; i < story.job_count; i++) {
-		const struct job_row *job = &story.jobs[i];
-		char full[ID_TEXT];
-		id_text(full, &job->id);
-		if (strncmp(full, text.ptr, text.len) == 0) {
-			*id = job->id;
-			return 0;
-		}
-		if (job->state != JOB_PARKED && job->state != JOB_DEAD)
-			continue;
-		if (found)
-			return error_set(&q->error, E_CONFLICT,
-				"more than one job of %.*s is dead or "
-				"parked; name the job",
-				STR_ARG(text));
-		found = job;
-	}
-	if (!found)
-		return error_set(&q->error, E_NOTFOUND, "no dead or parked job belongs to %.*s",
-			STR_ARG(text));
-	*id = found->id;
-	return 0;
+	for (size_t i = 0; i < story.job_count; i++)
+		consider(p, text, &story.jobs[i], NULL,
+			story.jobs[i].state == JOB_PARKED || story.jobs[i].state == JOB_DEAD);
+	for (size_t i = 0; i < story.inbox_count; i++)
+		consider(p, text, NULL, &story.inbox[i], story.inbox[i].state == INBOX_PARKED);
+	if (p->count == 1)
+		return 0;
+	return p->count ? error_set(&q->error, E_CONFLICT,
+				  "more than one thing of %.*s is dead or parked; name the job or "
+				  "the webhook: klinke show %.*s",
+				  STR_ARG(text), STR_ARG(text))
+			: error_set(&q->error, E_NOTFOUND,
+				  "nothing that is dead or parked belongs to %.*s", STR_ARG(text));
+}
+
+static const struct json *decided(struct ask *q, const char *what, const struct id *id)
+{
+	struct json *o = json_object(q->arena);
+	char text[ID_TEXT];
+
+	id_text(text, id);
+	json_put_text(q->arena, o, what, str_of(text));
+	return o;
+}
+
+static const struct json *decide_job(struct ask *q, const struct id *id, enum job_verdict verdict)
+{
+	struct store_decide_job op = {
+		.job = *id, .verdict = verdict, .reason = json_get_text(q->request, "reason")};
+	struct waited w;
+
+	begin_wait(&w, &op.op);
+	store_decide_job(q->admin->store, &op);
+	return end_wait(q, &w, &op.op) < 0 ? NULL : decided(q, "job", id);
+}
+
+static const struct json *decide_hook(struct ask *q, const struct id *id, bool drop)
+{
+	struct store_replay_inbox op = {
+		.inbox = *id, .drop = drop, .reason = json_get_text(q->request, "reason")};
+	struct waited w;
+
+	begin_wait(&w, &op.op);
+	store_replay_inbox(q->admin->store, &op);
+	return end_wait(q, &w, &op.op) < 0 ? NULL : decided(q, "inbox", id);
 }
 
 static const struct json *decide(struct ask *q, enum job_verdict verdict)
 {
-	struct store_decide_job op = {
-		.verdict = verdict, .reason = json_get_text(q->request, "reason")};
-	struct json *o = json_object(q->arena);
-	struct waited w;
-	char id[ID_TEXT];
+	struct patient p;
 
-	if (find_job(q, &op.job) < 0)
+	if (find_patient(q, &p) < 0)
 		return NULL;
-	begin_wait(&w, &op.op);
-	store_decide_job(q->admin->store, &op);
-	if (end_wait(q, &w, &op.op) < 0)
-		return NULL;
-	id_text(id, &op.job);
-	json_put_text(q->arena, o, "job", str_of(id));
-	return o;
+	return p.job ? decide_job(q, &p.job->id, verdict)
+		     : decide_hook(q, &p.inbox->id, verdict == VERDICT_DROP);
+}
+
+static bool wants_resend(const struct json *request)
+{
+	const struct json *resend = json_get(request, "resend");
+	return json_bool(resend, false) || str_is(json_text(resend), "true");
 }
 
 static const struct json *retry(struct ask *q)
 {
-	return decide(q,
-		json_bool(json_get(q->request, "resend"), false) ? VERDICT_RESEND : VERDICT_RETRY);
+	return decide(q, wants_resend(q->request) ? VERDICT_RESEND : VERDICT_RETRY);
 }
 
 static const struct json *drop(struct ask *q)
@@ -273,30 +416,54 @@ static const struct json *drop(struct ask *q)
 	return decide(q, VERDICT_DROP);
 }
 
+/* The webhook that is named, or that an event or a job of this id came from; else the only one. */
+static const struct inbox_row *find_hook(const struct story *story, struct str text)
+{
+	struct id event = {{0}}, inbox = {{0}};
+
+	for (size_t i = 0; i < story->job_count; i++)
+		if (names(text, &story->jobs[i].id))
+			event = story->jobs[i].event;
+	for (size_t i = 0; i < story->event_count; i++)
+		if (names(text, &story->events[i].id) ||
+			memcmp(&event, &story->events[i].id, sizeof(event)) == 0)
+			inbox = story->events[i].inbox;
+	for (size_t i = 0; i < story->inbox_count; i++)
+		if (names(text, &story->inbox[i].id) ||
+			memcmp(&inbox, &story->inbox[i].id, sizeof(inbox)) == 0)
+			return &story->inbox[i];
+	return story->inbox_count == 1 ? &story->inbox[0] : NULL;
+}
+
+static const struct json *would_replay(struct ask *q, const struct inbox_row *hook)
+{
+	struct json *list = json_array(q->arena);
+	json_push(q->arena, list, rows_inbox(q->arena, hook, false));
+	return rows_object(q, list);
+}
+
 static const struct json *replay(struct ask *q)
 {
-	struct store_replay_inbox op = {0};
-	struct json *o = json_object(q->arena);
+	struct str text = json_get_text(q->request, "id");
+	const struct inbox_row *hook;
 	struct story story;
-	struct waited w;
-	char id[ID_TEXT];
 
 	if (read_story(q, &story) < 0)
 		return NULL;
-	if (story.inbox_count == 0) {
+	hook = find_hook(&story, text);
+	if (hook && json_get(q->request, "dry-run"))
+		return would_replay(q, hook);
+	if (hook)
+		return decide_hook(q, &hook->id, false);
+	if (story.inbox_count)
+		error_set(&q->error, E_CONFLICT,
+			"%zu webhooks belong to it; name one of them: klinke show %.*s --json",
+			story.inbox_count, STR_ARG(text));
+	else
 		error_set(&q->error, E_NOTFOUND,
 			"no webhook belongs to it, so there is nothing to replay; "
 			"klinke dead retry runs a failed job again");
-		return NULL;
-	}
-	op.inbox = story.inbox[0].id;
-	begin_wait(&w, &op.op);
-	store_replay_inbox(q->admin->store, &op);
-	if (end_wait(q, &w, &op.op) < 0)
-		return NULL;
-	id_text(id, &op.inbox);
-	json_put_text(q->arena, o, "inbox", str_of(id));
-	return o;
+	return NULL;
 }
 
 /* ---- Operations and state
@@ -315,7 +482,7 @@ static const struct json *call(struct ask *q)
 		return NULL;
 	}
 	if (!q->admin->runner) {
-		error_set(&q->error, E_BUSY, "no host is running here to call anything");
+		error_set(&q->error, E_CLOSED, "no host is running here to call anything");
 		return NULL;
 	}
 	if (runner_run(&q->error, q->admin->runner, (struct str){target.ptr, dot - 1},
@@ -353,7 +520,7 @@ static const struct json *status(struct ask *q)
 static const struct json *reload(struct ask *q)
 {
 	if (!q->admin->reload) {
-		error_set(&q->error, E_BUSY, "no host is running here that could reload");
+		error_set(&q->error, E_CLOSED, "no host is running here that could reload");
 		return NULL;
 	}
 	return q->admin->reload(q->admin->user, &q->error) < 0 ? NULL : status(q);
@@ -373,6 +540,7 @@ static const struct {
 	{"inbox", inbox, false},
 	{"calls", calls, false},
 	{"appointments", appointments, false},
+	{"dead", dead, false},
 	{"show", show, false},
 	{"retry", retry, false},
 	{"drop", drop, false},

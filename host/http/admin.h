@@ -5,10 +5,13 @@
  * was asked for, or {"error":{"code","text","place"}}. Verbs:
  *   events, jobs, inbox, calls, appointments  {tenant, type, state, pipeline, connection, subject,
  *                                              correlation, since, until, before, limit} -> {rows}
+ *   dead      {tenant, connection, state, pipeline, since, until, before, limit}
+ *                                              what needs a person -> {rows}: "kind" job or webhook
  *   show      {id}                             -> {inbox, events, jobs, attempts}
- *   retry     {id, resend, reason}             a dead or parked job, again -> {job}
- *   drop      {id, reason}                     -> {job}
- *   replay    {id}                             a webhook again from its raw bytes -> {inbox}
+ *   retry     {id, resend, reason}             dead or parked, again -> {job} or {inbox}
+ *   drop      {id, reason}                     -> {job} or {inbox}
+ *   replay    {id}                             a webhook again from its raw bytes -> {inbox};
+ *                                              with "dry-run": nothing, -> {rows} of it
  *   call      {target, input, timeout_ms}      one operation now -> {job, state, result …}
  *   status    {}                               -> counts, plugins, generation
  *   reload    {}                               -> {generation}

@@ -63,21 +63,48 @@ const char *rows_inbox_state(enum inbox_state state)
 	return (unsigned)state <= INBOX_IGNORED ? names[state] : "";
 }
 
-uint32_t rows_job_states(struct str words)
+static uint32_t job_bit(struct str word)
+{
+	for (int s = JOB_READY; s <= JOB_DROPPED; s++)
+		if (str_is(word, rows_job_state((enum job_state)s)))
+			return UINT32_C(1) << s;
+	return 0;
+}
+
+static uint32_t inbox_bit(struct str word)
+{
+	for (int s = INBOX_NEW; s <= INBOX_IGNORED; s++)
+		if (str_is(word, rows_inbox_state((enum inbox_state)s)))
+			return UINT32_C(1) << s;
+	return 0;
+}
+
+static uint32_t mask_of(struct str words, uint32_t (*bit_of)(struct str word))
 {
 	uint32_t mask = 0;
 	size_t from = 0;
 
 	for (size_t i = 0; i <= words.len; i++) {
+		uint32_t bit;
 		if (i < words.len && words.ptr[i] != ',')
 			continue;
-		for (int s = JOB_READY; s <= JOB_DROPPED; s++)
-			if (str_is((struct str){words.ptr + from, i - from},
-				    rows_job_state((enum job_state)s)))
-				mask |= 1u << s;
+		bit = bit_of((struct str){words.ptr + from, i - from});
+		if (!bit)
+			return 0;
+		mask |= bit;
 		from = i + 1;
 	}
 	return mask;
+}
+
+uint32_t rows_job_states(struct str words)
+{
+	return mask_of(words, job_bit);
+}
+
+uint32_t rows_inbox_states(struct str words)
+{
+	return mask_of(words, inbox_bit);
 }
 
 struct json *rows_inbox(struct arena *a, const struct inbox_row *r, bool with_body)

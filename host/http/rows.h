@@ -17,8 +17,9 @@ struct json *rows_call(struct arena *arena, const struct call_row *row);
 struct json *rows_appointment(struct arena *arena, const struct appointment_row *row);
 struct json *rows_story(struct arena *arena, const struct story *story);
 
-/* Bit mask of words like "parked,dead"; 0: none of them is known. */
+/* Bit mask of words like "parked,dead"; 0: one of them is no such state. */
 uint32_t rows_job_states(struct str words);
+uint32_t rows_inbox_states(struct str words);
 const char *rows_job_state(enum job_state state);
 const char *rows_inbox_state(enum inbox_state state);
 

@@ -33,7 +33,13 @@ struct server {
 	atomic_bool draining;
 };
 
-#define PAIR(name, value) {{name, sizeof(name) - 1}, {value, sizeof(value) - 1}}
+#define PAIR(name, value)                                                                          \
+	{                                                                                          \
+		{name, sizeof(name) - 1},                                                          \
+		{                                                                                  \
+			value, sizeof(value) - 1                                                   \
+		}                                                                                  \
+	}
 static const struct request_pair safe_headers[] = {
 	PAIR("X-Content-Type-Options", "nosniff"),
 	PAIR("X-Frame-Options", "DENY"),
@@ -276,6 +282,7 @@ static unsigned status_of(const struct json *result)
 		       : e == E_CONFLICT ? 409
 		       : e == E_TIMEOUT  ? 504
 		       : e == E_BUSY     ? 503
+		       : e == E_CLOSED   ? 503
 					 : 500;
 	}
 	return 500;

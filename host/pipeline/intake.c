@@ -542,6 +542,17 @@ static struct route_input route_input(struct intake *in)
 	};
 }
 
+/* Whose the raw bytes are: somebody's only if everything in them is. */
+static struct str owner(const struct store_finish_inbox *f)
+{
+	struct str tenant = f->event_count ? f->events[0].row->tenant : STR("");
+
+	for (size_t i = 1; i < f->event_count; i++)
+		if (!str_eq(f->events[i].row->tenant, tenant))
+			return STR("");
+	return tenant;
+}
+
 /* Fills the events that fit; NULL, or why one does not. Replaying is safe: repeats are dropped. */
 static const char *route_all(struct intake *in)
 {
@@ -563,8 +574,7 @@ static const char *route_all(struct intake *in)
 			problem = arena_printf(in->arena, "%s", error.text);
 	for (uint32_t i = 0; i < out->starts.count; i++)
 		route_start(&input, &out->starts.items[i], &f->jobs[f->job_count++]);
-	if (f->event_count)
-		f->tenant = f->events[0].row->tenant;
+	f->tenant = problem ? STR("") : owner(f);
 	return problem;
 }
 

@@ -13,6 +13,7 @@
 #include "pipeline/job.h"
 #include "pipeline/runner_i.h"
 
+#define OPS_TOLD 64
 #define CONNECTIONS_TOLD 200 /* among which a slip of the finger is looked for */
 
 struct waiter {
@@ -169,9 +170,26 @@ static void no_connection(struct waiter *w)
 	for (; told < count && told < CONNECTIONS_TOLD; told++)
 		names[told] = list[told].full;
 	meant = config_suggest(w->job.connection, names, told);
-	error_set(&w->error, E_NOTFOUND, "there is no connection %s%s%s%s; it is TENANT/NAME%s%s",
-		w->job.connection.ptr, meant ? ", did you mean " : "", meant ? meant : "",
-		meant ? "?" : "", told ? ", for example " : "", told ? names[0] : "");
+	if (meant)
+		error_set(&w->error, E_NOTFOUND, "there is no connection %s; did you mean %s?",
+			w->job.connection.ptr, meant);
+	else
+		error_set(&w->error, E_NOTFOUND, "there is no connection %s; give TENANT/NAME%s%s",
+			w->job.connection.ptr, told ? ", like " : "", told ? names[0] : "");
+}
+
+static void no_operation(struct waiter *w, const struct config_connection *c)
+{
+	const char *names[OPS_TOLD], *meant;
+	size_t told = 0;
+
+	for (; told < c->info->op_count && told < OPS_TOLD; told++)
+		names[told] = c->info->ops[told].name;
+	meant = config_suggest(w->job.op, names, told);
+	error_set(&w->error, E_NOTFOUND,
+		"plugin %s has no operation %s%s%s%s klinke plugin info %s lists them", c->plugin,
+		w->job.op.ptr, meant ? "; did you mean " : "", meant ? meant : "",
+		meant ? "?" : ";", c->plugin);
 }
 
 static void begin(struct mailbox_item *item)
@@ -191,10 +209,7 @@ static void begin(struct mailbox_item *item)
 		error_set(&w->error, E_BUSY, "connection %s is disabled: %s", c->config->full,
 			c->config->disabled);
 	else if (!has_op(c, w->job.op))
-		error_set(&w->error, E_NOTFOUND,
-			"plugin %s has no operation %s; klinke plugin info %s "
-			"lists them",
-			c->config->plugin, w->job.op.ptr, c->config->plugin);
+		no_operation(w, c->config);
 	if (w->error.code) {
 		finish(w);
 		return;

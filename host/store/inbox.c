@@ -238,7 +238,12 @@ static int run_replay(struct store *store, struct store_op *base)
 	if (rc)
 		return rc;
 	if (found.state == INBOX_NEW)
-		return error_set(&base->error, E_CONFLICT, "the inbox row is still in work");
+		return error_set(&base->error, E_CONFLICT, "the webhook is still in work");
+	if (op->drop && found.state != INBOX_PARKED)
+		return error_set(&base->error, E_CONFLICT, "the webhook is not parked");
+	if (op->drop)
+		return mark(
+			&base->error, store, &found, INBOX_IGNORED, op->reason, 0, found.tenant);
 	return mark(&base->error, store, &found, INBOX_NEW, STR(""), 0, found.tenant);
 }
 

@@ -285,10 +285,13 @@ struct store_decide_job {
 };
 void store_decide_job(struct store *store, struct store_decide_job *op); /* E_CONFLICT: not dead */
 
-/* A raw row again, from the beginning: PARKED or DONE becomes NEW. Repeats stay repeats. */
+/* A raw row again, from the beginning: PARKED or DONE becomes NEW. Repeats stay repeats. With
+ * `drop` a person lets go of a PARKED one instead: it becomes IGNORED. */
 struct store_replay_inbox {
 	struct store_op op;
 	struct id inbox;
+	bool drop;
+	struct str reason; /* of dropping: who and why; kept */
 };
 void store_replay_inbox(struct store *store, struct store_replay_inbox *op);
 

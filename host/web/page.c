@@ -67,6 +67,12 @@ static void verdict(struct buf *out, const struct json *status)
 	int64_t parked = jobs_in(status, "parked"), dead = jobs_in(status, "dead");
 	int64_t hooks = json_i64(json_get(status, "webhooks_parked"), 0);
 
+	if (json_get(status, "error")) {
+		buf_add_text(out, "<p class=bad>The store cannot be read: ");
+		escaped(out, json_text(json_find(status, "error.text")));
+		buf_add_text(out, "</p>");
+		return;
+	}
 	if (parked + dead + hooks == 0)
 		buf_add_text(out, "<p class=good>Nothing needs you.</p>");
 	else
@@ -82,52 +88,14 @@ static void verdict(struct buf *out, const struct json *status)
 		(long long)jobs_in(status, "done"), (long long)jobs_in(status, "waiting"));
 }
 
-static void cell(struct buf *out, struct str text)
+static void cell(struct buf *out, struct arena *arena, const struct json *value)
 {
 	buf_add_text(out, "<td>");
-	escaped(out, text);
+	if (json_type(value) == JSON_TEXT)
+		escaped(out, json_text(value));
+	else if (value)
+		escaped(out, json_print(arena, value));
 	buf_add_text(out, "</td>");
-}
-
-static void table(struct buf *out, const char *title, const struct json *list,
-	const char *const *columns, size_t count)
-{
-	buf_printf(out, "<h2>%s</h2><table><tr>", title);
-	for (size_t i = 0; i < count; i++)
-		buf_printf(out, "<th>%s</th>", columns[i]);
-	buf_add_text(out, "</tr>");
-	for (size_t i = 0; i < json_count(list); i++) {
-		const struct json *row = json_at(list, i, NULL);
-		struct str id = json_get_text(row, "id");
-		buf_add_text(out, "<tr>");
-		for (size_t k = 0; k < count; k++)
-			cell(out, json_get_text(row, columns[k]));
-		if (id.len) {
-			buf_add_text(out, "<td><a href=\"/show/");
-			escaped(out, id);
-			buf_add_text(out, "\">story</a></td>");
-		}
-		buf_add_text(out, "</tr>");
-	}
-	buf_add_text(out, "</table>");
-}
-
-static void overview(const struct admin *admin, struct arena *arena, struct buf *out)
-{
-	static const char *const failed[] = {
-		"updated", "tenant", "pipeline", "state", "fail", "reason"};
-	static const char *const events[] = {"time", "type", "tenant", "source", "subject"};
-
-	begin(out, "Klinke");
-	verdict(out, ask(admin, arena, "{\"verb\":\"status\"}"));
-	table(out, "Needs you",
-		json_get(ask(admin, arena,
-				 "{\"verb\":\"jobs\",\"state\":\"parked,dead\",\"limit\":20}"),
-			"rows"),
-		failed, 6);
-	table(out, "Latest events",
-		json_get(ask(admin, arena, "{\"verb\":\"events\",\"limit\":30}"), "rows"), events,
-		5);
 }
 
 static void details(
@@ -136,27 +104,70 @@ static void details(
 	if (!value)
 		return;
 	buf_printf(out, "<details><summary>%s</summary><pre>", name);
-	escaped(out, json_print_pretty(arena, value));
+	escaped(out,
+		json_type(value) == JSON_TEXT ? json_text(value) : json_print_pretty(arena, value));
 	buf_add_text(out, "</pre></details>");
 }
 
-static void attempts(struct buf *out, struct arena *arena, const struct json *list)
+/* What is long comes folded: headers, bodies, data. */
+static void folded(struct buf *out, struct arena *arena, const struct json *row)
 {
-	static const char *const columns[] = {
-		"started", "name", "outcome", "method", "url", "status", "took_us", "note"};
+	static const char *const members[] = {"headers", "body", "data", "input", "output"};
+	static const char *const names[] = {"headers", "body", "data", "sent", "answer"};
 
-	buf_add_text(out, "<h2>Steps and requests</h2><table>");
+	buf_add_text(out, "<td>");
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		details(out, arena, names[i], json_get(row, members[i]));
+	buf_add_text(out, "</td>");
+}
+
+struct layout { /* of one table */
+	const char *title;
+	const char *const *columns;
+	size_t count;
+	bool links, details;
+};
+
+static void table(
+	struct buf *out, struct arena *arena, const struct layout *l, const struct json *list)
+{
+	buf_printf(out, "<h2>%s</h2><table><tr>", l->title);
+	for (size_t i = 0; i < l->count; i++)
+		buf_printf(out, "<th>%s</th>", l->columns[i]);
+	buf_add_text(out, "</tr>");
 	for (size_t i = 0; i < json_count(list); i++) {
 		const struct json *row = json_at(list, i, NULL);
 		buf_add_text(out, "<tr>");
-		for (size_t k = 0; k < sizeof(columns) / sizeof(columns[0]); k++)
-			cell(out, json_get_text(row, columns[k]));
-		buf_add_text(out, "<td>");
-		details(out, arena, "sent", json_get(row, "input"));
-		details(out, arena, "answer", json_get(row, "output"));
-		buf_add_text(out, "</td></tr>");
+		for (size_t k = 0; k < l->count; k++)
+			cell(out, arena, json_get(row, l->columns[k]));
+		if (l->details)
+			folded(out, arena, row);
+		if (l->links) {
+			buf_add_text(out, "<td><a href=\"/show/");
+			escaped(out, json_get_text(row, "id"));
+			buf_add_text(out, "\">story</a></td>");
+		}
+		buf_add_text(out, "</tr>");
 	}
 	buf_add_text(out, "</table>");
+}
+
+#define COLUMNS(names) names, sizeof(names) / sizeof(names[0])
+
+static void overview(const struct admin *admin, struct arena *arena, struct buf *out)
+{
+	static const char *const failed[] = {
+		"updated", "tenant", "what", "state", "fail", "reason"};
+	static const char *const events[] = {"time", "type", "tenant", "source", "subject"};
+	static const struct layout needs = {"Needs you", COLUMNS(failed), .links = true};
+	static const struct layout latest = {"Latest events", COLUMNS(events), .links = true};
+
+	begin(out, "Klinke");
+	verdict(out, ask(admin, arena, "{\"verb\":\"status\"}"));
+	table(out, arena, &needs,
+		json_get(ask(admin, arena, "{\"verb\":\"dead\",\"limit\":20}"), "rows"));
+	table(out, arena, &latest,
+		json_get(ask(admin, arena, "{\"verb\":\"events\",\"limit\":30}"), "rows"));
 }
 
 static unsigned story(
@@ -165,6 +176,13 @@ static unsigned story(
 	static const char *const hooks[] = {"received", "connection", "route", "state", "reason"};
 	static const char *const events[] = {"time", "type", "subject", "source"};
 	static const char *const jobs[] = {"created", "pipeline", "op", "state", "fail", "reason"};
+	static const char *const attempts[] = {
+		"started", "name", "outcome", "method", "url", "status", "took_us", "note"};
+	static const struct layout tables[] = {{"Webhooks", COLUMNS(hooks), .details = true},
+		{"Events", COLUMNS(events), .details = true},
+		{"Jobs", COLUMNS(jobs), .links = false},
+		{"Steps and requests", COLUMNS(attempts), .details = true}};
+	static const char *const lists[] = {"inbox", "events", "jobs", "attempts"};
 	struct json *request = json_object(arena);
 	const struct json *s;
 
@@ -178,10 +196,8 @@ static unsigned story(
 		buf_add_text(out, "</p>");
 		return 404;
 	}
-	table(out, "Webhooks", json_get(s, "inbox"), hooks, 5);
-	table(out, "Events", json_get(s, "events"), events, 4);
-	table(out, "Jobs", json_get(s, "jobs"), jobs, 6);
-	attempts(out, arena, json_get(s, "attempts"));
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		table(out, arena, &tables[i], json_get(s, lists[i]));
 	return 200;
 }
 
