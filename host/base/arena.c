@@ -179,19 +179,24 @@ char *arena_strndup(struct arena *arena, const char *text, size_t len)
 	return copy;
 }
 
+/* Most texts are short: they are formatted once, on the stack. */
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
+	char brief[256], *text;
 	va_list args;
-	char *text;
 	int len;
 
 	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(brief, sizeof(brief), format, args);
 	va_end(args);
 	assert(len >= 0);
 	text = arena_take(arena, (size_t)len + 1);
 	if (!text)
 		return NULL;
+	if ((size_t)len < sizeof(brief)) {
+		memcpy(text, brief, (size_t)len + 1);
+		return text;
+	}
 	va_start(args, format);
 	vsnprintf(text, (size_t)len + 1, format, args);
 	va_end(args);

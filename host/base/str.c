@@ -32,6 +32,25 @@ struct str str_dup(struct arena *arena, struct str s)
 	return (struct str){copy, copy ? s.len : 0};
 }
 
+struct str str_cat(struct arena *arena, const struct str *pieces, size_t count)
+{
+	size_t len = 0, done = 0;
+	char *text;
+
+	for (size_t i = 0; i < count; i++)
+		len += pieces[i].len;
+	text = arena_take(arena, len + 1);
+	if (!text)
+		return (struct str){0};
+	for (size_t i = 0; i < count; i++) {
+		if (pieces[i].len)
+			memcpy(text + done, pieces[i].ptr, pieces[i].len);
+		done += pieces[i].len;
+	}
+	text[len] = '\0';
+	return (struct str){text, len};
+}
+
 /* Length of the well-formed sequence at p (Unicode table 3-7), 0 if there is none. */
 size_t str_utf8_len(const char *text, size_t len)
 {

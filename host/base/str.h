@@ -19,6 +19,8 @@ struct str str_of(const char *text); /* NULL: nothing */
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *text);
 struct str str_dup(struct arena *arena, struct str s); /* NUL follows */
+/* The pieces, one after another; NUL follows. ptr NULL: no memory. */
+struct str str_cat(struct arena *arena, const struct str *pieces, size_t count);
 bool str_utf8_ok(struct str s);
 size_t str_utf8_span(struct str s); /* bytes in front that are well-formed */
 size_t str_utf8_len(const char *text, size_t len); /* of the first character; 0: malformed */

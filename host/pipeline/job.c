@@ -446,7 +446,7 @@ void run_step_done(struct run *run, struct str result, const char *name)
 	run->row.fail = run->row.reason = STR("");
 	run->row.cancel_on = STR("");
 	memset(&run->step, 0, sizeof(run->step));
-	run->rows = (struct str){0};
+	run->row_texts = 0;
 }
 
 static struct str joined(struct arena *arena, struct config_list words)

@@ -57,7 +57,8 @@ struct run {
 	int64_t began_ms;
 	struct transfer_request request;
 	struct str look_state; /* the plugin's, while looking; not kept */
-	struct str rows;       /* JSON array collected over the steps so far */
+	struct str *rows; /* one JSON array for each plugin step that had any */
+	size_t row_texts, row_cap;
 
 	struct attempt_row *attempts; /* grows up to ATTEMPTS_MAX */
 	size_t attempt_cap;

@@ -25,10 +25,9 @@ static struct str context(struct run *run)
 	json_put_text(run->arena, o, "now", str_of(now));
 	json_put_text(run->arena, o, "event", run->event.type);
 	head = json_print(run->arena, o);
-	if (!head.len)
-		return head;
-	return str_of(arena_printf(
-		run->arena, "%.*s,\"data\":%.*s}", (int)head.len - 1, head.ptr, STR_ARG(data)));
+	if (head.len)
+		head.len--; /* its closing brace */
+	return str_cat(run->arena, (struct str[]){head, STR(",\"data\":"), data, STR("}")}, 4);
 }
 
 /* 0, or the expression that failed is in error. */

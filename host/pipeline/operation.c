@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "desk/project.h"
 #include "pipeline/job_i.h"
+#include "plugin/call.h"
 
 #define DISABLED_MS 30000
 
@@ -124,13 +125,21 @@ void operation_begin(struct run *run)
 
 static void add_rows(struct run *run, struct str rows)
 {
-	if (rows.len <= 2)
+	size_t cap = run->row_cap ? 2 * run->row_cap : 8;
+	struct str *all = run->rows;
+
+	if (!rows.len)
 		return;
-	if (run->rows.len <= 2)
-		run->rows = rows;
-	else
-		run->rows = str_of(arena_printf(run->arena, "%.*s,%.*s", (int)run->rows.len - 1,
-			run->rows.ptr, (int)rows.len - 1, rows.ptr + 1));
+	if (run->row_texts == run->row_cap) {
+		all = arena_alloc(run->arena, cap * sizeof(*all));
+		if (!all)
+			return; /* the arena has failed, and with it the run */
+		if (run->row_texts)
+			memcpy(all, run->rows, run->row_texts * sizeof(*all));
+		run->rows = all;
+		run->row_cap = cap;
+	}
+	all[run->row_texts++] = rows;
 }
 
 static void add_events(struct run *run)
@@ -403,18 +412,11 @@ static void send_it(struct run *run)
 
 static struct str with_rows(struct run *run, struct str result)
 {
-	struct json *o = json_object(run->arena);
-	const struct json *from = json_parse(run->arena, result, NULL);
-
-	if (run->rows.len <= 2)
-		return result.len ? result : STR("{}");
-	for (size_t i = 0; i < json_count(from); i++) {
-		struct str key;
-		const struct json *value = json_at(from, i, &key);
-		json_set(run->arena, o, key, value);
-	}
-	json_put(run->arena, o, "rows", json_parse(run->arena, run->rows, NULL));
-	return json_print(run->arena, o);
+	if (!result.len)
+		result = STR("{}");
+	if (!run->row_texts)
+		return result;
+	return call_merge_rows(run->arena, result, run->rows, run->row_texts);
 }
 
 static void project(struct run *run, struct str result)

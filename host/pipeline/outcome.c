@@ -138,7 +138,7 @@ static void rewind_step(struct run *run)
 	run->step.looking = false;
 	run->step.waiting = false;
 	run->step.number = 0;
-	run->rows = (struct str){0};
+	run->row_texts = 0;
 	run->look_state = (struct str){0};
 	if (!run->row.sent)
 		run->step.state = (struct str){0};

@@ -478,6 +478,7 @@ static void *run(void *arg)
 {
 	struct runner *r = arg;
 
+	pthread_setname_np(pthread_self(), "runner");
 	if (!r->options.only_ours) {
 		uv_timer_start(&r->tick_timer, on_tick, TICK_MS, TICK_MS);
 		polls_start(r);
