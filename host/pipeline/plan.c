@@ -84,7 +84,8 @@ static struct transfer_limits lane_limits(const struct config_limits *l)
 	};
 	if (l->rate.count > 0 && l->rate.per_ms > 0)
 		out.rate_per_s = (double)l->rate.count * 1000.0 / (double)l->rate.per_ms;
-	if (!l->burst) /* a quarter of the vendor's count at once: nobody waits after a quiet minute */
+	if (!l->burst) /* a quarter of the vendor's count at once: nobody waits after a quiet minute
+			*/
 		out.burst = (double)l->rate.count / 4;
 	out.breaker.failure_rate = (double)l->breaker_rate / 100.0;
 	out.breaker.min_volume = (uint32_t)l->breaker_volume;
@@ -316,20 +317,34 @@ void plan_unref(struct plan *plan)
 	arena_destroy(plan->arena);
 }
 
+#define NAME_MAX_BYTES 512 /* longer than any name that config lets pass */
+
+static bool as_text(char out[NAME_MAX_BYTES], struct str name)
+{
+	if (name.len >= NAME_MAX_BYTES)
+		return false;
+	memcpy(out, name.ptr ? name.ptr : "", name.len);
+	out[name.len] = '\0';
+	return true;
+}
+
+/* The configuration finds by binary search; ours lie in the same order as its. */
 const struct plan_connection *plan_connection(const struct plan *plan, struct str full)
 {
-	for (size_t i = 0; i < plan->connection_count; i++)
-		if (str_is(full, plan->connections[i].config->full))
-			return &plan->connections[i];
-	return NULL;
+	const struct config_connection *c;
+	char name[NAME_MAX_BYTES];
+
+	c = as_text(name, full) ? config_connection(plan->config, name) : NULL;
+	return c ? &plan->connections[c - config_connections(plan->config, &(size_t){0})] : NULL;
 }
 
 const struct plan_pipeline *plan_pipeline(const struct plan *plan, struct str full)
 {
-	for (size_t i = 0; i < plan->pipeline_count; i++)
-		if (str_is(full, plan->pipelines[i].config->full))
-			return &plan->pipelines[i];
-	return NULL;
+	const struct config_pipeline *p;
+	char name[NAME_MAX_BYTES];
+
+	p = as_text(name, full) ? config_pipeline(plan->config, name) : NULL;
+	return p ? &plan->pipelines[p - config_pipelines(plan->config, &(size_t){0})] : NULL;
 }
 
 const struct plan_connection *plan_connection_for(

@@ -17,6 +17,7 @@
 #include "pipeline/job_i.h"
 #include "pipeline/runner_i.h"
 
+#define PLANS_KEPT 8 /* former generations */
 #define TICK_MS 1000 /* what failed for lack of disk or memory is tried again */
 #define CLAIM_MEMORY ((size_t)256 * 1024 * 1024)
 
@@ -259,10 +260,19 @@ static int save_generation(
 	return g.op.op.result;
 }
 
+/* The latest few stay at hand; an older one that nothing runs by is read from the store again if a
+ * stored job still needs it. */
 static int remember(struct runner *r, struct plan *plan)
 {
-	struct plan **old = realloc(r->old, (r->old_count + 1) * sizeof(*old));
+	struct plan **old;
 
+	for (size_t i = 0; r->old_count >= PLANS_KEPT && i < r->old_count; i++)
+		if (r->old[i]->refs == 1) {
+			plan_unref(r->old[i]);
+			memmove(&r->old[i], &r->old[i + 1], (--r->old_count - i) * sizeof(*r->old));
+			break;
+		}
+	old = realloc(r->old, (r->old_count + 1) * sizeof(*old));
 	if (!old)
 		return E_NOMEM;
 	r->old = old;

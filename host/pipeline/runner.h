@@ -48,7 +48,7 @@ void runner_nudge(struct runner *runner);
 
 struct runner_stats {
 	uint64_t hooks, rejected, refused, events, repeats, jobs_done, jobs_failed, requests;
-	uint32_t hooks_running, jobs_running;
+	uint32_t jobs_running;
 	uint64_t generation;
 };
 void runner_stats(struct runner *runner, struct runner_stats *out); /* from any thread */

@@ -56,7 +56,7 @@ struct runner {
 
 	atomic_ullong n_hooks, n_rejected, n_refused, n_events, n_repeats, n_done, n_failed,
 		n_requests;
-	atomic_uint n_hooks_running, n_runs;
+	atomic_uint n_runs;
 	atomic_ullong n_generation;
 };
 
