@@ -7,6 +7,7 @@ script plays the call, looks and prints. It never says more than the store does.
     demo.py --once   play, stop everything; 0 only if the story is complete (also without a terminal)
     demo.py --stop   stop what a demo left running
 """
+import contextlib
 import json
 import os
 import secrets
@@ -47,14 +48,17 @@ def get(url, body=None, timeout=5):
         return answer.read()
 
 
-def wait_for(what, url):
+def wait_for(name, process, url):
     end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
+    while time.monotonic() < end and process.poll() is None:
         try:
             return get(url)
         except OSError:
             time.sleep(0.01)
-    raise SystemExit(f"demo: {what} does not answer; see {RUN}/*.log")
+    log = RUN / f"{name}.log"
+    last = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+    fate = "does not answer" if process.poll() is None else f"ended with {process.returncode}"
+    raise SystemExit(f"demo: the {name} {fate}; the end of {log}:\n{last}")
 
 
 class Demo:
@@ -100,11 +104,11 @@ class Demo:
                    f"127.0.0.1:{self.sandbox_port}", "--state", str(RUN / "sandbox"),
                    "--hooks-retell", f"{hooks}/phone", "--hooks-calcom", f"{hooks}/calendar",
                    "--hooks-whatsapp", f"{hooks}/whatsapp")
-        wait_for("the sandbox", f"{self.sandbox}/_control/health")
+        wait_for("sandbox", self.processes["sandbox"], f"{self.sandbox}/_control/health")
 
     def start_host(self):
         self.spawn("host", str(KLINKE), "run")
-        wait_for("the host", f"{self.host}/readyz")
+        wait_for("host", self.processes["host"], f"{self.host}/readyz")
 
     def klinke(self, *arguments):
         done = subprocess.run([str(KLINKE), *arguments], env=self.environment, text=True,
@@ -256,21 +260,24 @@ def stop():
     if not path.exists():
         return
     for pid in json.loads(path.read_text()).values():
-        try:
-            os.kill(pid, signal.SIGTERM)
-        except ProcessLookupError:
-            continue
-        end = time.monotonic() + 10
-        while time.monotonic() < end and alive(pid):
-            time.sleep(0.02)
+        for number, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
+            if not ours(pid):
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and ours(pid):
+                time.sleep(0.02)
     path.unlink()
 
 
-def alive(pid):
+def ours(pid):
+    """Still there, and not somebody else who was given the number meanwhile."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
+    return any(os.fsencode(program) in command for program in (KLINKE, SANDBOX))
 
 
 def main():
@@ -304,8 +311,9 @@ What to try next, in a shell after  . run/demo/env
   klinke events
   klinke jobs                     the reminder waits for the day before
   klinke call lindenhof/whatsapp.templates      fails: set waba_id in config/demo.ini, then klinke reload
-  klinke check -c config/office.ini             tells what is missing, and where
-  curl -d '{{"text":"Kann ich später kommen?"}}' {demo.sandbox}/_control/whatsapp/inbound""")
+  klinke check -c config/office.ini             tells what is missing, and where""")
+        if shutil.which("curl"):
+            print(f"""  curl -d '{{"text":"Kann ich später kommen?"}}' {demo.sandbox}/_control/whatsapp/inbound""")
     return 0 if complete else 1
 
 
