@@ -7,17 +7,40 @@
 #define WANTED_PAGES 1024    /* 4 MiB: begin */
 #define SMALL_PAGES 256      /* what the writer may be asked to copy: about a millisecond */
 #define TOO_MANY_PAGES 16384 /* 64 MiB: the thread does not keep up, the writer does it all */
-#define ROUNDS 4
+#define ROUNDS 2             /* each takes as long as a sync, and the log grows meanwhile */
 
-/* Pages that are left, or -1. Passive: waits for nobody. */
+/* Pages of the log that are copied now, or -1. Passive: waits for nobody. */
 static int copy(struct conn *conn)
 {
-	int in_log = 0, copied = 0;
+	int in_log, copied = 0;
 
 	if (sqlite3_wal_checkpoint_v2(
 		    conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied) != SQLITE_OK)
 		return -1; /* busy, or the disk: the next commit will say so in its own words */
-	return in_log - copied;
+	return copied;
+}
+
+/* SQLite syncs the database's file only with the copy that ends the log, which is the writer's:
+ * without this it would wait there for all that we have copied. */
+static void sync_file(struct conn *conn)
+{
+	sqlite3_file *file = NULL;
+
+	sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	if (file && file->pMethods)
+		file->pMethods->xSync(
+			file, SQLITE_SYNC_NORMAL); /* a failure comes back to the writer */
+}
+
+/* What the writer has added meanwhile. */
+static int left(struct checkpointer *checkpointer, int copied)
+{
+	int pages;
+
+	pthread_mutex_lock(&checkpointer->lock);
+	pages = checkpointer->wal_pages;
+	pthread_mutex_unlock(&checkpointer->lock);
+	return pages - copied;
 }
 
 /* Two cannot copy at a time: the writer would find us at it and leave the log as it is. */
@@ -48,13 +71,17 @@ static bool wait_for_work(struct checkpointer *checkpointer)
 static void *copy_logs(void *arg)
 {
 	struct store *store = arg;
-	int left, rounds;
+	struct checkpointer *checkpointer = &store->checkpointer;
+	int copied, rounds;
 
-	while (wait_for_work(&store->checkpointer)) {
-		left = copy(&store->checkpointer.conn);
-		for (rounds = 1; left > SMALL_PAGES && rounds < ROUNDS; rounds++)
-			left = copy(&store->checkpointer.conn);
-		if (left >= 0)
+	while (wait_for_work(checkpointer)) {
+		copied = copy(&checkpointer->conn);
+		for (rounds = 1; left(checkpointer, copied) > SMALL_PAGES && rounds < ROUNDS;
+			rounds++) {
+			sync_file(&checkpointer->conn);
+			copied = copy(&checkpointer->conn);
+		}
+		if (left(checkpointer, copied) > 0) /* else the writer begins anew by itself */
 			ask_writer(store);
 	}
 	return NULL;
@@ -94,10 +121,11 @@ void checkpoint_after_group(struct store *store, int wal_pages)
 {
 	struct checkpointer *checkpointer = &store->checkpointer;
 
-	if (wal_pages < WANTED_PAGES || !checkpointer->started)
+	if (!checkpointer->started)
 		return;
 	pthread_mutex_lock(&checkpointer->lock);
-	if (!checkpointer->wanted) {
+	checkpointer->wal_pages = wal_pages;
+	if (wal_pages >= WANTED_PAGES && !checkpointer->wanted) {
 		checkpointer->wanted = true;
 		pthread_cond_signal(&checkpointer->wake);
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "store/vfs.h"
 
 #define BUSY_MS 5000
 
@@ -26,7 +27,10 @@ int conn_open(struct error *error, struct conn *conn, const char *path, enum con
 	int flags = kind == CONN_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, rc;
 
 	memset(conn, 0, sizeof(*conn));
-	rc = sqlite3_open_v2(path, &conn->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	if (kind == CONN_WRITER && vfs_register() != SQLITE_OK)
+		return error_set(error, E_NOMEM, "no memory to open the store");
+	rc = sqlite3_open_v2(path, &conn->db, flags | SQLITE_OPEN_NOMUTEX,
+		kind == CONN_WRITER ? VFS_NAME : NULL);
 	if (rc != SQLITE_OK) {
 		rc = conn->db ? conn_fail(error, conn, "opening the store")
 			      : error_set(error, E_NOMEM, "no memory to open the store");

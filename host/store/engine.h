@@ -39,6 +39,7 @@ struct checkpointer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool wanted, stopping, started;
+	int wal_pages; /* after the last commit */
 	bool settling; /* the writer was asked for the rest: hands off until it has done it */
 	struct conn conn;
 };

@@ -56,7 +56,8 @@ static struct str place_text(struct seal_place place, char out[PLACE_MAX])
 /* ---- locks ---------------------------------------------------------------------------- */
 
 static int wrap(struct error *error, struct keys *keys, struct str owner,
-	const uint8_t data_key[CRYPTO_KEY], uint8_t lock[SEAL_LOCK])
+	const uint8_t data_key[CRYPTO_KEY], const uint8_t nonce[CRYPTO_NONCE],
+	uint8_t lock[SEAL_LOCK])
 {
 	struct key key;
 	bool ok;
@@ -68,7 +69,7 @@ static int wrap(struct error *error, struct keys *keys, struct str owner,
 	lock[0] = VERSION;
 	for (i = 0; i < 8; i++)
 		lock[AT_NUMBER + i] = (uint8_t)(key.number >> (56 - 8 * i));
-	crypto_random(lock + AT_NONCE, CRYPTO_NONCE);
+	memcpy(lock + AT_NONCE, nonce, CRYPTO_NONCE);
 	ok = crypto_seal(key.bytes, lock + AT_NONCE, bytes(lock, AT_NONCE),
 		bytes(data_key, CRYPTO_KEY), lock + AT_WRAPPED);
 	crypto_wipe(&key, sizeof(key));
@@ -120,12 +121,13 @@ static int unwrap(
 int seal_hand_over(struct error *error, struct keys *keys, struct str owner, struct str lock,
 	uint8_t out[SEAL_LOCK])
 {
-	uint8_t data_key[CRYPTO_KEY];
+	uint8_t data_key[CRYPTO_KEY], nonce[CRYPTO_NONCE];
 	int rc;
 
+	crypto_random(nonce, sizeof(nonce));
 	rc = unwrap(error, keys, lock, data_key);
 	if (!rc)
-		rc = wrap(error, keys, owner, data_key, out);
+		rc = wrap(error, keys, owner, data_key, nonce, out);
 	crypto_wipe(data_key, sizeof(data_key));
 	return rc;
 }
@@ -160,20 +162,23 @@ int seal_close(struct error *error, struct keys *keys, struct str owner, struct 
 	const struct str *parts, size_t count, uint8_t lock[SEAL_LOCK], uint8_t *sealed)
 {
 	size_t size = seal_size(parts, count) - CRYPTO_TAG;
-	uint8_t data_key[CRYPTO_KEY], *plain;
+	struct {
+		uint8_t key[CRYPTO_KEY], nonce[CRYPTO_NONCE];
+	} fresh; /* one call of the kernel for both */
 	char text[PLACE_MAX];
+	uint8_t *plain;
 	int rc;
 
 	if (size >= INT32_MAX)
 		return error_set(error, E_INVALID, "more than 2 GB cannot be sealed");
 	plain = join(parts, count, size ? size : 1);
-	crypto_random(data_key, sizeof(data_key));
+	crypto_random(&fresh, sizeof(fresh));
 	if (!plain ||
-		!crypto_seal(data_key, once, place_text(place, text), bytes(plain, size), sealed))
+		!crypto_seal(fresh.key, once, place_text(place, text), bytes(plain, size), sealed))
 		rc = error_set(error, E_NOMEM, "no memory to seal a row");
 	else
-		rc = wrap(error, keys, owner, data_key, lock);
-	crypto_wipe(data_key, sizeof(data_key));
+		rc = wrap(error, keys, owner, fresh.key, fresh.nonce, lock);
+	crypto_wipe(&fresh, sizeof(fresh));
 	free(plain);
 	return rc;
 }
