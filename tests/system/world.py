@@ -17,6 +17,7 @@ import socket
 import subprocess
 import time
 from datetime import datetime, timedelta, timezone
+from fnmatch import fnmatchcase
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -436,10 +437,11 @@ class World:
     def messages(self):
         return self.effects()["messages"]
 
-    def requests(self, vendor="", path="", method=None):
-        """What the sandbox was asked, oldest first."""
-        found = self.control(f"/requests?vendor={vendor}&path={path}")["requests"]
-        return [r for r in found if method in (None, r["method"])]
+    def requests(self, vendor=None, path="*", method=None):
+        """What the sandbox was asked, oldest first; path may have * in it."""
+        return [r for r in self.control("/requests")["requests"]
+                if vendor in (None, r["vendor"]) and method in (None, r["method"])
+                and fnmatchcase(r["path"], path)]
 
     def hooks(self):
         """Every webhook the vendors have sent or will send, oldest first."""
