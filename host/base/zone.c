@@ -65,18 +65,26 @@ static bool read_header(struct tzif *block, const unsigned char *p, size_t size,
 	return block->size <= size - 44;
 }
 
+/* No wall clock is a day ahead: RFC 3339 could not tell it, and find_near would not find it. */
+static bool read_offset(int32_t *offset, const unsigned char *type)
+{
+	*offset = (int32_t)be32(type);
+	return *offset > -DAY_S && *offset < DAY_S;
+}
+
 static bool read_types(struct zone *zone, const struct tzif *block, size_t width)
 {
 	const unsigned char *index = block->data + block->times * width;
 	const unsigned char *types = index + block->times;
 	size_t i;
 
-	zone->first = (int32_t)be32(types);
+	if (!read_offset(&zone->first, types))
+		return false;
 	for (i = 0; i < block->times; i++) {
-		if (index[i] >= block->types)
+		if (index[i] >= block->types ||
+			!read_offset(&zone->offsets[i], types + 6 * index[i]))
 			return false;
 		zone->times[i] = be_time(block->data + i * width, width);
-		zone->offsets[i] = (int32_t)be32(types + 6 * index[i]);
 		if (i && zone->times[i] <= zone->times[i - 1])
 			return false;
 	}

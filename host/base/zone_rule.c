@@ -76,14 +76,14 @@ static bool skip_name(const char **at)
 	return *at - begin >= 3;
 }
 
-/* [+-]hh[:mm[:ss]] */
-static bool parse_time(const char **at, int32_t *seconds)
+/* [+-]hh[:mm[:ss]]. An offset has at most 24 hours, a time of day may lie in the days around. */
+static bool parse_time(const char **at, int max_hours, int32_t *seconds)
 {
 	int sign = **at == '-' ? -1 : 1, hour, minute = 0, second = 0;
 
 	if (**at == '-' || **at == '+')
 		++*at;
-	if (!parse_int(at, 167, &hour))
+	if (!parse_int(at, max_hours, &hour))
 		return false;
 	if (**at == ':') {
 		++*at;
@@ -129,9 +129,14 @@ static bool parse_date(const char **at, struct zone_date *date)
 	date->time_s = 2 * 3600;
 	if (ok && **at == '/') {
 		++*at;
-		ok = parse_time(at, &date->time_s);
+		ok = parse_time(at, 167, &date->time_s);
 	}
 	return ok;
+}
+
+static bool is_offset(int32_t seconds)
+{
+	return seconds > -DAY_S && seconds < DAY_S;
 }
 
 bool zone_rule_parse(struct zone_rule *rule, const char *text)
@@ -140,21 +145,22 @@ bool zone_rule_parse(struct zone_rule *rule, const char *text)
 	int32_t west;
 
 	*rule = (struct zone_rule){0};
-	if (!skip_name(&at) || !parse_time(&at, &west))
+	if (!skip_name(&at) || !parse_time(&at, 24, &west))
 		return false;
 	rule->std_s = -west;
 	if (!*at)
-		return true;
+		return is_offset(rule->std_s);
 	rule->has_dst = true;
 	rule->dst_s = rule->std_s + 3600;
 	if (!skip_name(&at))
 		return false;
 	if (*at != ',') {
-		if (!parse_time(&at, &west))
+		if (!parse_time(&at, 24, &west))
 			return false;
 		rule->dst_s = -west;
 	}
-	return parse_date(&at, &rule->start) && parse_date(&at, &rule->end) && !*at;
+	return is_offset(rule->std_s) && is_offset(rule->dst_s) && parse_date(&at, &rule->start) &&
+	       parse_date(&at, &rule->end) && !*at;
 }
 
 /* ---- evaluating --------------------------------------------------------------- */

@@ -191,14 +191,34 @@ static kl_str subject_of(kl_call *c, const kl_val *raw, const kl_val *booking)
 	return from.ptr ? KL_CAT(c, KL_LIT("booking:"), from) : nothing;
 }
 
+static int is_e164(kl_str s)
+{
+	if (s.len < 6 || s.len > 16 || s.ptr[0] != '+')
+		return 0;
+	for (uint32_t i = 1; i < s.len; i++)
+		if (s.ptr[i] < '0' || s.ptr[i] > '9')
+			return 0;
+	return 1;
+}
+
+/* What the attendee typed as a number may be anything. */
+static kl_str person_of(kl_call *c, const kl_val *booking)
+{
+	kl_str phone = cal_text(c, booking, "attendee.phone");
+	kl_str email = cal_text(c, booking, "attendee.email");
+	if (is_e164(phone))
+		return phone;
+	return kl_contains(email, "@") ? email : nothing;
+}
+
 void cal_emit(kl_call *c, const kl_val *raw, kl_val *booking, const char *type, int64_t at_ms,
 	kl_str dedupe)
 {
-	kl_event event = {.size = sizeof(event), .at_ms = at_ms, .type = type};
+	kl_event event = {.size = sizeof(event), .at_ms = at_ms > 0 ? at_ms : 0, .type = type};
 	event.dedupe = dedupe;
 	event.subject = subject_of(c, raw, booking);
 	event.regarding = cal_key(c, raw);
-	event.person = CAL_FIRST(c, booking, "attendee.phone", "attendee.email");
+	event.person = person_of(c, booking);
 	event.data = booking;
 	c->host->emit(c, &event);
 }

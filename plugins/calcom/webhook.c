@@ -182,9 +182,10 @@ static int meeting(kl_call *c, struct hook *h, const char *type)
 static int other(kl_call *c, struct hook *h, const char *type)
 {
 	if (kl_eq(h->trigger, "PING")) { /* a made-up booking; only that it arrived is true */
-		kl_event e = {.size = sizeof(e), .at_ms = h->at_ms, .type = type};
+		kl_event e = {.size = sizeof(e), .type = type};
 		kl_val *data = c->host->object(c);
 		kl_set_text(c, data, "raw_trigger", h->trigger);
+		e.at_ms = h->at_ms > 0 ? h->at_ms : 0;
 		e.dedupe = KL_CAT(c, KL_LIT("ping:"), h->created);
 		e.data = data;
 		c->host->emit(c, &e);

@@ -79,11 +79,18 @@ static int64_t seconds_ms(kl_call *c, const kl_val *v, const char *path)
 	return c->host->i64(n, 0) * 1000;
 }
 
+/* E.164, or nothing: what is no number must not become a person. */
 static kl_str number(kl_call *c, kl_str digits)
 {
-	if (!digits.len || digits.ptr[0] == '+')
-		return digits;
-	return KL_CAT(c, KL_LIT("+"), digits);
+	kl_str none = {0, 0, 0};
+	uint32_t sign = digits.len && digits.ptr[0] == '+';
+
+	if (digits.len < 5 + sign || digits.len > 15 + sign)
+		return none;
+	for (uint32_t i = sign; i < digits.len; i++)
+		if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+			return none;
+	return sign ? digits : KL_CAT(c, KL_LIT("+"), digits);
 }
 
 static kl_val *base(const struct change *ch, const kl_val *from)

@@ -214,15 +214,29 @@ static int digits_only(kl_str s)
 	return s.len > 0;
 }
 
+/* "v25.0": it becomes a part of every address. */
+static int is_version(kl_call *c, kl_str s)
+{
+	uint32_t dot = 1;
+
+	if (!kl_starts(s, "v"))
+		return 0;
+	while (dot < s.len && s.ptr[dot] != '.')
+		dot++;
+	return dot < s.len && digits_only(kl_slice(c, s, 1, dot)) &&
+	       digits_only(kl_slice(c, s, dot + 1, s.len));
+}
+
 static void check(kl_call *c, const kl_val *config)
 {
-	kl_str version = kl_text(c, config, "version");
-
 	if (!digits_only(kl_text(c, config, "phone_number_id")))
 		c->host->problem(c, "phone_number_id",
 			"is the id that Meta shows beside the number "
 			"(digits only), not the phone number itself");
-	if (!kl_starts(version, "v") || !kl_contains(version, "."))
+	if (kl_has(c, config, "waba_id") && !digits_only(kl_text(c, config, "waba_id")))
+		c->host->problem(
+			c, "waba_id", "is the id of the WhatsApp business account, digits only");
+	if (!is_version(c, kl_text(c, config, "version")))
 		c->host->problem(c, "version", "must look like v25.0");
 }
 
