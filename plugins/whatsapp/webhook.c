@@ -72,11 +72,16 @@ struct change {
 	kl_str phone_number_id, field;
 };
 
+#define YEAR_10000_S INT64_C(253402300800)
+
+/* 0, which is now, for what is no time after 1970. */
 static int64_t seconds_ms(kl_call *c, const kl_val *v, const char *path)
 {
 	/* a text of digits, not a number */
 	const kl_val *n = c->host->from_json(c, kl_text(c, v, path));
-	return c->host->i64(n, 0) * 1000;
+	int64_t s = c->host->i64(n, 0);
+
+	return s > 0 && s < YEAR_10000_S ? s * 1000 : 0;
 }
 
 /* E.164, or nothing: what is no number must not become a person. */
