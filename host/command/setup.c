@@ -1,6 +1,7 @@
 /* setup.c - brings configuration and plugins together, which know nothing of each other. */
 #include "command/setup.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "pipeline/expr.h"
 
+#define NAMES_MAX 100
 #define MEMORY ((size_t)256 * 1024 * 1024)
 
 struct known {
@@ -31,6 +33,7 @@ struct setup {
 	struct known *known;
 	const char **directories; /* ends with NULL */
 	struct expr_engine *engine;
+	const char *plugin_names[NAMES_MAX + 1]; /* for suggestions; ends with NULL */
 	const struct config *latest; /* has the literal secrets that a stored generation lacks */
 };
 
@@ -64,6 +67,22 @@ void setup_destroy(struct setup *s)
 /* ---- Plugins
  * ------------------------------------------------------------------------------------------- */
 
+static size_t add_names(struct setup *s, const char *directory, size_t count)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+
+	while (dir && count < NAMES_MAX && (entry = readdir(dir))) {
+		size_t n = strlen(entry->d_name);
+		if (n > 3 && strcmp(entry->d_name + n - 3, ".so") == 0)
+			s->plugin_names[count++] =
+				arena_printf(s->arena, "%.*s", (int)n - 3, entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
 static void on_host(void *user, const struct config_host *host)
 {
 	struct setup *s = user;
@@ -71,6 +90,9 @@ static void on_host(void *user, const struct config_host *host)
 	s->directories = arena_alloc(s->arena, (host->plugins.count + 1) * sizeof(char *));
 	for (size_t i = 0; s->directories && i < host->plugins.count; i++)
 		s->directories[i] = arena_printf(s->arena, "%s", host->plugins.list[i]);
+	memset(s->plugin_names, 0, sizeof(s->plugin_names));
+	for (size_t i = 0, n = 0; s->directories && s->directories[i]; i++)
+		n = add_names(s, s->directories[i], n);
 }
 
 const char *const *setup_directories(const struct setup *s)
@@ -247,6 +269,7 @@ static struct config_context context(struct setup *s)
 	return (struct config_context){.user = s,
 		.host = on_host,
 		.plugin = on_plugin,
+		.plugin_names = s->plugin_names,
 		.check_sql = on_sql,
 		.columns = expr_columns};
 }

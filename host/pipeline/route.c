@@ -19,17 +19,27 @@ static const struct config_tenant *by(const struct route_input *in, enum config_
 	return value.len ? config_tenant_for(in->plan->config, route, value) : NULL;
 }
 
+/* Which member is the office's own number: who was called or, in calls of ours, who calls. "to" of
+ * a message is whom we wrote to, who may well be another office. */
+static const char *own_number(struct str type, const struct json *data)
+{
+	bool talk = (type.len > 5 && memcmp(type.ptr, "call.", 5) == 0) ||
+		    (type.len > 5 && memcmp(type.ptr, "chat.", 5) == 0);
+
+	if (!talk)
+		return "phone_number_id";
+	return str_is(json_get_text(data, "direction"), "outbound") ? "from" : "to";
+}
+
 /* An agency's connection serves many offices: verified facts decide, in this order, and nothing
  * else does. No match is no tenant, never "the first one". */
 static const struct config_tenant *find_tenant(
-	const struct route_input *in, const struct json *data)
+	const struct route_input *in, struct str type, const struct json *data)
 {
 	const struct config_tenant *t = in->tenant;
 
 	if (!t)
-		t = by(in, CONFIG_BY_NUMBER, data, "to");
-	if (!t)
-		t = by(in, CONFIG_BY_NUMBER, data, "phone_number_id");
+		t = by(in, CONFIG_BY_NUMBER, data, own_number(type, data));
 	if (!t)
 		t = by(in, CONFIG_BY_AGENT, data, "agent");
 	if (!t)
@@ -220,7 +230,7 @@ int route_event(struct error *error, const struct route_input *in, const struct 
 		return error_set(error, E_NOMEM, "no memory for an event");
 	if (!data)
 		return E_INVALID;
-	known.tenant = find_tenant(in, data);
+	known.tenant = find_tenant(in, event->type, data);
 	if (!known.tenant && config_tenants(in->plan->config, &(size_t){0}))
 		return error_set(error, E_NOTFOUND,
 			"no tenant for this %.*s: none has its dialled number "
