@@ -1,0 +1,227 @@
+"""./dev bench: measurements as ratios, side by side in one run, on this machine as it is.
+
+    bench.py [ingest] [pipeline] [memory] [--seconds N] [--minutes N]
+
+Absolute numbers are printed so that the ratios can be checked; only the ratios mean anything
+elsewhere. Nothing here asserts a time.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("KLINKE_BUILD", TOP / "build-bench"))
+KEY = "key_bench_0123456789"
+
+INI = """
+[host]
+listen = 127.0.0.1:{port}
+state = {state}
+plugins = {plugins}
+log_level = warn
+allow_private = 127.0.0.1:{sink}
+max_connections = 2000
+
+[tenant bench]
+timezone = Europe/Berlin
+
+[connection phone]
+tenant = bench
+plugin = retell
+api_key = @{key}
+
+[connection sink]
+tenant = bench
+plugin = sink
+base_url = http://127.0.0.1:{sink}
+repeat = {repeat}
+concurrency = 64
+"""
+
+PIPELINE = """
+[mapping booking]
+plugin = fields
+call = text, required : data ->> '$.call_id'
+start = datetime, required : data ->> '$.fields.datum_termin' || ' ' || (data ->> '$.fields.uhrzeit_termin')
+name = text, required : data ->> '$.fields.name'
+phone = phone(DE) : data ->> '$.from'
+
+[pipeline post]
+on = call.analyzed
+when = data ->> 'appointment_requested'
+step = map booking
+step = sink.post
+"""
+
+NGINX = """
+worker_processes 2; pid {dir}/nginx.pid; error_log {dir}/nginx.log crit; daemon off;
+events {{ worker_connections 1024; }}
+http {{ access_log off; client_body_temp_path {dir}; proxy_temp_path {dir}; fastcgi_temp_path {dir};
+uwsgi_temp_path {dir}; scgi_temp_path {dir}; keepalive_requests 100000000; client_body_buffer_size 16k;
+server {{ listen 127.0.0.1:{port}; location / {{ return 204; }} }} }}
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_port(port):
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise SystemExit("bench: a server does not come up")
+
+
+class Host:
+    """A host of its own in a directory on the same disk as everything else here."""
+
+    def __init__(self, where, pipeline=False, repeat="never"):
+        self.dir = Path(tempfile.mkdtemp(dir=where))
+        self.port, self.sink = free_port(), free_port()
+        (self.dir / "key").write_text(KEY)
+        (self.dir / "key").chmod(0o600)
+        plugins = " ".join(str(p) for p in (BUILD / "plugins/retell", BUILD / "plugins/fields",
+                                            BUILD / "tests/bench"))
+        text = INI.format(port=self.port, state=self.dir / "state", plugins=plugins,
+                          key=self.dir / "key", sink=self.sink, repeat=repeat)
+        (self.dir / "bench.ini").write_text(text + (PIPELINE if pipeline else ""))
+        self.process = subprocess.Popen(
+            [BUILD / "host/klinke", "run", "-c", self.dir / "bench.ini"],
+            stderr=open(self.dir / "log", "wb"))
+        wait_port(self.port)
+
+    def load(self, **options):
+        command = [str(BUILD / "tests/bench/load"), "--to", f"127.0.0.1:{self.port}",
+                   "--path", "/hooks/bench/phone", "--key", KEY]
+        for name, value in options.items():
+            command += [f"--{name}", str(value)]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    def pss_kb(self):
+        """Proportional set size of the host and all its workers."""
+        total, group = 0, [self.process.pid]
+        for pid in group:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            group += [int(c) for c in children]
+        for pid in group:
+            try:
+                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+                total += int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1])
+            except (OSError, TypeError):
+                pass  # a worker that ended meanwhile, or is not ours to read
+        return total
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+        shutil.rmtree(self.dir)
+
+
+def nginx(where, seconds):
+    directory = Path(tempfile.mkdtemp(dir=where))
+    port = free_port()
+    (directory / "nginx.conf").write_text(NGINX.format(dir=directory, port=port))
+    server = subprocess.Popen(["/usr/sbin/nginx", "-c", directory / "nginx.conf", "-p", directory],
+                              stderr=subprocess.DEVNULL)
+    wait_port(port)
+    out = subprocess.run([str(BUILD / "tests/bench/load"), "--to", f"127.0.0.1:{port}", "--path",
+                          "/hooks/bench/phone", "--key", KEY, "--seconds", str(seconds)],
+                         check=True, capture_output=True, text=True).stdout
+    server.terminate()
+    server.wait()
+    shutil.rmtree(directory)
+    return json.loads(out)["per_s"]
+
+
+def sqlite_limit(where, seconds):
+    """Rows a second of one thread that commits groups of the same rows, nothing else."""
+    directory = tempfile.mkdtemp(dir=where)
+    out = subprocess.run([str(BUILD / "tests/bench/sqlite_limit"), directory, str(seconds)],
+                         check=True, capture_output=True, text=True).stdout
+    shutil.rmtree(directory)
+    return float(re.search(r"([\d.]+)", out)[1])
+
+
+def ingest(where, seconds):
+    print("Durable ingest: 64 kept-alive connections, signed Retell bodies of 2.5 KB, 2xx after fsync")
+    rounds = []
+    for turn in range(3):  # in turn, so that a drift of the machine hits all three
+        limit = sqlite_limit(where, seconds)
+        bare = nginx(where, seconds)
+        host = Host(where)
+        mine = host.load(seconds=seconds, run=f"i{turn}")
+        host.stop()
+        assert mine["failed"] == 0, mine
+        rounds.append((mine["per_s"] / limit, mine["per_s"] / bare))
+        print(f"  klinke {mine['per_s']:.0f}/s (p99 {mine['ack_p99_ms']} ms)   SQLite alone {limit:.0f} rows/s"
+              f"   nginx 204 {bare:.0f}/s")
+    of_sqlite, of_nginx = (sorted(r[i] for r in rounds)[1] for i in (0, 1))
+    print(f"  ratio to SQLite's group commit {of_sqlite:.2f} (to reach 0.60), to nginx {of_nginx:.2f} "
+          f"(to reach 0.15)\n")
+
+
+def pipeline(where, seconds):
+    print("Webhook -> map -> HTTP call, every step recorded; the call creates something (never repeated)")
+    host = Host(where, pipeline=True)
+    full = host.load(seconds=seconds, sink=host.sink, run="full")
+    host.stop()
+    assert full["failed"] == 0 and full["twice"] == 0, full
+    print(f"  closed loop: {full['arrived']} of {full['answered']} calls arrived, {full['arrived_per_s']:.0f}/s")
+    rate = 2500
+    host = Host(where, pipeline=True)
+    half = host.load(seconds=seconds, sink=host.sink, run="half", rate=rate)
+    host.stop()
+    print(f"  at {rate}/s: {half['arrived']} of {half['sent']} arrived; webhook answered p50 {half['ack_p50_ms']} "
+          f"p99 {half['ack_p99_ms']} ms; call arrives p50 {half['arrive_p50_ms']} p99 {half['arrive_p99_ms']} ms "
+          f"(to reach: 5000/s, p99 < 10 ms at half)\n")
+
+
+def memory(where, minutes):
+    print(f"Memory over {minutes} minutes at 500 webhooks/s, each mapped and posted (proportional set size)")
+    host = Host(where, pipeline=True)
+    time.sleep(1)
+    print(f"  idle {host.pss_kb() / 1024:.1f} MB")
+    for minute in range(minutes):
+        host.load(seconds=60, sink=host.sink, run=f"m{minute}", rate=500)
+        print(f"  minute {minute + 1}: {host.pss_kb() / 1024:.1f} MB", flush=True)
+    host.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench")
+    parser.add_argument("what", nargs="*", help="ingest, pipeline, memory; default: the first two")
+    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--minutes", type=int, default=10)
+    options = parser.parse_args()
+    what = options.what or ["ingest", "pipeline"]
+    where = TOP / "run" / "bench"
+    where.mkdir(parents=True, exist_ok=True)
+    print(f"{os.cpu_count()} cores, {os.uname().release}\n")
+    if "ingest" in what:
+        ingest(where, options.seconds)
+    if "pipeline" in what:
+        pipeline(where, options.seconds)
+    if "memory" in what:
+        memory(where, options.minutes)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
