@@ -18,6 +18,8 @@
  *           saved again or the process ends. After a restart, what was running is READY again.
  *           An operation with `claim` set hands out the jobs it inserts at once, if they are
  *           READY and due: then job_row.claimed is true, and no store_claim is needed for them.
+ *           Claiming is worth the question whenever an answer says promoted, closed or cancelled,
+ *           after a person's verdict, and at next_due_ms.
  * Privacy   Raw bytes are sealed before they are written: a data key per row, wrapped by the
  *           key store in STATE/keys, which belongs in no backup.
  */

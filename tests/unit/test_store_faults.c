@@ -1,0 +1,173 @@
+/* A disk that fails once, at each call in turn: what was acknowledged is stored, what was refused
+ * is not, and the next operation works. */
+#include "store_fixture.h"
+
+#include <sqlite3.h>
+
+/* ---- a layer below the store that fails the nth write or sync
+ * ------------------------------------ */
+
+static int countdown; /* 0: never; used by the writer's and the checkpointer's thread */
+static int failed;
+
+static bool fails_now(void)
+{
+	if (__atomic_load_n(&countdown, __ATOMIC_SEQ_CST) == 0)
+		return false;
+	if (__atomic_sub_fetch(&countdown, 1, __ATOMIC_SEQ_CST) != 0)
+		return false;
+	__atomic_add_fetch(&failed, 1, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+/* SQLite's files are used as they are, but for two of their methods. Its log has other methods than
+ * its database. */
+static const sqlite3_io_methods *real[2];
+static sqlite3_io_methods methods[2];
+static sqlite3_vfs faulty, *real_vfs;
+
+static const sqlite3_io_methods *real_of(const sqlite3_file *file)
+{
+	return real[file->pMethods == &methods[1]];
+}
+
+static int faulty_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
+{
+	return fails_now() ? SQLITE_IOERR_WRITE : real_of(file)->xWrite(file, bytes, n, at);
+}
+
+static int faulty_sync(sqlite3_file *file, int flags)
+{
+	return fails_now() ? SQLITE_IOERR_FSYNC : real_of(file)->xSync(file, flags);
+}
+
+static int faulty_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
+{
+	int rc = real_vfs->xOpen(real_vfs, name, file, flags, out);
+	int i = flags & SQLITE_OPEN_WAL ? 1 : 0;
+
+	(void)vfs;
+	if (!file->pMethods || !(flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_DB)))
+		return rc;
+	if (!real[i]) { /* at the first open, before there is a second thread */
+		real[i] = file->pMethods;
+		methods[i] = *real[i];
+		methods[i].xWrite = faulty_write;
+		methods[i].xSync = faulty_sync;
+	}
+	assert_ptr_equal(file->pMethods, real[i]);
+	file->pMethods = &methods[i];
+	return rc;
+}
+
+static void register_faulty(void)
+{
+	real_vfs = sqlite3_vfs_find(NULL);
+	faulty = *real_vfs;
+	faulty.zName = "faulty";
+	faulty.xOpen = faulty_open;
+	assert_int_equal(sqlite3_vfs_register(&faulty, 1), SQLITE_OK);
+}
+
+/* ---- the test
+ * -------------------------------------------------------------------------------------- */
+
+#define OPS 20
+#define ROUNDS 60
+
+struct batch {
+	struct inbox_row rows[OPS];
+	struct store_append_inbox ops[OPS];
+};
+
+static void submit(struct fixture *f, struct batch *batch, char *body, size_t body_len)
+{
+	struct waiter waiter;
+	int i;
+
+	waiter_init(&waiter, OPS);
+	for (i = 0; i < OPS; i++) {
+		batch->rows[i] = an_inbox_row();
+		batch->rows[i].body = (struct str){body, body_len};
+		batch->ops[i] = (struct store_append_inbox){
+			.row = &batch->rows[i], .op = {.done = waiter_done, .user = &waiter}};
+		store_append_inbox(f->store, &batch->ops[i]);
+	}
+	waiter_wait(&waiter);
+}
+
+static bool is_stored(const struct inbox_row *rows, size_t count, const struct id *id)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (memcmp(&rows[i].id, id, sizeof(*id)) == 0)
+			return true;
+	return false;
+}
+
+static void compare(struct fixture *f, const struct batch *batches, size_t count)
+{
+	struct store_filter filter = {.limit = 1000000};
+	struct inbox_row *rows;
+	size_t stored, i, k;
+
+	assert_int_equal(store_list_inbox(NULL, f->reader, &filter, f->arena, &rows, &stored), 0);
+	for (i = 0; i < count; i++)
+		for (k = 0; k < OPS; k++) {
+			int result = batches[i].ops[k].op.result;
+			if (result)
+				assert_int_equal(result, E_IO);
+			if (is_stored(rows, stored, &batches[i].rows[k].id) != (result == 0))
+				fail_msg("row %zu of round %zu: result %d, but it is %sstored", k,
+					i, result, result ? "" : "not ");
+		}
+}
+
+static void each_call_that_fails_once_fails_its_group_only(void **state)
+{
+	struct fixture *f = *state;
+	struct batch *batches = calloc(ROUNDS, sizeof(*batches));
+	char *body = calloc(1, 20000);
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		__atomic_store_n(&countdown, i % 2 ? 0 : 1 + i / 2, __ATOMIC_SEQ_CST);
+		submit(f, &batches[i], body, 20000);
+		if (i % 2) /* the round after: nothing is left of the fault */
+			assert_int_equal(batches[i].ops[OPS - 1].op.result, 0);
+	}
+	__atomic_store_n(&countdown, 0, __ATOMIC_SEQ_CST);
+	assert_true(__atomic_load_n(&failed, __ATOMIC_SEQ_CST) > 5);
+	compare(f, batches, ROUNDS);
+	reopen(f);
+	compare(f, batches, ROUNDS);
+	free(batches);
+	free(body);
+}
+
+/* A claim belongs to its commit: what could not be committed is not in anybody's hands. */
+static void a_claim_is_given_back_when_its_commit_fails(void **state)
+{
+	struct fixture *f = *state;
+	struct job_row jobs[2] = {a_job(STR("")), a_job(STR(""))};
+	struct store_add_jobs op = {.jobs = jobs, .job_count = 2, .claim = true};
+
+	__atomic_store_n(&countdown, 1, __ATOMIC_SEQ_CST);
+	assert_int_equal(add_jobs_now(f, &op), E_IO);
+	assert_int_equal(claim(f, 2000, 10).count, 0);
+	op.claim = false;
+	assert_int_equal(add_jobs_now(f, &op), 0);
+	assert_int_equal(claim(f, 2000, 10).count, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(each_call_that_fails_once_fails_its_group_only),
+		STORE_TEST(a_claim_is_given_back_when_its_commit_fails),
+	};
+
+	register_faulty();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
