@@ -85,6 +85,28 @@ static void a_reader_beside_a_running_host_needs_no_lock(void **state)
 	store_close(second);
 }
 
+static void what_a_killed_host_left_can_be_read_before_it_runs_again(void **state)
+{
+	struct fixture *f = *state;
+	struct store_filter filter = {0};
+	struct inbox_row *rows;
+	size_t count;
+	pid_t child;
+
+	close_both(f);
+	child = fork();
+	if (child == 0) {
+		open_store(f);
+		append(f);
+		_exit(0); /* without closing anything: the row is only in the log */
+	}
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	open_reader(f);
+	assert_int_equal(store_list_inbox(NULL, f->reader, &filter, f->arena, &rows, &count), 0);
+	assert_int_equal(count, 1);
+	open_store(f); /* and its lock is free */
+}
+
 static void each_difference_of_the_schema_is_named(void **state)
 {
 	struct fixture *f = *state;
@@ -355,6 +377,7 @@ int main(void)
 		STORE_TEST(the_state_directory_is_for_its_owner_only),
 		STORE_TEST(a_second_process_is_told_who_has_the_directory),
 		STORE_TEST(a_reader_beside_a_running_host_needs_no_lock),
+		STORE_TEST(what_a_killed_host_left_can_be_read_before_it_runs_again),
 		STORE_TEST(each_difference_of_the_schema_is_named),
 		STORE_TEST(white_space_and_comments_are_no_difference),
 		STORE_TEST(another_programs_database_is_left_alone),
