@@ -33,6 +33,7 @@ struct setup {
 	struct known *known;
 	const char **directories; /* ends with NULL */
 	struct expr_engine *engine;
+	struct config_faults *faults;            /* of the load that is under way */
 	const char *plugin_names[NAMES_MAX + 1]; /* for suggestions; ends with NULL */
 	const struct config *latest; /* has the literal secrets that a stored generation lacks */
 };
@@ -186,56 +187,99 @@ static void add_fault(struct config_faults *faults, struct config_place place, c
 	config_faults_add(faults, place, CONFIG_ERROR, "%s", text);
 }
 
-static void ask_plugin(struct setup *s, struct config_faults *faults, const char *plugin,
-	const struct plugin_info *info, struct str options, const char *what,
-	struct config_place (*place_of)(const void *of, struct str path), const void *of)
+struct asked { /* a connection or a mapping, for its plugin to look at */
+	const char *plugin, *full;
+	const struct plugin_info *info;
+	struct str options;
+	struct config_place head;
+	const struct config_key_place *keys;
+	size_t key_count;
+};
+
+static struct config_place place_in(const struct asked *a, struct str key)
+{
+	const char *name = key.len ? key.ptr : "plugin";
+
+	for (size_t i = 0; i < a->key_count; i++)
+		if (strcmp(a->keys[i].key, name) == 0)
+			return a->keys[i].place;
+	return a->head;
+}
+
+static bool fault_at(const struct config_faults *faults, struct config_place place)
+{
+	for (size_t i = 0; i < faults->count; i++)
+		if (faults->list[i].severity == CONFIG_ERROR &&
+			faults->list[i].line == place.line &&
+			strcmp(faults->list[i].file, place.file) == 0)
+			return true;
+	return false;
+}
+
+static bool has_fault(const struct config_faults *faults, const struct asked *a)
+{
+	bool any = fault_at(faults, a->head);
+
+	for (size_t i = 0; i < a->key_count; i++)
+		any |= fault_at(faults, a->keys[i].place);
+	return any;
+}
+
+/* What is said about a line that has a fault already, or about what is missing in a section with
+ * faults, may be nothing but a consequence. */
+static void add_problem(struct config_faults *faults, const struct asked *a, bool faulty,
+	struct str path, const char *text)
+{
+	struct config_place place = place_in(a, path);
+	struct config_place plugin = place_in(a, STR(""));
+	bool nowhere = place.line == a->head.line || place.line == plugin.line;
+
+	if (!fault_at(faults, place) && !(faulty && nowhere))
+		add_fault(faults, place, text);
+}
+
+static void ask_plugin(struct setup *s, struct config_faults *faults, const struct asked *a)
 {
 	struct arena *arena = arena_create(MEMORY);
 	struct plugin_out out = {0};
 	struct error error = {0};
-	const char *path = setup_plugin_path(s, plugin);
+	const char *path = setup_plugin_path(s, a->plugin);
+	bool faulty = has_fault(faults, a);
 
-	if (!info || !info->can_check || !arena || !path) {
+	if (!a->info || !a->info->can_check || !arena || !path) {
 		arena_destroy(arena);
 		return;
 	}
-	if (plugin_check_config(&error, s->zygote, path, options, clock_now_ms(), arena, &out) < 0)
-		add_fault(faults, place_of(of, STR("")),
-			arena_printf(arena, "%s: plugin %s: %s", what, plugin, error.text));
+	if (plugin_check_config(&error, s->zygote, path, a->options, clock_now_ms(), arena, &out) <
+		0)
+		add_problem(faults, a, faulty, STR(""),
+			arena_printf(arena, "%s: plugin %s: %s", a->full, a->plugin, error.text));
 	for (uint32_t i = 0; error.code == 0 && i < out.problems.count; i++)
-		add_fault(faults, place_of(of, out.problems.items[i].path),
+		add_problem(faults, a, faulty, out.problems.items[i].path,
 			arena_printf(arena, "%.*s %.*s", STR_ARG(out.problems.items[i].path),
 				STR_ARG(out.problems.items[i].message)));
 	arena_destroy(arena);
 }
 
-static struct config_place connection_place(const void *of, struct str path)
-{
-	return config_connection_place(of, path.len ? path.ptr : "plugin");
-}
-
-static struct config_place mapping_place(const void *of, struct str path)
-{
-	return config_mapping_place(of, path.len ? path.ptr : "plugin");
-}
-
-static void ask_plugins(struct setup *s, struct config *config, struct config_faults *faults)
+static void ask_plugins(struct setup *s, const struct config *config, struct config_faults *faults)
 {
 	size_t n;
 	const struct config_connection *c = config_connections(config, &n);
 	const struct config_mapping *m;
 
 	for (size_t i = 0; i < n; i++)
-		ask_plugin(s, faults, c[i].plugin, c[i].info, c[i].options, c[i].full,
-			connection_place, &c[i]);
+		ask_plugin(s, faults,
+			&(struct asked){c[i].plugin, c[i].full, c[i].info, c[i].options, c[i].place,
+				c[i].keys, c[i].key_count});
 	m = config_mappings(config, &n);
 	for (size_t i = 0; i < n; i++)
-		ask_plugin(s, faults, m[i].plugin, m[i].info, m[i].options, m[i].full,
-			mapping_place, &m[i]);
+		ask_plugin(s, faults,
+			&(struct asked){m[i].plugin, m[i].full, m[i].info, m[i].options, m[i].place,
+				m[i].keys, m[i].key_count});
 }
 
 /* Accepting a setting that does nothing would be a lie to the caller on the line. */
-static void refuse_unsupported(struct config *config, struct config_faults *faults)
+static void refuse_unsupported(const struct config *config, struct config_faults *faults)
 {
 	size_t n;
 	const struct config_pipeline *p = config_pipelines(config, &n);
@@ -251,17 +295,12 @@ static void refuse_unsupported(struct config *config, struct config_faults *faul
  * ------------------------------------------------------------------------------------------------------
  */
 
-static struct config *check_more(
-	struct setup *s, struct config *config, struct config_faults *faults)
+static void on_read(void *user, const struct config *config)
 {
-	if (!config)
-		return NULL;
-	ask_plugins(s, config, faults);
-	refuse_unsupported(config, faults);
-	if (!faults->errors)
-		return config;
-	config_unref(config);
-	return NULL;
+	struct setup *s = user;
+
+	ask_plugins(s, config, s->faults);
+	refuse_unsupported(config, s->faults);
 }
 
 static struct config_context context(struct setup *s)
@@ -280,7 +319,9 @@ struct config *setup_load(struct setup *s, const char *path, struct config_fault
 	struct config *config;
 
 	pthread_mutex_lock(&s->lock);
-	config = check_more(s, config_load(faults, path, &ctx), faults);
+	ctx.look = on_read;
+	s->faults = faults;
+	config = config_load(faults, path, &ctx);
 	if (config) {
 		config_unref(s->latest);
 		s->latest = config_ref(config);

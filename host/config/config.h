@@ -95,12 +95,17 @@ struct config_context {
 	int (*list_files)(void *user, struct error *error, const char *pattern,
 		void (*found)(void *arg, const char *path), void *arg);
 
+	/* Called once when everything has been read, also if there are faults, so that those only
+	 * others can see (config_faults_add) are told at the same time. Look-ups by name do not
+	 * work yet; a section with faults may be half filled. May be NULL. */
+	void (*look)(void *user, const struct config *config);
+
 	/* For config_load_text: where to take secrets from that were written literally, which a
 	 * snapshot does not contain. The configuration of today, or NULL. */
 	const struct config *literals;
 };
 
-extern const char *const config_host_events[]; /* "plugin.failed", "job.dead", … NULL */
+extern const char *const config_host_events[]; /* "job.dead", … NULL */
 
 /* NULL: faults->errors > 0 says why (also: no memory). Otherwise there may still be warnings. The
  * caller owns one reference. ctx may be NULL. */

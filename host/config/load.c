@@ -54,6 +54,8 @@ static void interpret(struct loader *loader)
 	load_connections(loader);
 	load_mappings(loader);
 	load_pipelines(loader);
+	if (loader->ctx.look)
+		loader->ctx.look(loader->ctx.user, loader->config);
 	if (loader->faults->errors)
 		return;
 	index_names(loader);
