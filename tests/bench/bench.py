@@ -21,6 +21,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("KLINKE_BUILD", TOP / "build-bench"))
+NGINX_PROGRAM = os.environ.get("KLINKE_NGINX", "/usr/sbin/nginx")
 KEY = "key_bench_0123456789"
 
 INI = """
@@ -138,7 +139,7 @@ def nginx(where, seconds):
     directory = Path(tempfile.mkdtemp(dir=where))
     port = free_port()
     (directory / "nginx.conf").write_text(NGINX.format(dir=directory, port=port))
-    server = subprocess.Popen(["/usr/sbin/nginx", "-c", directory / "nginx.conf", "-p", directory],
+    server = subprocess.Popen([NGINX_PROGRAM, "-c", directory / "nginx.conf", "-p", directory],
                               stderr=subprocess.DEVNULL)
     wait_port(port)
     out = subprocess.run([str(BUILD / "tests/bench/load"), "--to", f"127.0.0.1:{port}", "--path",
