@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "pipeline/expr.h"
 
@@ -261,6 +262,37 @@ static void ask_plugin(struct setup *s, struct config_faults *faults, const stru
 	arena_destroy(arena);
 }
 
+/* KEY = SPEC : SQL comes to the plugin as {"KEY": {"spec": SPEC}}. */
+static struct str with_specs(struct arena *arena, const struct config_mapping *m)
+{
+	struct json *o = json_object(arena);
+	const struct json *options = json_parse(arena, m->options, NULL);
+
+	for (size_t i = 0; i < json_count(options); i++) {
+		struct str key;
+		const struct json *value = json_at(options, i, &key);
+		json_set(arena, o, key, value);
+	}
+	for (size_t i = 0; i < m->field_count; i++) {
+		struct json *field = json_object(arena);
+		json_put_text(arena, field, "spec", str_of(m->fields[i].spec));
+		json_put(arena, o, m->fields[i].key, field);
+	}
+	return json_print(arena, o);
+}
+
+static void ask_about_mapping(
+	struct setup *s, struct config_faults *faults, const struct config_mapping *m)
+{
+	struct arena *arena = arena_create(MEMORY);
+
+	if (arena)
+		ask_plugin(s, faults,
+			&(struct asked){m->plugin, m->full, m->info, with_specs(arena, m), m->place,
+				m->keys, m->key_count});
+	arena_destroy(arena);
+}
+
 static void ask_plugins(struct setup *s, const struct config *config, struct config_faults *faults)
 {
 	size_t n;
@@ -273,9 +305,7 @@ static void ask_plugins(struct setup *s, const struct config *config, struct con
 				c[i].keys, c[i].key_count});
 	m = config_mappings(config, &n);
 	for (size_t i = 0; i < n; i++)
-		ask_plugin(s, faults,
-			&(struct asked){m[i].plugin, m[i].full, m[i].info, m[i].options, m[i].place,
-				m[i].keys, m[i].key_count});
+		ask_about_mapping(s, faults, &m[i]);
 }
 
 /* Accepting a setting that does nothing would be a lie to the caller on the line. */
