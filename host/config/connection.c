@@ -9,8 +9,9 @@
 
 #define POLL "poll_"
 
-const char *const config_host_events[] = {"plugin.failed", "job.dead", "job.parked",
-	"connection.paused", "connection.resumed", "breaker.opened", "breaker.closed", NULL};
+/* What the host itself emits; sdk/events describes each. A name stands here from the day on that it
+ * happens: a pipeline on anything else would wait for ever. */
+const char *const config_host_events[] = {"job.dead", "job.parked", NULL};
 
 /* ---- Event types --------------------------------------------------------------------------------
  */

@@ -17,7 +17,8 @@ struct session;
 enum case_print {
 	CASE_TAP,
 	CASE_REQUESTS, /* one JSON object per request on stdout instead */
-	CASE_ANSWERS   /* and per answer of the vendor that a case makes up */
+	CASE_ANSWERS,  /* and per answer of the vendor that a case makes up */
+	CASE_EVENTS    /* and per event that the plugin emits */
 };
 
 struct case_runner {

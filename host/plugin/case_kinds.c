@@ -87,7 +87,7 @@ static struct plugin_inbound inbound_of(struct case_run *run, const struct json 
 	return inbound;
 }
 
-/* ---- verify --------------------------------------------------------------------- */
+/* ---- verify ------------------------------------------------------------------------------- */
 
 static bool mac_holds(const struct json *values, const struct plugin_mac *mac)
 {
@@ -166,24 +166,40 @@ void case_verify(struct case_run *run, const struct json *spec)
 	case_expect(run, json_get(run->spec, "expect"), actual);
 }
 
-/* ---- normalize ------------------------------------------------------------------ */
+/* ---- normalize ---------------------------------------------------------------------------- */
+
+static struct json *event_json(struct case_run *run, const struct plugin_event *from)
+{
+	struct arena *arena = run->arena;
+	struct json *event = json_object(arena);
+
+	json_put_text(arena, event, "type", from->type);
+	json_put_i64(arena, event, "at_ms", from->at_ms);
+	json_put_text(arena, event, "dedupe", from->dedupe);
+	json_put_text(arena, event, "subject", from->subject);
+	json_put_text(arena, event, "regarding", from->regarding);
+	json_put_text(arena, event, "person", from->person);
+	json_put(arena, event, "data", case_parse(run, from->data));
+	return event;
+}
+
+static void print_event(struct case_run *run, const struct plugin_event *from)
+{
+	struct json *line = event_json(run, from);
+
+	json_put_text(run->arena, line, "case", run->name);
+	json_put_text(run->arena, line, "plugin", str_of(run->runner->info->name));
+	printf("%s\n", json_print(run->arena, line).ptr);
+}
 
 void case_add_events(struct case_run *run, struct json *list, const struct plugin_out *out)
 {
-	struct arena *arena = run->arena;
 	uint32_t i;
 
 	for (i = 0; i < out->events.count; i++) {
-		const struct plugin_event *from = &out->events.items[i];
-		struct json *event = json_object(arena);
-		json_put_text(arena, event, "type", from->type);
-		json_put_i64(arena, event, "at_ms", from->at_ms);
-		json_put_text(arena, event, "dedupe", from->dedupe);
-		json_put_text(arena, event, "subject", from->subject);
-		json_put_text(arena, event, "regarding", from->regarding);
-		json_put_text(arena, event, "person", from->person);
-		json_put(arena, event, "data", case_parse(run, from->data));
-		json_push(arena, list, event);
+		json_push(run->arena, list, event_json(run, &out->events.items[i]));
+		if (run->runner->print == CASE_EVENTS)
+			print_event(run, &out->events.items[i]);
 	}
 }
 
@@ -235,7 +251,7 @@ void case_normalize(struct case_run *run, const struct json *spec)
 	case_expect(run, json_get(run->spec, "expect"), actual);
 }
 
-/* ---- reply ---------------------------------------------------------------------- */
+/* ---- reply -------------------------------------------------------------------------------- */
 
 static uint32_t outcome_of(struct case_run *run, struct str word)
 {
@@ -267,7 +283,7 @@ void case_reply(struct case_run *run, const struct json *spec)
 	case_expect(run, json_get(run->spec, "expect"), actual);
 }
 
-/* ---- check, map ----------------------------------------------------------------- */
+/* ---- check, map --------------------------------------------------------------------------- */
 
 void case_check(struct case_run *run, const struct json *spec)
 {

@@ -12,12 +12,14 @@
 #define PLUGIN_MEMORY ((size_t)16 * 1024 * 1024)
 
 static const char usage[] =
-	"usage: klinke-case [--worker] [--requests | --answers] [-v] PLUGIN.so CASEFILE...\n"
+	"usage: klinke-case [--worker] [--requests | --answers | --events] [-v] PLUGIN.so "
+	"CASEFILE...\n"
 	"\n"
 	"Runs every case and prints a line for each; what differs is told below it.\n"
 	"  --worker    in a sandboxed worker, as the host does; else in this process\n"
 	"  --requests  print each request that the plugin makes, one JSON object a line\n"
 	"  --answers   print each answer that the cases make up, one JSON object a line\n"
+	"  --events    print each event that the plugin emits, one JSON object a line\n"
 	"  -v          print what each case gave\n";
 
 struct arguments {
@@ -32,6 +34,7 @@ static bool parse_arguments(struct arguments *out, int argc, char **argv)
 	static const struct option options[] = {
 		{"requests", no_argument, NULL, 'r'},
 		{"answers", no_argument, NULL, 'a'},
+		{"events", no_argument, NULL, 'e'},
 		{"worker", no_argument, NULL, 'w'},
 		{"verbose", no_argument, NULL, 'v'},
 		{0},
@@ -47,6 +50,8 @@ static bool parse_arguments(struct arguments *out, int argc, char **argv)
 			out->print = CASE_REQUESTS;
 		if (c == 'a')
 			out->print = CASE_ANSWERS;
+		if (c == 'e')
+			out->print = CASE_EVENTS;
 	}
 	if (argc - optind < 2)
 		return false;
