@@ -183,8 +183,11 @@ int64_t transfer_retry_after(struct str value, int64_t now_ms)
 	time_t when = curl_getdate(copy, NULL);
 	if (when == (time_t)-1)
 		return -1;
-	int64_t ms = (int64_t)when * 1000 - now_ms;
-	if (ms > LONGEST_RETRY_MS)
+	/* In seconds first: a year far away would not fit into milliseconds. */
+	if ((int64_t)when > (now_ms + LONGEST_RETRY_MS) / 1000)
 		return LONGEST_RETRY_MS;
+	if ((int64_t)when < now_ms / 1000)
+		return 0;
+	int64_t ms = (int64_t)when * 1000 - now_ms;
 	return ms > 0 ? ms : 0;
 }
