@@ -22,9 +22,9 @@ def world(request):
     try:
         yield made
     finally:
-        made.close()
         if getattr(request.node, "failed", True):
             print(made.tell())
+        made.close()
         complaints = made.complaints()
         made.forget()
     assert not complaints, "\n".join(complaints)

@@ -503,8 +503,14 @@ class World:
                           self.log())
 
     def tell(self):
-        """For a failed test: the ends of the logs."""
+        """For a failed test: what is open, and the ends of the logs."""
         text = ""
+        try:
+            text = "".join(f"{job}\n" for job in self.jobs() if job["state"] != "done")
+            text += f"{self.status()}\n{self.effects()['counts']}\n"
+            text += "".join(f"{hook}\n"[:400] for hook in self.hooks() if hook["state"] != "delivered")
+        except (OSError, AssertionError, subprocess.SubprocessError, http.client.HTTPException) as fault:
+            text += f"cannot be asked any more: {fault}\n"
         for log in (self.host_log, self.sandbox_log):
             if log.exists():
                 text += f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-60:]) + "\n"
