@@ -258,6 +258,15 @@ static void not_sent(struct run *run)
 			t->retry_after_ms);
 }
 
+/* An outage in the middle of a look-up says nothing about what it looks for: look again later. */
+static void look_unanswered(struct run *run)
+{
+	const struct transfer_request *t = &run->request;
+
+	run->step.unresolved = true;
+	run_failed(run, KL_BROKEN, NULL, t->reason, t->retry_after_ms);
+}
+
 static void answered(struct transfer_request *t)
 {
 	struct run *run = t->user;
@@ -266,6 +275,8 @@ static void answered(struct transfer_request *t)
 	note_request(run);
 	if (t->outcome == KL_NOT_SENT || t->outcome == KL_REFUSED)
 		not_sent(run);
+	else if (run->step.looking && t->outcome == KL_UNKNOWN)
+		look_unanswered(run);
 	else if (t->repeat == KL_NEVER && t->outcome == KL_UNKNOWN)
 		look(run, response_of(run));
 	else
@@ -288,10 +299,24 @@ static const struct plugin_credential *find_credential(const struct run *run, st
 	return NULL;
 }
 
+/* A run finishes on the configuration it began with, but not on a key that was replaced since;
+ * a new key is for the place it was set for. */
+static const struct plan_connection *todays(const struct run *run)
+{
+	const struct plan_connection *then = run->connection, *now;
+
+	now = plan_connection(run->runner->plan, str_of(then->config->full));
+	if (!now || !now->config->info || now->plugin != then->plugin ||
+		!str_eq(now->base_url, then->base_url))
+		return then;
+	return now;
+}
+
 /* NULL, or why the credential cannot be applied. */
 static const char *apply_auth(struct run *run, struct str name)
 {
 	const struct plugin_credential *c = find_credential(run, name);
+	const struct plan_connection *holder = todays(run);
 	const struct config_secret *secret;
 	struct transfer_auth *auth = &run->request.auth;
 
@@ -299,9 +324,10 @@ static const char *apply_auth(struct run *run, struct str name)
 		return NULL;
 	if (!c)
 		return "the plugin names a credential that it does not declare";
-	secret = config_secret(run->connection->config, c->secret);
+	secret = config_secret(holder->config, c->secret);
 	if (!secret || !secret->count)
 		return arena_printf(run->arena, "option %s is not set", c->secret);
+	run->request.lane = holder->lane; /* a lane is a credential's */
 	if (c->scheme == KL_AUTH_OAUTH2)
 		return "this host does not know the credential scheme oauth2 yet";
 	auth->scheme = c->scheme;
@@ -487,6 +513,10 @@ static void failed(struct run *run)
 	const char *message = next->message.len ? next->message.ptr : "the plugin gives no reason";
 
 	note_failure(run, message);
+	if (next->fail == KL_SURPRISE && run->row.sent && !run->step.looking) {
+		look(run, &run->response); /* an answer that nobody understands is no refusal */
+		return;
+	}
 	if (run->step.looking)
 		run->step.happened = false; /* the look-up proved that nothing happened */
 	run_failed(run, next->fail, next->code.len ? next->code.ptr : NULL, message, next->wait_ms);

@@ -148,7 +148,8 @@ static void final_failure(struct run *run, enum job_state state, const char *fai
 {
 	const struct plan_step *step = run_step(run);
 
-	if (step && step->otherwise.config && !run->step.instead) {
+	/* instead of what may have happened nothing is done: it might happen twice */
+	if (step && step->otherwise.config && !run->step.instead && !run->row.sent) {
 		run_note(
 			run, ATTEMPT_STEP, step->config->name, fail, run->step.input, STR(""), why);
 		memset(&run->step, 0, sizeof(run->step));

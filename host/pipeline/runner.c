@@ -199,6 +199,28 @@ void runner_nudge(struct runner *r)
 	runner_post(r, &n->item);
 }
 
+/* ---- What is mended need not be waited for
+ * ---------------------------------------------------- */
+
+static void hastened(struct store_op *op)
+{
+	free(op->user); /* if it failed, they are due later by themselves */
+}
+
+/* Jobs that wait because of such a failure are claimed with the next claim. */
+static void hasten(struct runner *r, const char *fail)
+{
+	struct store_hasten_jobs *op = calloc(1, sizeof(*op));
+
+	if (!op)
+		return;
+	op->fail = str_of(fail);
+	op->op.done = hastened;
+	op->op.user = op;
+	store_hasten_jobs(r->store, op);
+	r->claim_wanted = true;
+}
+
 /* Once a second: what could not be done for lack of something. */
 static void on_tick(uv_timer_t *timer)
 {
@@ -331,6 +353,7 @@ static void reload_here(struct question *q)
 	r->plan = plan;
 	atomic_store(&r->n_generation, generation);
 	memset(r->pauses, 0, sizeof(r->pauses)); /* perhaps the credentials are right now */
+	hasten(r, "bad auth");
 	q->result = polls_start(r);
 	r->claim_wanted = r->backlog = true;
 	runner_claim(r);
@@ -413,7 +436,7 @@ static void on_plugin(void *user, struct plugin *plugin, const char *what)
 	log_line(plugin_state(plugin) == PLUGIN_BROKEN ? LOG_ERROR : LOG_INFO, "plugin", "plugin",
 		plugin_name(plugin), "what", what, NULL);
 	if (plugin_state(plugin) == PLUGIN_READY)
-		r->claim_wanted = true;
+		hasten(r, "plugin");
 }
 
 static char *directories(const struct config *config)
@@ -492,6 +515,8 @@ static void *run(void *arg)
 	if (!r->options.only_ours) {
 		uv_timer_start(&r->tick_timer, on_tick, TICK_MS, TICK_MS);
 		polls_start(r);
+		hasten(r, "bad auth"); /* both may have been mended while we were away */
+		hasten(r, "plugin");
 		r->claim_wanted = true;
 		runner_claim(r);
 		intake_fetch(r);

@@ -25,6 +25,8 @@ static const struct query q_cancel = {
 static const struct query q_decide = {Q_JOB_DECIDE,
 	"UPDATE job SET state = ?1, tries = 0, absent = 0, kills = 0, fail = '', "
 	"due_ms = ?2, updated_ms = ?2, reason = ?3, sent = sent AND NOT ?4 WHERE seq = ?5"};
+static const struct query q_hasten = {Q_JOB_HASTEN,
+	"UPDATE job SET due_ms = ?1 WHERE state = 1 AND state <> 6 AND due_ms > ?1 AND fail = ?2"};
 static const struct query q_park = {
 	Q_JOB_PARK, "UPDATE job SET state = 4, reason = ?1 WHERE seq = ?2"};
 static const struct query q_closed = {
@@ -261,6 +263,25 @@ void store_decide_job(struct store *store, struct store_decide_job *op)
 {
 	op->op.sealed = NULL;
 	queue_submit(store, &op->op, run_decide);
+}
+
+static int run_hasten(struct store *store, struct store_op *base)
+{
+	struct store_hasten_jobs *op = (struct store_hasten_jobs *)base;
+	int64_t now_ms = clock_now_ms();
+	struct stmt stmt;
+
+	stmt_begin(&stmt, &store->conn, &q_hasten);
+	stmt_i64(&stmt, now_ms);
+	stmt_text(&stmt, op->fail);
+	claims_lower(&store->claims, now_ms);
+	return stmt_done(&base->error, &stmt);
+}
+
+void store_hasten_jobs(struct store *store, struct store_hasten_jobs *op)
+{
+	op->op.sealed = NULL;
+	queue_submit(store, &op->op, run_hasten);
 }
 
 int job_park(struct store *store, const struct id *id, struct error *why)

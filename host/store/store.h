@@ -287,6 +287,13 @@ struct store_decide_job {
 };
 void store_decide_job(struct store *store, struct store_decide_job *op); /* E_CONFLICT: not dead */
 
+/* What jobs waited for may be mended: READY ones whose last failure is of this class are due now. */
+struct store_hasten_jobs {
+	struct store_op op;
+	struct str fail;
+};
+void store_hasten_jobs(struct store *store, struct store_hasten_jobs *op);
+
 /* A raw row again, from the beginning: PARKED or DONE becomes NEW. Repeats stay repeats. With
  * `drop` a person lets go of a PARKED one instead: it becomes IGNORED. */
 struct store_replay_inbox {
