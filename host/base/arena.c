@@ -13,6 +13,7 @@
 
 #define ALIGN _Alignof(max_align_t)
 #define FIRST_CHUNK ((size_t)4096)
+#define KEPT_CHUNK ((size_t)64 * 1024) /* the most that a reset arena keeps */
 #define LAST_CHUNK ((size_t)256 * 1024) /* beyond this, chunks stop doubling */
 
 struct chunk {
@@ -104,19 +105,24 @@ static char *carve(struct arena *arena, size_t n, size_t rounded)
 
 #else
 
+/* The biggest chunk that is not too big stays: an arena that is used again for the same kind of work
+ * soon needs no malloc at all. */
 void arena_reset(struct arena *arena)
 {
-	struct chunk *chunk = arena->newest, *first = NULL;
+	struct chunk *chunk = arena->newest, *kept = NULL;
 
 	while (chunk) {
-		struct chunk *next = chunk->next;
-		if (!next && chunk->size <= LAST_CHUNK)
-			first = chunk;
-		else
-			free(chunk);
+		struct chunk *next = chunk->next, *out = chunk;
+		if (chunk->size <= KEPT_CHUNK && (!kept || chunk->size > kept->size)) {
+			out = kept;
+			kept = chunk;
+		}
+		free(out);
 		chunk = next;
 	}
-	arena->newest = first;
+	if (kept)
+		kept->next = NULL;
+	arena->newest = kept;
 	arena->filled = arena->used = 0;
 	arena->failed = false;
 }

@@ -19,7 +19,7 @@ struct arena;
  * again. NULL: no memory. A NULL arena behaves like one that has failed. */
 struct arena *arena_create(size_t max_bytes);
 void arena_destroy(struct arena *arena); /* takes NULL */
-void arena_reset(struct arena *arena);   /* empty again, the first chunk is kept */
+void arena_reset(struct arena *arena);   /* empty again; keeps up to 64 KiB */
 
 void *arena_alloc(struct arena *arena, size_t n); /* zeroed, aligned for anything */
 void *arena_take(struct arena *arena, size_t n);  /* the same, not zeroed */

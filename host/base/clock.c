@@ -31,7 +31,7 @@ int64_t clock_mono_ms(void)
 	return clock_mono_us() / 1000;
 }
 
-/* ---- reading ------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------ */
 
 struct reader {
 	const char *at, *end;
@@ -158,7 +158,7 @@ bool clock_parse(struct str text, const struct zone *zone, int64_t *ms)
 	return true;
 }
 
-/* ---- writing ------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------ */
 
 struct broken { /* an instant taken apart in some offset */
 	int64_t year;

@@ -72,7 +72,7 @@ static int hash_index(const char *name)
 	return -1;
 }
 
-/* ---- hash and HMAC ------------------------------------------------------------ */
+/* ---- hash and HMAC ------------------------------------------------------------------------ */
 
 static EVP_MAC_CTX *hmac_context(int i)
 {
@@ -167,7 +167,7 @@ void crypto_wipe(void *secret, size_t n)
 	OPENSSL_cleanse(secret, n);
 }
 
-/* ---- AES-256-GCM -------------------------------------------------------------- */
+/* ---- AES-256-GCM -------------------------------------------------------------------------- */
 
 static EVP_CIPHER_CTX *gcm_context(void)
 {

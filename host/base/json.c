@@ -18,7 +18,7 @@ static bool is_container(const struct json *value)
 	return value && (value->type == JSON_ARRAY || value->type == JSON_OBJECT);
 }
 
-/* ---- reading ------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------ */
 
 enum json_type json_type(const struct json *value)
 {
@@ -182,7 +182,7 @@ bool json_bool(const struct json *value, bool otherwise)
 	return json_type(value) == JSON_BOOL ? value->yes : otherwise;
 }
 
-/* ---- comparing ---------------------------------------------------------------- */
+/* ---- comparing ---------------------------------------------------------------------------- */
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -333,7 +333,7 @@ bool json_equal(const struct json *a, const struct json *b)
 	}
 }
 
-/* ---- building ----------------------------------------------------------------- */
+/* ---- building ----------------------------------------------------------------------------- */
 
 static struct json *make(struct arena *arena, enum json_type type, bool container)
 {

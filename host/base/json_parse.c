@@ -69,7 +69,7 @@ static struct json *add_node(struct parser *p, enum json_type type)
 	return node;
 }
 
-/* ---- text --------------------------------------------------------------------- */
+/* ---- text --------------------------------------------------------------------------------- */
 
 static int hex4(const char *p)
 {
@@ -181,7 +181,7 @@ static bool parse_text(struct parser *p, struct str *text)
 	return true;
 }
 
-/* ---- the other values --------------------------------------------------------- */
+/* ---- the other values --------------------------------------------------------------------- */
 
 static const struct json *parse_value(struct parser *p);
 

@@ -37,7 +37,7 @@ void log_setup(enum log_level least, enum log_format format)
 	__atomic_store_n(&line_format, format, __ATOMIC_RELAXED);
 }
 
-/* ---- secrets ------------------------------------------------------------------ */
+/* ---- secrets ------------------------------------------------------------------------------ */
 
 static pthread_rwlock_t secrets_lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct str *secrets;
@@ -122,7 +122,7 @@ static size_t secret_at(const char *p, size_t len)
 	return found;
 }
 
-/* ---- masking ------------------------------------------------------------------ */
+/* ---- masking ------------------------------------------------------------------------------ */
 
 #define MASK_MAX 160
 
@@ -212,7 +212,7 @@ static bool is_personal(const char *key)
 	return len >= 7 && strcmp(key + len - 7, "_person") == 0;
 }
 
-/* ---- the line ----------------------------------------------------------------- */
+/* ---- the line ----------------------------------------------------------------------------- */
 
 /* Room is kept for the end of the line. */
 static bool put(struct line *line, const char *bytes, size_t n)

@@ -164,7 +164,7 @@ const char *str_nearest(struct str word, const char *const *names)
 	return nearest;
 }
 
-/* ---- buf ---------------------------------------------------------------------- */
+/* ---- buf ---------------------------------------------------------------------------------- */
 
 void buf_init(struct buf *buf, size_t max)
 {
@@ -251,7 +251,7 @@ void buf_printf(struct buf *buf, const char *format, ...)
 	buf->len += (size_t)len;
 }
 
-/* ---- encodings ---------------------------------------------------------------- */
+/* ---- encodings ---------------------------------------------------------------------------- */
 
 static const char hex_digits[] = "0123456789abcdef";
 static const char base64_std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -26,7 +26,7 @@ struct zone {
 	char name[];
 };
 
-/* ---- the file ----------------------------------------------------------------- */
+/* ---- the file ----------------------------------------------------------------------------- */
 
 struct tzif { /* one of the file's blocks */
 	uint32_t isut, isstd, leaps, times, types, chars;
@@ -231,7 +231,7 @@ const char *zone_name(const struct zone *zone)
 	return zone->name;
 }
 
-/* ---- from instant to wall ------------------------------------------------------- */
+/* ---- from instant to wall ----------------------------------------------------------------- */
 
 /* Number of transitions at or before t. */
 static size_t transitions_until(const struct zone *zone, int64_t t)
@@ -280,7 +280,7 @@ struct civil zone_civil(const struct zone *zone, int64_t ms)
 	return civil;
 }
 
-/* ---- from wall to instant ------------------------------------------------------- */
+/* ---- from wall to instant ----------------------------------------------------------------- */
 
 #define NEAR_MAX 16
 

@@ -43,7 +43,7 @@ int zone_month_len(int64_t year, int month)
 	return lengths[month - 1] + (month == 2 && is_leap(year));
 }
 
-/* ---- parsing ------------------------------------------------------------------ */
+/* ---- parsing ------------------------------------------------------------------------------ */
 
 static bool parse_int(const char **at, int max, int *value)
 {
@@ -163,7 +163,7 @@ bool zone_rule_parse(struct zone_rule *rule, const char *text)
 	       parse_date(&at, &rule->end) && !*at;
 }
 
-/* ---- evaluating --------------------------------------------------------------- */
+/* ---- evaluating --------------------------------------------------------------------------- */
 
 static int64_t month_day(const struct zone_date *date, int64_t year)
 {

@@ -20,8 +20,7 @@
 #define PATIENCE_MS 90000
 #define BUSY_MS 2000
 
-/* ---- Where is the state?
- * --------------------------------------------------------------------------------- */
+/* ---- Where is the state? ------------------------------------------------------------------ */
 
 static const struct plugin_info *not_asked(void *user, const char *name, struct error *error)
 {
@@ -83,8 +82,7 @@ static int find_state(const struct invocation *in, struct arena *arena, const ch
 	return *state ? 0 : EXIT_CONFIG;
 }
 
-/* ---- Without a host
- * -------------------------------------------------------------------------------------------- */
+/* ---- Without a host ----------------------------------------------------------------------- */
 
 static int ask_here(const struct invocation *in, const struct admin *admin, struct arena *arena,
 	struct str request, struct str *answer)
@@ -150,9 +148,7 @@ static int alone(const struct invocation *in, const char *state, struct arena *a
 	return code;
 }
 
-/* ---- Asking
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- Asking ------------------------------------------------------------------------------- */
 
 static int exit_code_of(const struct invocation *in, const struct error *error)
 {

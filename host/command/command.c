@@ -62,8 +62,7 @@ int fail(const struct invocation *in, const struct error *error)
 	}
 }
 
-/* ---- Parsing
- * ------------------------------------------------------------------------------------------ */
+/* ---- Parsing ------------------------------------------------------------------------------ */
 
 struct parsed {
 	struct invocation in;

@@ -21,8 +21,7 @@ struct asked {
 	struct error error;
 };
 
-/* ---- As JSON
- * -------------------------------------------------------------------------------------------- */
+/* ---- As JSON ------------------------------------------------------------------------------ */
 
 static const char *kind_name(uint32_t kind)
 {
@@ -106,8 +105,7 @@ static struct json *info_json(struct asked *a, const struct plugin_info *info)
 	return o;
 }
 
-/* ---- For people
- * -------------------------------------------------------------------------------------------- */
+/* ---- For people --------------------------------------------------------------------------- */
 
 static void print_info(const struct json *o)
 {
@@ -128,8 +126,7 @@ static void print_info(const struct json *o)
 	list_table(json_get(o, "routes"), routes);
 }
 
-/* ---- Finding them
- * --------------------------------------------------------------------------------------------- */
+/* ---- Finding them ------------------------------------------------------------------------- */
 
 static int describe(struct asked *a, const char *path, const char *name, struct plugin_info *info)
 {

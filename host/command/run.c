@@ -34,8 +34,7 @@ struct host {
 	pthread_mutex_t reload_lock; /* one at a time; the second waits, and is not dropped */
 };
 
-/* ---- Configuration
- * -------------------------------------------------------------------------------------- */
+/* ---- Configuration ------------------------------------------------------------------------ */
 
 static void log_faults(const struct config_faults *faults)
 {
@@ -116,8 +115,7 @@ static int load(struct host *h)
 	return 0;
 }
 
-/* ---- Starting
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Starting ----------------------------------------------------------------------------- */
 
 /* What this process knows must not end in a file on a disk. */
 static void keep_secrets_in_memory(void)
@@ -167,9 +165,7 @@ static int start(struct host *h)
 	return 0;
 }
 
-/* ---- Stopping
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Stopping ----------------------------------------------------------------------------- */
 
 /* Whoever asks a second time does not want to wait: the default action ends the process, as
  * harmless as kill -9. */

@@ -66,8 +66,7 @@ void setup_destroy(struct setup *s)
 	free(s);
 }
 
-/* ---- Plugins
- * ------------------------------------------------------------------------------------------- */
+/* ---- Plugins ------------------------------------------------------------------------------ */
 
 static size_t add_names(struct setup *s, const char *directory, size_t count)
 {
@@ -164,8 +163,7 @@ static const struct plugin_info *on_plugin(void *user, const char *name, struct 
 	return &k->info;
 }
 
-/* ---- Expressions
- * ------------------------------------------------------------------------------------------ */
+/* ---- Expressions -------------------------------------------------------------------------- */
 
 static int on_sql(void *user, struct error *error, struct str sql, const char *const *step_names,
 	size_t *offset)
@@ -180,8 +178,7 @@ static int on_sql(void *user, struct error *error, struct str sql, const char *c
 	return 0;
 }
 
-/* ---- What the plugins say to their options
- * -------------------------------------------------------------------- */
+/* ---- What the plugins say to their options ------------------------------------------------ */
 
 static void add_fault(struct config_faults *faults, struct config_place place, const char *text)
 {
@@ -321,9 +318,7 @@ static void refuse_unsupported(const struct config *config, struct config_faults
 				"after the webhook is answered; leave it out");
 }
 
-/* ---- Loading
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Loading ------------------------------------------------------------------------------ */
 
 static void on_read(void *user, const struct config *config)
 {

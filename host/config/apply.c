@@ -196,8 +196,7 @@ static void set_say(struct field *f, const struct value *value)
 	*text = (struct config_text){{copy, len}, value->place};
 }
 
-/* ---- Lists
- * --------------------------------------------------------------------------------------- */
+/* ---- Lists -------------------------------------------------------------------------------- */
 
 void apply_list(struct loader *loader, struct config_list *out, const char **list, size_t count)
 {
@@ -316,8 +315,7 @@ static void set_secret(struct field *f)
 		secret_add(f->loader, secret, item->entry, live ? &live->host.admin_token : NULL);
 }
 
-/* ---- Sections
- * ------------------------------------------------------------------------------------ */
+/* ---- Sections ----------------------------------------------------------------------------- */
 
 static void set_one(struct field *f, const struct value *value)
 {
@@ -487,8 +485,7 @@ const char *apply_owner(
 	return full;
 }
 
-/* ---- Expressions
- * --------------------------------------------------------------------------------- */
+/* ---- Expressions -------------------------------------------------------------------------- */
 
 /* SQLite's "no such column: dta" deserves a hint, unless who checks gave one already. */
 static const char *column_hint(struct loader *loader, const char *text)

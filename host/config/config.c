@@ -75,7 +75,7 @@ const struct config_pipeline *config_pipelines(const struct config *config, size
 	return config->pipelines;
 }
 
-/* ---- By name --------------------------------------------------------------------------------- */
+/* ---- By name ------------------------------------------------------------------------------ */
 
 struct wanted { /* "tenant/name" in two pieces, so that nothing has to be built */
 	const char *owner, *name;
@@ -193,7 +193,7 @@ struct config_place config_mapping_place(const struct config_mapping *mapping, c
 	return find_place(mapping->keys, mapping->key_count, key, mapping->place);
 }
 
-/* ---- By event -------------------------------------------------------------------------------- */
+/* ---- By event ----------------------------------------------------------------------------- */
 
 static int compare_route(const void *key, const void *element)
 {

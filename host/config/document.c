@@ -12,7 +12,7 @@
 #define FILE_MAX_BYTES (8u << 20)
 #define FILES_MAX 1000
 
-/* ---- Files ----------------------------------------------------------------------------------- */
+/* ---- Files -------------------------------------------------------------------------------- */
 
 struct matches {
 	struct arena *arena;
@@ -180,7 +180,7 @@ void document_read(struct loader *loader, const char *path)
 		loader, NULL, path, (struct config_place){take_text(loader, str_of(path)), 0, 0});
 }
 
-/* ---- Sections -------------------------------------------------------------------------------- */
+/* ---- Sections ----------------------------------------------------------------------------- */
 
 struct section *document_first(struct loader *loader, const char *kind)
 {
@@ -365,7 +365,7 @@ void document_resolve(struct loader *loader)
 	}
 }
 
-/* ---- Snapshot -------------------------------------------------------------------------------- */
+/* ---- Snapshot ----------------------------------------------------------------------------- */
 
 struct writer {
 	struct buf text;

@@ -168,7 +168,7 @@ void config_faults_print(FILE *out, const struct config_faults *faults, bool jso
 		fprintf(out, "and %zu more\n", faults->left_out);
 }
 
-/* ---- Did you mean ---------------------------------------------------------------------------- */
+/* ---- Did you mean ------------------------------------------------------------------------- */
 
 #define WORD_MAX 40
 

@@ -166,7 +166,7 @@ const char *hint(
 	struct loader *loader, struct str word, const char *const *candidates, size_t count);
 void faults_sort(struct config_faults *faults);
 
-/* ---- Files and sections: source.c, document.c, files.c -------------------------------------- */
+/* ---- Files and sections: source.c, document.c, files.c ------------------------------------ */
 
 void source_parse(struct loader *loader, const char *name, struct str text);
 void document_read(struct loader *loader, const char *path);
@@ -186,7 +186,7 @@ int files_list(struct loader *loader, struct error *error, const char *pattern,
 const char *files_beside(struct loader *loader, const char *file, struct str path);
 void wipe(struct buf *buf); /* zeroes and frees */
 
-/* ---- Values: expand.c, value.c -------------------------------------------------------------- */
+/* ---- Values: expand.c, value.c ------------------------------------------------------------ */
 
 struct anchor { /* from this byte of the value on, this is the place */
 	size_t at;
@@ -234,7 +234,7 @@ bool parse_net(struct str s);
 bool parse_listen(struct str s, bool *loopback);
 bool parse_number(struct str s, char out[20]); /* to E.164 */
 
-/* ---- Tables: table.c, apply.c --------------------------------------------------------------- */
+/* ---- Tables: table.c, apply.c ------------------------------------------------------------- */
 
 enum key_kind {
 	K_OTHER, /* read by its section's own code */
@@ -275,7 +275,7 @@ void apply_list(struct loader *loader, struct config_list *out, const char **lis
 struct config_text take_sql(struct loader *loader, const struct value *value, size_t from,
 	size_t to, const char *const *step_names);
 
-/* ---- Sections ------------------------------------------------------------------------------- */
+/* ---- Sections ----------------------------------------------------------------------------- */
 
 void load_host(struct loader *loader);
 void load_tenants(struct loader *loader);

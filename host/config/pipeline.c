@@ -19,8 +19,7 @@ struct making { /* one pipeline */
 
 enum line { LINE_IN, LINE_AS, LINE_AT, LINE_OTHERWISE };
 
-/* ---- Names of results
- * ---------------------------------------------------------------------------- */
+/* ---- Names of results --------------------------------------------------------------------- */
 
 /* NULL-terminated; of the first count steps. */
 static const char *const *names_of(struct making *m, size_t count)
@@ -70,8 +69,7 @@ static void check_names(struct making *m)
 			}
 }
 
-/* ---- Lines of a step
- * ------------------------------------------------------------------------------ */
+/* ---- Lines of a step ---------------------------------------------------------------------- */
 
 static void read_in(struct making *m, struct config_step *step, const struct value *value)
 {
@@ -240,8 +238,7 @@ static void load_steps(struct making *m)
 			"[pipeline %s] needs \"step\": what shall be done?", m->section->name);
 }
 
-/* ---- Pipelines
- * ------------------------------------------------------------------------------------ */
+/* ---- Pipelines ---------------------------------------------------------------------------- */
 
 static void check_fallback(struct making *m)
 {
@@ -323,8 +320,7 @@ void load_pipelines(struct loader *loader)
 	check_answers(loader);
 }
 
-/* ---- Which run for an event
- * ------------------------------------------------------------------------ */
+/* ---- Which run for an event --------------------------------------------------------------- */
 
 static bool runs_for(const struct config_pipeline *pipeline, const char *event,
 	const struct config_tenant *tenant)

@@ -283,7 +283,7 @@ static void scan_line(struct scan *scan)
 		scan_entry(scan);
 }
 
-/* ---- Through inih ---------------------------------------------------------------------------- */
+/* ---- Through inih ------------------------------------------------------------------------- */
 
 static char *feed(char *line, int size, void *user)
 {

@@ -44,8 +44,7 @@ static struct str word(struct parse *parse)
 	return out;
 }
 
-/* ---- Values
- * -------------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------- */
 
 /* At the opening quote. Copies without it; \" \\ \n are understood. */
 static bool quoted(struct parse *parse, struct config_arg *arg)
@@ -188,8 +187,7 @@ static bool arguments(struct parse *parse, struct config_call *call)
 	return true;
 }
 
-/* ---- Does it exist?
- * ------------------------------------------------------------------------------ */
+/* ---- Does it exist? ----------------------------------------------------------------------- */
 
 static bool may_use(const struct parse *parse, const struct config_tenant *owner)
 {

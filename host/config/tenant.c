@@ -9,7 +9,7 @@
 #include <string.h>
 #include "base/clock.h"
 
-/* ---- Host ------------------------------------------------------------------------------------ */
+/* ---- Host --------------------------------------------------------------------------------- */
 
 static void check_token(struct loader *loader, struct config_place place)
 {
@@ -45,7 +45,7 @@ void load_host(struct loader *loader)
 	apply_leftovers(loader, section, NULL, 0);
 }
 
-/* ---- Time zones ------------------------------------------------------------------------------ */
+/* ---- Time zones --------------------------------------------------------------------------- */
 
 bool zone_known(struct loader *loader, const char *zone)
 {
@@ -113,7 +113,7 @@ const char *zone_country(struct loader *loader, const char *wanted)
 	return NULL;
 }
 
-/* ---- Routes: number, agent, event type to tenant --------------------------------------------- */
+/* ---- Routes: number, agent, event type to tenant ------------------------------------------ */
 
 static int by_value(const void *a, const void *b)
 {
@@ -158,7 +158,7 @@ static void finish_routes(struct loader *loader, enum config_route by)
 		routes->list[i].noted = NULL;
 }
 
-/* ---- Tenants --------------------------------------------------------------------------------- */
+/* ---- Tenants ------------------------------------------------------------------------------ */
 
 static void load_tenant(struct loader *loader, struct section *section)
 {

@@ -33,8 +33,7 @@ static struct str tenant_of(const struct ask *q)
 	return q->admin->tenant ? str_of(q->admin->tenant) : json_get_text(q->request, "tenant");
 }
 
-/* ---- Lists
- * -------------------------------------------------------------------------------------------- */
+/* ---- Lists -------------------------------------------------------------------------------- */
 
 /* "24h", "30m", "7d": that long ago. Otherwise an instant. */
 static bool parse_since(struct str text, int64_t *ms)
@@ -257,8 +256,7 @@ static const struct json *show(struct ask *q)
 	return read_story(q, &story) < 0 ? NULL : rows_story(q->arena, &story);
 }
 
-/* ---- Decisions
- * ------------------------------------------------------------------------------------------ */
+/* ---- Decisions ---------------------------------------------------------------------------- */
 
 struct waited {
 	pthread_mutex_t lock;
@@ -466,8 +464,7 @@ static const struct json *replay(struct ask *q)
 	return NULL;
 }
 
-/* ---- Operations and state
- * ----------------------------------------------------------------------------------- */
+/* ---- Operations and state ----------------------------------------------------------------- */
 
 static const struct json *call(struct ask *q)
 {
@@ -526,9 +523,7 @@ static const struct json *reload(struct ask *q)
 	return q->admin->reload(q->admin->user, &q->error) < 0 ? NULL : status(q);
 }
 
-/* ---- Dispatch
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Dispatch ----------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;

@@ -82,8 +82,7 @@ static void set_timeouts(int fd, uint32_t ms)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
 }
 
-/* ---- Host's end
- * ------------------------------------------------------------------------------------------ */
+/* ---- Host's end --------------------------------------------------------------------------- */
 
 struct client {
 	struct control *control;
@@ -194,8 +193,7 @@ void control_destroy(struct control *control)
 	free(control);
 }
 
-/* ---- Commands' end
- * ----------------------------------------------------------------------------------------- */
+/* ---- Commands' end ------------------------------------------------------------------------ */
 
 int control_ask(struct error *error, const char *state, struct str request, uint32_t timeout_ms,
 	struct arena *arena, struct str *answer)

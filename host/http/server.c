@@ -72,8 +72,7 @@ static bool begins(struct str s, const char *prefix)
 	return s.len >= n && memcmp(s.ptr, prefix, n) == 0;
 }
 
-/* ---- Webhooks
- * -------------------------------------------------------------------------------------------- */
+/* ---- Webhooks ----------------------------------------------------------------------------- */
 
 static void hook_answered(struct hook *hook, const struct hook_answer *a)
 {
@@ -139,8 +138,7 @@ static void take_hook(struct server *s, struct request *request)
 	intake_take(s->options.runner, hook);
 }
 
-/* ---- Who may look
- * -------------------------------------------------------------------------------------------- */
+/* ---- Who may look ------------------------------------------------------------------------- */
 
 static struct str cookie(const struct request *request, const char *name)
 {
@@ -218,8 +216,7 @@ static void login(const struct server *s, struct request *request)
 	request_answer(request, &a);
 }
 
-/* ---- What takes longer
- * ---------------------------------------------------------------------------------------- */
+/* ---- What takes longer -------------------------------------------------------------------- */
 
 struct work {
 	struct server *server;
@@ -360,9 +357,7 @@ static void run_page(struct server *s, struct request *request, struct arena *ar
 	answer(request, status, "text/html; charset=utf-8", html);
 }
 
-/* ---- Routes
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- Routes ------------------------------------------------------------------------------- */
 
 static void guarded(struct server *s, struct request *request)
 {
@@ -399,9 +394,7 @@ static void handle(void *user, struct request *request)
 		guarded(s, request);
 }
 
-/* ---- Beginning and end
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Beginning and end -------------------------------------------------------------------- */
 
 struct server *server_create(struct error *error, const struct server_options *options)
 {

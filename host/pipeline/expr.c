@@ -79,7 +79,7 @@ void expr_free(struct expr *expr)
 	free(expr);
 }
 
-/* ---- compiling: which names stand in it ------------------------------------------- */
+/* ---- compiling: which names stand in it --------------------------------------------------- */
 
 struct compile {
 	struct error *error;
@@ -114,7 +114,7 @@ static void note_word(void *arg, struct str word)
 		c->host_zone = word.ptr;
 }
 
-/* ---- compiling: the statement ------------------------------------------------------ */
+/* ---- compiling: the statement ------------------------------------------------------------- */
 
 static void add_separator(struct compile *c, const char *first)
 {
@@ -214,7 +214,7 @@ static bool write_statement(struct compile *c)
 	return ok && !c->text.failed;
 }
 
-/* ---- compiling: what SQLite says about it ------------------------------------------- */
+/* ---- compiling: what SQLite says about it ------------------------------------------------- */
 
 /* The word that the message ends with. */
 static struct str last_word(const char *message, const char *prefix)
@@ -375,7 +375,7 @@ struct expr *expr_compile(struct error *error, struct expr_engine *engine, struc
 	return c.expr;
 }
 
-/* ---- evaluating ---------------------------------------------------------------- */
+/* ---- evaluating --------------------------------------------------------------------------- */
 
 static struct str find_step(const struct expr_scope *scope, const char *name)
 {

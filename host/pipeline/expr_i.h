@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "pipeline/expr.h"
 
-/* ---- The sandbox: a connection that can compute and nothing else ------------------------- */
+/* ---- The sandbox: a connection that can compute and nothing else -------------------------- */
 
 #define GUARDS 9
 

@@ -114,7 +114,7 @@ const char *const sandbox_functions[] = {
 	NULL,
 };
 
-/* ---- VFS ---------------------------------------------------------------------- */
+/* ---- VFS ---------------------------------------------------------------------------------- */
 
 static int refuse_open(
 	sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags, int *out_flags)
@@ -205,7 +205,7 @@ static int add_vfs(struct expr_engine *engine)
 	return 0;
 }
 
-/* ---- authorizer --------------------------------------------------------------- */
+/* ---- authorizer --------------------------------------------------------------------------- */
 
 static bool is_function(const char *name)
 {
@@ -245,7 +245,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	}
 }
 
-/* ---- bounds ------------------------------------------------------------------- */
+/* ---- bounds ------------------------------------------------------------------------------- */
 
 static int64_t cpu_ns(void)
 {
@@ -305,7 +305,7 @@ static void set_limits(sqlite3 *db)
 		sqlite3_limit(db, limits[i][0], limits[i][1]);
 }
 
-/* ---- opening ------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------ */
 
 static int open_memory(struct expr_engine *engine, sqlite3 **db)
 {

@@ -41,8 +41,7 @@ struct intake {
 static void normalize(struct intake *in);
 static void reply(struct intake *in);
 
-/* ---- Answers
- * -------------------------------------------------------------------------------------- */
+/* ---- Answers ------------------------------------------------------------------------------ */
 
 static void answer(struct hook *hook, unsigned status, const char *text, unsigned retry_after_s)
 {
@@ -59,7 +58,7 @@ static void release(struct intake *in)
 
 	assert(!in->hook);
 	plan_unref(in->plan);
-	arena_destroy(in->arena);
+	runner_arena_back(r, in->arena);
 	r->normalizing--;
 	if (r->normalizing == 0 && r->backlog)
 		intake_fetch(r);
@@ -79,8 +78,7 @@ static void refuse(struct intake *in, unsigned status, const char *text, const c
 	answer(hook, status, text, status == 503 ? RETRY_AFTER_S : 0);
 }
 
-/* ---- What came, copied out of the request
- * ------------------------------------------------------------ */
+/* ---- What came, copied out of the request ------------------------------------------------- */
 
 /* These carry credentials of whoever sits in front of us; nothing needs them later. */
 static bool private_header(struct str name)
@@ -161,8 +159,7 @@ static void fill_row(struct intake *in)
 	in->row.state = INBOX_NEW;
 }
 
-/* ---- Calling the plugin
- * ---------------------------------------------------------------------------- */
+/* ---- Calling the plugin ------------------------------------------------------------------- */
 
 static void call(struct intake *in, enum plugin_kind kind, void (*done)(struct plugin_call *))
 {
@@ -199,8 +196,7 @@ static void log_notes(const struct intake *in)
 	}
 }
 
-/* ---- Verify
- * ------------------------------------------------------------------------------------------ */
+/* ---- Verify ------------------------------------------------------------------------------- */
 
 static bool mac_holds(const struct plugin_mac *mac, struct str secret)
 {
@@ -356,8 +352,7 @@ static void verified(struct plugin_call *c)
 		store_raw(in);
 }
 
-/* ---- Take
- * ----------------------------------------------------------------------------------------- */
+/* ---- Take --------------------------------------------------------------------------------- */
 
 static const struct plugin_route *find_route(const struct plugin_info *info, struct str name)
 {
@@ -369,7 +364,7 @@ static const struct plugin_route *find_route(const struct plugin_info *info, str
 
 static struct intake *create(struct runner *r, const struct plan_connection *connection)
 {
-	struct arena *arena = arena_create(RUN_MEMORY);
+	struct arena *arena = runner_arena(r);
 	struct intake *in = arena ? arena_alloc(arena, sizeof(*in)) : NULL;
 
 	if (!in) {
@@ -444,8 +439,7 @@ void intake_take(struct runner *runner, struct hook *hook)
 	runner_post(runner, &hook->item);
 }
 
-/* ---- Somebody waits
- * --------------------------------------------------------------------------------- */
+/* ---- Somebody waits ----------------------------------------------------------------------- */
 
 static void replied(struct plugin_call *c)
 {
@@ -473,8 +467,7 @@ static void reply(struct intake *in)
 	call(in, PLUGIN_REPLY, replied);
 }
 
-/* ---- Normalize
- * ----------------------------------------------------------------------------------------- */
+/* ---- Normalize ---------------------------------------------------------------------------- */
 
 static void finished_here(struct mailbox_item *item)
 {
@@ -650,8 +643,7 @@ static void normalize(struct intake *in)
 		call(in, PLUGIN_NORMALIZE, normalized);
 }
 
-/* ---- After a restart, or when too much came at once
- * ---------------------------------------------------- */
+/* ---- After a restart, or when too much came at once --------------------------------------- */
 
 struct fetch {
 	struct mailbox_item item;

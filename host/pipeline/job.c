@@ -12,8 +12,7 @@
 #include "base/log.h"
 #include "pipeline/job_i.h"
 
-/* ---- Beginning
- * ---------------------------------------------------------------------------------------- */
+/* ---- Beginning ---------------------------------------------------------------------------- */
 
 static void copy(struct arena *arena, struct str *s)
 {
@@ -60,7 +59,7 @@ static void make_key(struct run *run)
 static struct run *create(struct runner *r, struct plan *plan, const struct job_row *job,
 	const struct event_row *event)
 {
-	struct arena *arena = arena_create(RUN_MEMORY);
+	struct arena *arena = runner_arena(r);
 	struct run *run = arena ? arena_alloc(arena, sizeof(*run)) : NULL;
 
 	if (!run) {
@@ -129,8 +128,7 @@ void jobs_stored(struct runner *r, struct plan *plan, const struct event_row *ev
 			r->claim_wanted = true;
 }
 
-/* ---- What a run is doing
- * -------------------------------------------------------------------------------- */
+/* ---- What a run is doing ------------------------------------------------------------------ */
 
 const struct plan_step *run_step(const struct run *run)
 {
@@ -207,16 +205,14 @@ void run_note(struct run *run, enum attempt_kind kind, const char *name, const c
 		a->output.len = RECORDED_MAX;
 }
 
-/* ---- Saving
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Saving ------------------------------------------------------------------------------- */
 
 static void release(struct run *run)
 {
 	struct runner *r = run->runner;
 
 	plan_unref(run->plan);
-	arena_destroy(run->arena);
+	runner_arena_back(r, run->arena);
 	r->runs--;
 	atomic_store(&r->n_runs, r->runs);
 	runner_claim(r);
@@ -318,9 +314,7 @@ void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
 	submit(run);
 }
 
-/* ---- Ends
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Ends --------------------------------------------------------------------------------- */
 
 static void alarm_event(struct run *run, const char *type)
 {
@@ -430,8 +424,7 @@ void run_later(struct run *run, int64_t due_ms, const char *fail, const char *re
 	run_save(run, false, NULL);
 }
 
-/* ---- Step after step
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Step after step ---------------------------------------------------------------------- */
 
 void run_step_done(struct run *run, struct str result, const char *name)
 {

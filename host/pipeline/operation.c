@@ -43,8 +43,7 @@ static const struct plugin_op *find_op(const struct run *run)
 	return NULL;
 }
 
-/* ---- Beginning
- * ----------------------------------------------------------------------------------------- */
+/* ---- Beginning ---------------------------------------------------------------------------- */
 
 static const struct plan_connection *find_connection(const struct run *run)
 {
@@ -120,8 +119,7 @@ void operation_begin(struct run *run)
 		step(run, run->step.waiting ? KL_TIMER : KL_START, NULL);
 }
 
-/* ---- Effects of a plugin step
- * -------------------------------------------------------------------------- */
+/* ---- Effects of a plugin step ------------------------------------------------------------- */
 
 static void add_rows(struct run *run, struct str rows)
 {
@@ -196,8 +194,7 @@ static void take_effects(struct run *run)
 	}
 }
 
-/* ---- Sending
- * --------------------------------------------------------------------------------------------- */
+/* ---- Sending ------------------------------------------------------------------------------ */
 
 static const char *outcome_name(uint32_t outcome)
 {
@@ -432,9 +429,7 @@ static void send_it(struct run *run)
 	}
 }
 
-/* ---- Results
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Results ------------------------------------------------------------------------------ */
 
 static struct str with_rows(struct run *run, struct str result)
 {
@@ -498,8 +493,7 @@ void operation_closed(struct run *run)
 		complete(run, run->closed, "done, an event told");
 }
 
-/* ---- The plugin's word
- * ------------------------------------------------------------------------------------- */
+/* ---- The plugin's word -------------------------------------------------------------------- */
 
 static void note_failure(struct run *run, const char *message)
 {

@@ -23,8 +23,7 @@ const char *fail_name(uint32_t fail)
 	return fail < sizeof(names) / sizeof(names[0]) ? names[fail] : "surprise";
 }
 
-/* ---- Retries
- * -------------------------------------------------------------------------------------------- */
+/* ---- Retries ------------------------------------------------------------------------------ */
 
 static int64_t pick(int64_t own, int64_t general)
 {
@@ -75,8 +74,7 @@ static bool too_old(const struct run *run, const struct config_retry *retry)
 	return clock_now_ms() - run->row.created_ms > retry->max_age_ms;
 }
 
-/* ---- Connections whose credential was refused
- * --------------------------------------------------------------- */
+/* ---- Connections whose credential was refused --------------------------------------------- */
 
 int64_t paused_until(const struct runner *r, struct str connection)
 {
@@ -125,9 +123,7 @@ static int64_t pause_connection(struct run *run, const char *why)
 	return p->until_ms;
 }
 
-/* ---- What next
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- What next ---------------------------------------------------------------------------- */
 
 /* The operation may be begun anew: forget how far it was. What a NEVER request has already done
  * stays, and makes the next begin a look-up. */

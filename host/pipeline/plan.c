@@ -221,8 +221,7 @@ static void compile_pipeline(struct compile *k, struct plan_pipeline *p)
 	compile_call(k, &p->on_error, c->tenant, c->on_error);
 }
 
-/* ---- The plan
- * ------------------------------------------------------------------------------------ */
+/* ---- The plan ----------------------------------------------------------------------------- */
 
 static int plan_connections(struct error *error, struct plan *plan, const struct plan_means *means)
 {

@@ -47,8 +47,7 @@ static const struct config_tenant *find_tenant(
 	return t;
 }
 
-/* ---- Scope
- * ---------------------------------------------------------------------------------------- */
+/* ---- Scope -------------------------------------------------------------------------------- */
 
 static struct str printed(struct arena *arena, const struct json *value)
 {
@@ -108,8 +107,7 @@ void route_scope(struct arena *arena, const struct event_row *event,
 	out->tenant = tenant_text(arena, tenant);
 }
 
-/* ---- Events and jobs
- * ------------------------------------------------------------------------------- */
+/* ---- Events and jobs ---------------------------------------------------------------------- */
 
 static void fill_event(
 	const struct route_input *in, const struct plugin_event *e, struct event_row *row)

@@ -21,8 +21,7 @@
 #define TICK_MS 1000 /* what failed for lack of disk or memory is tried again */
 #define CLAIM_MEMORY ((size_t)256 * 1024 * 1024)
 
-/* ---- Mail
- * --------------------------------------------------------------------------------------------- */
+/* ---- Mail --------------------------------------------------------------------------------- */
 
 void runner_post(struct runner *r, struct mailbox_item *item)
 {
@@ -42,8 +41,24 @@ static void on_wake(uv_async_t *async)
 		mailbox_drain(&r->mailbox);
 }
 
-/* ---- Asking the runner something, from another thread
- * ---------------------------------------------------- */
+/* ---- Memory: a run needs about as much as the one before it ------------------------------- */
+
+struct arena *runner_arena(struct runner *r)
+{
+	return r->spares ? r->spare[--r->spares] : arena_create(RUN_MEMORY);
+}
+
+void runner_arena_back(struct runner *r, struct arena *arena)
+{
+	if (r->spares == SPARES_MAX) {
+		arena_destroy(arena);
+		return;
+	}
+	arena_reset(arena);
+	r->spare[r->spares++] = arena;
+}
+
+/* ---- Asking the runner something, from another thread ------------------------------------- */
 
 struct question {
 	struct mailbox_item item;
@@ -86,9 +101,7 @@ static int ask(struct runner *r, struct question *q, void (*what)(struct questio
 	return q->result;
 }
 
-/* ---- Claims
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- Claims ------------------------------------------------------------------------------- */
 
 struct claim {
 	struct mailbox_item item;
@@ -232,9 +245,7 @@ static void on_tick(uv_timer_t *timer)
 		intake_fetch(r);
 }
 
-/* ---- Plans
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- Plans -------------------------------------------------------------------------------- */
 
 static struct plan_means means(struct runner *r)
 {
@@ -367,8 +378,7 @@ int runner_reload(struct error *error, struct runner *r, const struct config *co
 	return ask(r, &q, reload_here);
 }
 
-/* ---- Breakers survive a restart
- * -------------------------------------------------------------------------------------- */
+/* ---- Breakers survive a restart ----------------------------------------------------------- */
 
 struct breaker_save {
 	struct store_save_breaker op;
@@ -425,9 +435,7 @@ static int restore_breakers(struct error *error, struct runner *r)
 	return err;
 }
 
-/* ---- Beginning and end
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Beginning and end -------------------------------------------------------------------- */
 
 static void on_plugin(void *user, struct plugin *plugin, const char *what)
 {
@@ -667,13 +675,13 @@ void runner_destroy(struct runner *r)
 	expr_engine_destroy(r->engine);
 	store_reader_close(r->reader);
 	config_unref(r->options.config);
+	while (r->spares)
+		arena_destroy(r->spare[--r->spares]);
 	free(r->polls);
 	free(r);
 }
 
-/* ---- Figures
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- Figures ------------------------------------------------------------------------------ */
 
 void runner_stats(struct runner *r, struct runner_stats *out)
 {
@@ -691,49 +699,9 @@ void runner_stats(struct runner *r, struct runner_stats *out)
 	};
 }
 
-static void print_lane(void *user, const struct transfer_lane_status *s)
-{
-	struct buf *out = user;
-
-	buf_printf(out, "klinke_lane_open{lane=\"%s\"} %d\n", s->key, s->breaker == BREAKER_OPEN);
-	buf_printf(out, "klinke_lane_queued{lane=\"%s\"} %u\n", s->key, s->queued);
-	buf_printf(out, "klinke_lane_running{lane=\"%s\"} %u\n", s->key, s->running);
-	buf_printf(out, "klinke_requests_total{lane=\"%s\",outcome=\"answered\"} %llu\n", s->key,
-		(unsigned long long)s->answered);
-	buf_printf(out, "klinke_requests_total{lane=\"%s\",outcome=\"unknown\"} %llu\n", s->key,
-		(unsigned long long)s->unknown);
-	buf_printf(out, "klinke_requests_total{lane=\"%s\",outcome=\"not_sent\"} %llu\n", s->key,
-		(unsigned long long)s->not_sent);
-	buf_printf(out, "klinke_requests_total{lane=\"%s\",outcome=\"refused\"} %llu\n", s->key,
-		(unsigned long long)s->refused);
-}
-
-static void print_plugin(struct buf *out, struct plugin *plugin)
-{
-	struct plugin_stats s = plugin_stats(plugin);
-	const char *name = plugin_name(plugin);
-
-	buf_printf(out, "klinke_plugin_up{plugin=\"%s\"} %d\n", name,
-		plugin_state(plugin) == PLUGIN_READY);
-	buf_printf(out, "klinke_plugin_calls_total{plugin=\"%s\"} %llu\n", name,
-		(unsigned long long)s.calls);
-	buf_printf(out, "klinke_plugin_died_total{plugin=\"%s\"} %llu\n", name,
-		(unsigned long long)(s.died + s.timeouts));
-	buf_printf(out, "klinke_plugin_in_flight{plugin=\"%s\"} %u\n", name, s.in_flight);
-}
-
 static void metrics_here(struct question *q)
 {
-	const struct plan *plan = q->runner->plan;
-
-	transfer_each_lane(q->runner->transfer, print_lane, q->out);
-	for (size_t i = 0; i < plan->connection_count; i++) {
-		bool first = true;
-		for (size_t k = 0; k < i; k++)
-			first &= plan->connections[k].plugin != plan->connections[i].plugin;
-		if (first)
-			print_plugin(q->out, plan->connections[i].plugin);
-	}
+	figures_print(q->runner, q->out);
 }
 
 void runner_metrics(struct runner *r, struct buf *out)

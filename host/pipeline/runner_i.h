@@ -11,6 +11,7 @@
 #include "pipeline/runner.h"
 
 #define RUN_MEMORY ((size_t)64 * 1024 * 1024) /* the most one run or webhook may use */
+#define SPARES_MAX 64                         /* arenas that wait for the next run */
 #define RUNS_MAX 256                          /* jobs in hand at once */
 #define HOOKS_MAX 2048                        /* webhooks between socket and answer */
 #define NORMALIZE_MAX 1024                    /* stored, not yet normalized, in hand at once */
@@ -48,6 +49,8 @@ struct runner {
 	bool claiming, claim_wanted;
 	int64_t next_due_ms;
 	struct pause pauses[16];
+	struct arena *spare[SPARES_MAX];
+	size_t spares;
 	struct run *unsaved;    /* runs whose save failed */
 	struct waiter *waiters; /* runner_run() calls */
 	bool waiters_leave;
@@ -59,6 +62,10 @@ struct runner {
 	atomic_uint n_runs;
 	atomic_ullong n_generation;
 };
+
+/* An arena of RUN_MEMORY, used or new, and back. */
+struct arena *runner_arena(struct runner *runner); /* NULL: no memory */
+void runner_arena_back(struct runner *runner, struct arena *arena);
 
 /* From any thread. */
 void runner_post(struct runner *runner, struct mailbox_item *item);
@@ -74,6 +81,8 @@ void intake_fetch(struct runner *runner);
 /* poll.c */
 int polls_start(struct runner *runner);
 void polls_stop(struct runner *runner);
+/* figures.c: appends to out. */
+void figures_print(struct runner *runner, struct buf *out);
 /* waiter.c: somebody waits for this job */
 void waiter_tell(struct runner *runner, const struct job_row *job, struct str result);
 /* The host stops: everybody who still waits is told so. */

@@ -14,7 +14,7 @@ const char *call_name(enum plugin_kind kind)
 	return kind <= PLUGIN_CHECK ? names[kind] : names[0];
 }
 
-/* ---- arguments ------------------------------------------------------------------ */
+/* ---- arguments ---------------------------------------------------------------------------- */
 
 static kl_str give(struct host_call *call, struct str s)
 {
@@ -141,7 +141,7 @@ static kl_list give_fields(struct host_call *call, const struct plugin_map_in *f
 	return (kl_list){items, items ? (uint32_t)from->field_count : 0, sizeof(kl_field)};
 }
 
-/* ---- answers -------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------------ */
 
 static void take_answer(struct host_call *call, const kl_answer *answer)
 {
@@ -222,7 +222,7 @@ static void take_map(struct host_call *call, const kl_val *value)
 	call->out->mapped = host_read_json(call, value);
 }
 
-/* ---- the call ------------------------------------------------------------------- */
+/* ---- the call ----------------------------------------------------------------------------- */
 
 static void run_inbound(struct host_call *call, const kl_plugin *plugin, const struct plugin_in *in,
 	const struct json *config)
@@ -363,7 +363,7 @@ void call_run(const struct loaded *plugin, const struct json *config, const stru
 		call_check(&plugin->info, in, limits, out);
 }
 
-/* ---- rows ----------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------- */
 
 static void push_rows(struct arena *arena, struct json *all, struct str text)
 {

@@ -77,7 +77,7 @@ static bool is_credential(const struct plugin_info *info, struct str name)
 	return false;
 }
 
-/* ---- verify, reply -------------------------------------------------------------- */
+/* ---- verify, reply ------------------------------------------------------------------------ */
 
 static bool is_status(uint32_t status)
 {
@@ -129,7 +129,7 @@ static void check_proofs(struct check *check)
 				STR_ARG(check->out->secrets.items[i].secret));
 }
 
-/* ---- normalize ------------------------------------------------------------------ */
+/* ---- normalize ---------------------------------------------------------------------------- */
 
 static void check_events(struct check *check)
 {
@@ -162,7 +162,7 @@ static void check_normalize(struct check *check)
 		refuse(check, "it returned %d; 0 or a value of enum kl_fail", check->out->returned);
 }
 
-/* ---- step ----------------------------------------------------------------------- */
+/* ---- step --------------------------------------------------------------------------------- */
 
 static bool is_token(struct str text)
 {

@@ -118,7 +118,7 @@ struct plugins {
 	bool ending;
 };
 
-/* ---- plugin.c ---------------------------------------------------------------------- */
+/* ---- plugin.c ----------------------------------------------------------------------------- */
 
 /* Fills out and calls done(); frees the flight. */
 void flight_end(struct plugin *plugin, struct flight *flight, enum plugin_status status, int code,
@@ -139,7 +139,7 @@ void plugin_hand_ended(struct hand *hand, const char *how);
 void plugin_changed(struct plugin *plugin, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* ---- hand.c ------------------------------------------------------------------------ */
+/* ---- hand.c ------------------------------------------------------------------------------- */
 
 int hand_start(struct error *error, struct plugin *plugin, struct edition *edition, bool urgent);
 bool hand_has_room(const struct hand *hand);
@@ -156,7 +156,7 @@ void hand_destroy(struct hand *hand);                /* unlinked already */
 /* The call that it runs, or ran when it died; NULL: none. */
 struct flight *hand_suspect(const struct hand *hand);
 
-/* ---- plugins.c --------------------------------------------------------------------- */
+/* ---- plugins.c ---------------------------------------------------------------------------- */
 
 void plugins_wake(struct plugins *plugins); /* there is something to do in this turn */
 

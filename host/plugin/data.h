@@ -40,7 +40,7 @@ struct plugin_pairs {
 	size_t count;
 };
 
-/* ---- in ------------------------------------------------------------------------- */
+/* ---- in ----------------------------------------------------------------------------------- */
 
 struct plugin_inbound {
 	struct str route, method, path;
@@ -95,7 +95,7 @@ struct plugin_in {
 	}; /* CHECK has none */
 };
 
-/* ---- out ------------------------------------------------------------------------ */
+/* ---- out ---------------------------------------------------------------------------------- */
 
 struct plugin_answer {                  /* VERIFY, REPLY; kind 0: the plugin returned NULL */
 	uint32_t kind, status, refused; /* as returned; 0 means the default of plugin.h */

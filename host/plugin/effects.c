@@ -34,7 +34,7 @@ void host_violate(struct host_call *call, const char *format, ...)
 		call->violation = "it ran out of memory";
 }
 
-/* ---- reading -------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------ */
 
 bool host_read(struct host_call *call, void *to, const void *from, uint32_t size, const char *what)
 {
@@ -137,7 +137,7 @@ struct plugin_pairs host_read_pairs(struct host_call *call, kl_list list, const 
 	return pairs;
 }
 
-/* ---- lists ---------------------------------------------------------------------- */
+/* ---- lists -------------------------------------------------------------------------------- */
 
 struct list_kind {
 	const char *name;
@@ -243,7 +243,7 @@ static bool allowed(struct host_call *call, const char *name, unsigned kinds)
 	return true;
 }
 
-/* ---- the effects ---------------------------------------------------------------- */
+/* ---- the effects -------------------------------------------------------------------------- */
 
 static const struct str *read_pieces(
 	struct host_call *call, kl_list list, size_t *count, const char *what)

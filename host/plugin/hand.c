@@ -21,7 +21,7 @@
 #define READ_BYTES ((size_t)256 * 1024)
 #define SILENCE_MS 5000 /* beyond twice the timeout: its progress cannot be believed */
 
-/* ---- start and end ----------------------------------------------------------------- */
+/* ---- start and end ------------------------------------------------------------------------ */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -133,7 +133,7 @@ void hand_retire(struct hand *hand)
 		hang_up(hand);
 }
 
-/* ---- frames out ------------------------------------------------------------------ */
+/* ---- frames out --------------------------------------------------------------------------- */
 
 bool hand_has_room(const struct hand *hand)
 {
@@ -202,7 +202,7 @@ void hand_flush(struct hand *hand)
 		watch(hand, hand->out.len > 0);
 }
 
-/* ---- frames in -------------------------------------------------------------------- */
+/* ---- frames in ---------------------------------------------------------------------------- */
 
 static void take_answer(struct hand *hand, const struct wire_frame *frame)
 {
@@ -330,7 +330,7 @@ void hand_ended(struct hand *hand, const char *how)
 	plugin_hand_ended(hand, how);
 }
 
-/* ---- time ------------------------------------------------------------------------ */
+/* ---- time --------------------------------------------------------------------------------- */
 
 static struct flight *find_flight(const struct hand *hand, uint64_t id)
 {

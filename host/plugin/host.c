@@ -49,7 +49,7 @@ static void *host_alloc(kl_call *c, uint64_t n)
 	return arena_alloc(memory(c), (size_t)n);
 }
 
-/* ---- read ----------------------------------------------------------------------- */
+/* ---- read --------------------------------------------------------------------------------- */
 
 static uint32_t host_type(const kl_val *value)
 {
@@ -91,7 +91,7 @@ static double host_f64(const kl_val *value, double otherwise)
 	return json_f64(host_tree(value), otherwise);
 }
 
-/* ---- build ---------------------------------------------------------------------- */
+/* ---- build -------------------------------------------------------------------------------- */
 
 static kl_val *host_object(kl_call *c)
 {
@@ -138,7 +138,7 @@ static const kl_val *host_of_null(kl_call *c)
 	return host_val(json_of_null(memory(c)));
 }
 
-/* ---- convert -------------------------------------------------------------------- */
+/* ---- convert ------------------------------------------------------------------------------ */
 
 static const kl_val *host_from_json(kl_call *c, kl_str text)
 {

@@ -22,7 +22,7 @@ struct reading {
 
 typedef const kl_plugin *entry_point(const kl_host *host);
 
-/* ---- texts ---------------------------------------------------------------------- */
+/* ---- texts -------------------------------------------------------------------------------- */
 
 static int bad_text(struct reading *r, const char *what, const char *text, bool needed)
 {
@@ -68,7 +68,7 @@ static const void *element(kl_list list, uint32_t i)
 	return (const char *)list.ptr + (size_t)i * list.stride;
 }
 
-/* ---- the four lists ------------------------------------------------------------- */
+/* ---- the four lists ----------------------------------------------------------------------- */
 
 static int bad_option(struct reading *r, uint32_t i, const kl_option *option)
 {
@@ -245,7 +245,7 @@ static int read_credentials(struct reading *r)
 	return 0;
 }
 
-/* ---- the descriptor ------------------------------------------------------------- */
+/* ---- the descriptor ----------------------------------------------------------------------- */
 
 static const char *repeated(const char *const *names, size_t count)
 {
@@ -362,7 +362,7 @@ static int read_descriptor(
 	return 0;
 }
 
-/* ---- the file ------------------------------------------------------------------- */
+/* ---- the file ----------------------------------------------------------------------------- */
 
 /* dlerror() begins with the file that was opened, a name that says nothing to anybody. */
 static const char *without_file(const char *message, const char *file)

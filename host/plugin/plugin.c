@@ -22,7 +22,7 @@
 #define LONGEST_BACKOFF_MS 5000
 #define HEALTHY_MS 30000 /* a worker that lived so long was no part of a row of deaths */
 
-/* ---- queues ---------------------------------------------------------------------- */
+/* ---- queues ------------------------------------------------------------------------------- */
 
 void queue_push(struct queue *queue, struct flight *flight)
 {
@@ -61,7 +61,7 @@ void queue_push_front(struct queue *queue, struct queue *from)
 	*from = (struct queue){0};
 }
 
-/* ---- the end of a call ------------------------------------------------------------- */
+/* ---- the end of a call -------------------------------------------------------------------- */
 
 void flight_answered(struct plugin *plugin, struct flight *flight)
 {
@@ -109,7 +109,7 @@ static void disable_waiting(struct plugin *plugin)
 		end_later(plugin, flight, PLUGIN_DISABLED, E_DENIED, plugin->problem);
 }
 
-/* ---- states ------------------------------------------------------------------------ */
+/* ---- states ------------------------------------------------------------------------------- */
 
 void plugin_changed(struct plugin *plugin, const char *format, ...)
 {
@@ -153,7 +153,7 @@ static void give_up_loading(struct plugin *plugin, const char *sentence)
 		plugin_disable(plugin, sentence);
 }
 
-/* ---- loading ----------------------------------------------------------------------- */
+/* ---- loading ------------------------------------------------------------------------------ */
 
 static struct edition *new_edition(struct error *error, struct plugin *plugin)
 {
@@ -292,7 +292,7 @@ void plugin_hand_refused(struct hand *hand, const char *sentence)
 	hand_kill(hand, sentence);
 }
 
-/* ---- deaths ------------------------------------------------------------------------ */
+/* ---- deaths ------------------------------------------------------------------------------- */
 
 static void end_suspect(struct hand *hand, struct flight *flight, const char *how)
 {
@@ -378,7 +378,7 @@ void plugin_hand_ended(struct hand *hand, const char *how)
 	plugins_wake(plugin->plugins);
 }
 
-/* ---- dispatch ---------------------------------------------------------------------- */
+/* ---- dispatch ----------------------------------------------------------------------------- */
 
 static struct hand *choose(const struct plugin *plugin, bool urgent)
 {
@@ -437,7 +437,7 @@ void plugin_dispatch(struct plugin *plugin)
 		hand_flush(hand);
 }
 
-/* ---- time -------------------------------------------------------------------------- */
+/* ---- time --------------------------------------------------------------------------------- */
 
 static void expire_queue(struct plugin *plugin, struct queue *queue, int64_t now_ms)
 {
@@ -499,7 +499,7 @@ bool plugin_is_busy(const struct plugin *plugin)
 	return false;
 }
 
-/* ---- plugin.h ------------------------------------------------------------------------ */
+/* ---- plugin.h ----------------------------------------------------------------------------- */
 
 void plugin_submit(struct plugin_call *call)
 {
@@ -559,7 +559,7 @@ struct plugin_stats plugin_stats(const struct plugin *plugin)
 	return stats;
 }
 
-/* ---- connections' options -------------------------------------------------------------- */
+/* ---- connections' options ----------------------------------------------------------------- */
 
 static bool read_config(struct error *error, struct plugin_config *config)
 {
@@ -621,7 +621,7 @@ void plugin_config_destroy(struct plugin_config *config)
 	free_config(config);
 }
 
-/* ---- the end of a plugin ---------------------------------------------------------------- */
+/* ---- the end of a plugin ------------------------------------------------------------------ */
 
 static void end_all(struct plugin *plugin)
 {

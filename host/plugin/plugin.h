@@ -24,7 +24,7 @@ struct plugin_config;
 struct plugin_zygote;
 struct plugins;
 
-/* ---- Zygote: the process that workers are forked from ----------------------------- */
+/* ---- Zygote: the process that workers are forked from ------------------------------------- */
 
 /* First thing in main, before any thread, open file or configuration: workers inherit what is
  * there. NULL: error says why. It ends by itself when this process does. */
@@ -35,7 +35,7 @@ void plugin_zygote_stop(struct plugin_zygote *zygote); /* and all its workers; t
  * "seccomp: yes", "landlock: no (kernel lacks it)"; one a line, in the arena. */
 struct str plugin_sandbox_report(struct plugin_zygote *zygote, struct arena *arena);
 
-/* ---- Set of plugins ----------------------------------------------------------------- */
+/* ---- Set of plugins ----------------------------------------------------------------------- */
 
 enum plugin_isolation {
 	PLUGIN_ISOLATE_WORKER, /* a process of its own */
@@ -98,7 +98,7 @@ struct plugin_stats {
 };
 struct plugin_stats plugin_stats(const struct plugin *plugin);
 
-/* ---- Connections' options ------------------------------------------------------------ */
+/* ---- Connections' options ----------------------------------------------------------------- */
 
 /* json: an object, options of one connection with secrets replaced by true. Copied, and sent once
  * to each worker that needs it. Destroy when no call that uses it is in flight, and before the
@@ -107,7 +107,7 @@ struct plugin_config *plugin_config_create(
 	struct error *error, struct plugin *plugin, struct str json);
 void plugin_config_destroy(struct plugin_config *config); /* takes NULL */
 
-/* ---- Calls ------------------------------------------------------------------------------ */
+/* ---- Calls -------------------------------------------------------------------------------- */
 
 struct plugin_call {
 	struct plugin *plugin;
@@ -122,7 +122,7 @@ struct plugin_call {
 };
 void plugin_submit(struct plugin_call *call);
 
-/* ---- Without a loop, for commands ---------------------------------------------------------- */
+/* ---- Without a loop, for commands --------------------------------------------------------- */
 
 /* Both use a worker of their own and wait for it (at most the default timeouts). zygote NULL: fork
  * from here, which is fine as long as this process has no threads. */

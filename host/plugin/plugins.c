@@ -14,7 +14,7 @@
 
 #define TICK_MS 10
 
-/* ---- turns ------------------------------------------------------------------------- */
+/* ---- turns -------------------------------------------------------------------------------- */
 
 static void on_idle(uv_idle_t *idle)
 {
@@ -75,7 +75,7 @@ void plugins_wake(struct plugins *plugins)
 		uv_timer_start(&plugins->tick, on_tick, TICK_MS, TICK_MS);
 }
 
-/* ---- news from the zygote ------------------------------------------------------------ */
+/* ---- news from the zygote ----------------------------------------------------------------- */
 
 static struct hand *find_hand(const struct plugins *plugins, uint32_t number)
 {
@@ -131,7 +131,7 @@ static void on_control(uv_poll_t *poll, int status, int events)
 		lose_zygote(plugins);
 }
 
-/* ---- create, destroy ------------------------------------------------------------------- */
+/* ---- create, destroy ---------------------------------------------------------------------- */
 
 static void open_handle(struct plugins *plugins, uv_handle_t *handle)
 {

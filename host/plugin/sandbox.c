@@ -38,7 +38,7 @@ struct sandbox {
 	const char *no_seccomp, *no_landlock; /* why */
 };
 
-/* ---- seccomp: compiling --------------------------------------------------------- */
+/* ---- seccomp: compiling ------------------------------------------------------------------- */
 
 /* Names, not numbers: each machine has its own set, and what it lacks is passed over. */
 static void add_names(scmp_filter_ctx ctx, uint32_t action, const char *const *names)
@@ -188,7 +188,7 @@ static void prepare_seccomp(struct sandbox *sandbox)
 		sandbox->no_seccomp = "its filter could not be compiled";
 }
 
-/* ---- Landlock: version ---------------------------------------------------------- */
+/* ---- Landlock: version -------------------------------------------------------------------- */
 
 static void prepare_landlock(struct sandbox *sandbox)
 {
@@ -246,7 +246,7 @@ void sandbox_report(const struct sandbox *sandbox, struct buf *to)
 		report_line(to, "workers run as nobody", NULL);
 }
 
-/* ---- entering: limits and user -------------------------------------------------- */
+/* ---- entering: limits and user ------------------------------------------------------------ */
 
 static bool limit(int what, rlim_t soft, rlim_t hard)
 {
@@ -279,7 +279,7 @@ static void become_nobody(void)
 		prctl(PR_SET_DUMPABLE, 1); /* or /proc/self/fd is root's */
 }
 
-/* ---- entering: Landlock --------------------------------------------------------- */
+/* ---- entering: Landlock ------------------------------------------------------------------- */
 
 struct ruleset { /* newer kernels know all of it, older ones its beginning */
 	uint64_t files, net, scoped;
@@ -328,7 +328,7 @@ static bool enter_landlock(int version)
 	return done;
 }
 
-/* ---- entering: seccomp ---------------------------------------------------------- */
+/* ---- entering: seccomp -------------------------------------------------------------------- */
 
 static bool install(const struct filter *filter)
 {

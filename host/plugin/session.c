@@ -33,7 +33,7 @@ struct session {
 	uint64_t calls;
 };
 
-/* ---- the wire ------------------------------------------------------------------- */
+/* ---- the wire ----------------------------------------------------------------------------- */
 
 static int lost(struct error *error, struct session *session, const char *what)
 {
@@ -116,7 +116,7 @@ static int exchange(struct session *session, struct wire_frame *frame, int64_t d
 	}
 }
 
-/* ---- open ----------------------------------------------------------------------- */
+/* ---- open --------------------------------------------------------------------------------- */
 
 static int say_hello(struct error *error, struct session *session)
 {
@@ -208,7 +208,7 @@ const struct plugin_info *session_info(const struct session *session)
 	return &session->info;
 }
 
-/* ---- call ----------------------------------------------------------------------- */
+/* ---- call --------------------------------------------------------------------------------- */
 
 /* Each call brings its configuration, and the one before is forgotten: nobody counts calls here. */
 static void put_call(struct session *session, struct str config, const struct plugin_in *in)
@@ -248,7 +248,7 @@ int session_call(struct error *error, struct session *session, struct str config
 	return 0;
 }
 
-/* ---- plugin.h: without a loop ------------------------------------------------------ */
+/* ---- plugin.h: without a loop ------------------------------------------------------------- */
 
 /* Through the wire's own code once more: the simplest deep copy of everything. */
 static int keep_info(struct error *error, struct arena *arena, const struct plugin_info *info,

@@ -19,7 +19,7 @@
 #define MFD_EXEC 0x10u
 #endif
 
-/* ---- the copy -------------------------------------------------------------------- */
+/* ---- the copy ----------------------------------------------------------------------------- */
 
 static int open_in_directory(const char *directory)
 {
@@ -109,7 +109,7 @@ void start_name(char *out, size_t size, const char *path)
 	snprintf(out, size, "%.*s", (int)len, name);
 }
 
-/* ---- the worker ------------------------------------------------------------------ */
+/* ---- the worker --------------------------------------------------------------------------- */
 
 /* Without it the host only knows less about a crash, so failing is no error. */
 static int make_progress(struct started *out)

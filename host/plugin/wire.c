@@ -16,7 +16,7 @@ struct coder {
 	bool bad;
 };
 
-/* ---- atoms ---------------------------------------------------------------------- */
+/* ---- atoms -------------------------------------------------------------------------------- */
 
 static void code(struct coder *c, void *value, size_t n)
 {
@@ -197,7 +197,7 @@ static void code_pairs(struct coder *c, struct plugin_pairs *pairs)
 	CODE_ARRAY(c, pairs->items, pairs->count, code_pair);
 }
 
-/* ---- in ------------------------------------------------------------------------- */
+/* ---- in ----------------------------------------------------------------------------------- */
 
 static void code_inbound(struct coder *c, struct plugin_inbound *inbound)
 {
@@ -293,7 +293,7 @@ static void code_in(struct coder *c, struct plugin_in *in)
 	code_arguments(c, in);
 }
 
-/* ---- out ------------------------------------------------------------------------ */
+/* ---- out ---------------------------------------------------------------------------------- */
 
 static void code_error(struct coder *c, struct error *error)
 {
@@ -430,7 +430,7 @@ static void code_out(struct coder *c, struct plugin_out *out)
 	code_effects(c, out);
 }
 
-/* ---- info ----------------------------------------------------------------------- */
+/* ---- info --------------------------------------------------------------------------------- */
 
 static void code_option(struct coder *c, void *element)
 {
@@ -506,7 +506,7 @@ static void code_info(struct coder *c, struct plugin_info *info)
 				    !info->summary || !info->events || !info->hosts);
 }
 
-/* ---- frames --------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------- */
 
 static struct coder begin(struct buf *to, uint32_t type, uint64_t id)
 {

@@ -42,7 +42,7 @@ struct worker {
 	int64_t unsent_since_us; /* 0: nothing waits in out */
 };
 
-/* ---- the wire ------------------------------------------------------------------- */
+/* ---- the wire ----------------------------------------------------------------------------- */
 
 /* The host is gone or does not want to hear: there is nothing to clean up. */
 static _Noreturn void leave(int code)
@@ -97,7 +97,7 @@ static void read_more(struct worker *worker)
 		leave(3);
 }
 
-/* ---- configurations --------------------------------------------------------------- */
+/* ---- configurations ----------------------------------------------------------------------- */
 
 static const struct json *find_config(const struct worker *worker, uint64_t number)
 {
@@ -141,7 +141,7 @@ static void forget_config(struct worker *worker, uint64_t number)
 	free(found);
 }
 
-/* ---- calls ---------------------------------------------------------------------- */
+/* ---- calls -------------------------------------------------------------------------------- */
 
 static void put_answer(
 	struct worker *worker, uint64_t id, enum plugin_kind kind, struct plugin_out *out)
@@ -213,7 +213,7 @@ static _Noreturn void serve(struct worker *worker)
 	}
 }
 
-/* ---- start ---------------------------------------------------------------------- */
+/* ---- start -------------------------------------------------------------------------------- */
 
 static _Noreturn void refuse(struct worker *worker, const struct error *error)
 {

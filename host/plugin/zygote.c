@@ -57,7 +57,7 @@ struct zygote { /* in the zygote */
 	size_t count;
 };
 
-/* ---- messages with descriptors ---------------------------------------------------- */
+/* ---- messages with descriptors ------------------------------------------------------------ */
 
 static bool send_request(int socket, const struct request *request, const int *fds, size_t count)
 {
@@ -127,7 +127,7 @@ static void tell(int client, uint32_t kind, uint32_t number, int value)
 		send(client, &news, offsetof(struct zygote_news, text), MSG_NOSIGNAL);
 }
 
-/* ---- the zygote: children --------------------------------------------------------- */
+/* ---- the zygote: children ----------------------------------------------------------------- */
 
 static void close_from(unsigned first)
 {
@@ -224,7 +224,7 @@ static void reap(struct zygote *zygote)
 	}
 }
 
-/* ---- the zygote: clients ---------------------------------------------------------- */
+/* ---- the zygote: clients ------------------------------------------------------------------ */
 
 static void add_client(struct zygote *zygote, int fd)
 {
@@ -327,7 +327,7 @@ static _Noreturn void serve(struct zygote *zygote)
 	}
 }
 
-/* ---- the zygote: start ------------------------------------------------------------ */
+/* ---- the zygote: start -------------------------------------------------------------------- */
 
 /* A terminal's or service manager's signals are for the host, which ends us when it ends. */
 static int set_up_signals(void)
@@ -383,7 +383,7 @@ static _Noreturn void zygote_main(int socket, pid_t host)
 	serve(&zygote);
 }
 
-/* ---- in the host -------------------------------------------------------------------- */
+/* ---- in the host -------------------------------------------------------------------------- */
 
 struct plugin_zygote *plugin_zygote_start(struct error *error)
 {

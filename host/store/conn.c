@@ -143,7 +143,7 @@ int conn_run(struct error *error, struct conn *conn, const struct query *query)
 	return stmt_done(error, &stmt);
 }
 
-/* ---- statements ----------------------------------------------------------------------- */
+/* ---- statements --------------------------------------------------------------------------- */
 
 void stmt_begin(struct stmt *stmt, struct conn *conn, const struct query *query)
 {

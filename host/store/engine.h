@@ -58,20 +58,20 @@ struct store {
 	pthread_t writer;
 };
 
-/* ---- queue.c ---- */
+/* ---- queue.c ------------------------------------------------------------------------------ */
 int queue_start(struct error *error, struct store *store);
 void queue_stop(struct store *store);
 /* run NULL: the operation has failed already, result says how; only done() is left. */
 void queue_submit(
 	struct store *store, struct store_op *op, int (*run)(struct store *, struct store_op *));
 
-/* ---- checkpoint.c ---- */
+/* ---- checkpoint.c ------------------------------------------------------------------------- */
 int checkpoint_start(struct error *error, struct store *store, const char *path);
 void checkpoint_stop(struct store *store);
 void checkpoint_after_group(struct store *store, int wal_pages); /* the writer's thread */
 void checkpoint_settle(struct store *store);                     /* the writer's thread */
 
-/* ---- claim.c: the writer's thread only ---- */
+/* ---- claim.c: the writer's thread only ---------------------------------------------------- */
 bool claims_have(const struct claims *claims, int64_t seq);
 int claims_add(struct error *error, struct claims *claims, int64_t seq);
 int claims_drop(struct error *error, struct claims *claims, int64_t seq);
@@ -81,7 +81,7 @@ void claims_undo(struct claims *claims, size_t mark);
 void claims_keep(struct claims *claims); /* the commit is on disk: forget the undo list */
 void claims_finish(struct claims *claims);
 
-/* ---- prepare.c: what is sealed on the submitting thread ---- */
+/* ---- prepare.c: what is sealed on the submitting thread ----------------------------------- */
 struct sealed_piece {
 	uint8_t lock[SEAL_LOCK];
 	const uint8_t *bytes; /* NULL: there was nothing to seal */
@@ -113,7 +113,7 @@ const struct sealed_piece *sealed_piece(const struct store_op *op, size_t index)
 struct seal_place place_of(const char *table, const struct id *id);
 struct str row_name(struct arena *arena, struct str tenant, struct str connection, struct str key);
 
-/* ---- turn.c: who may run, by order key ---- */
+/* ---- turn.c: who may run, by order key ---------------------------------------------------- */
 struct job_now { /* a stored job, as far as rules need it; text in the scratch arena */
 	int64_t seq;
 	struct str tenant, order_key, key, closed;
@@ -132,7 +132,7 @@ int turn_held(struct error *error, struct store *store, const struct job_now *no
 int turn_pass(
 	struct error *error, struct store *store, const struct job_now *now, uint32_t *promoted);
 
-/* ---- event.c, job.c, attempt.c, project.c: parts of operations ---- */
+/* ---- event.c, job.c, attempt.c, project.c: parts of operations ---------------------------- */
 /* piece: index of the event's first sealed piece. */
 int event_apply(struct error *error, struct store *store, const struct store_op *op,
 	struct event_change *change, size_t piece, bool claim);
@@ -157,7 +157,7 @@ int checkpoint_save(struct error *error, struct store *store, const struct check
 int appointment_merge(struct error *error, struct store *store, const struct appointment_row *row,
 	const struct sealed_piece *person);
 
-/* ---- rows.c: columns as listed in columns.h ---- */
+/* ---- rows.c: columns as listed in columns.h ----------------------------------------------- */
 void read_inbox(struct stmt *stmt, struct arena *arena, struct inbox_row *row);
 int read_raw(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
 	struct inbox_row *row);

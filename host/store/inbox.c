@@ -172,8 +172,7 @@ void store_finish_inbox(struct store *store, struct store_finish_inbox *op)
 	queue_submit(store, &op->op, rc ? NULL : run_finish);
 }
 
-/* ---- after a restart
- * ------------------------------------------------------------------------------ */
+/* ---- after a restart ---------------------------------------------------------------------- */
 
 /* An unreadable row must not keep the others waiting: it is left to a person. */
 static int read_pending(
@@ -225,8 +224,7 @@ void store_pending_inbox(struct store *store, struct store_pending_inbox *op)
 	queue_submit(store, &op->op, run_pending);
 }
 
-/* ---- again
- * ------------------------------------------------------------------------------------------ */
+/* ---- again -------------------------------------------------------------------------------- */
 
 static int run_replay(struct store *store, struct store_op *base)
 {

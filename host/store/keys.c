@@ -33,7 +33,7 @@ struct keys {
 	bool may_create;
 };
 
-/* ---- text of a file --------------------------------------------------------------------- */
+/* ---- text of a file ----------------------------------------------------------------------- */
 
 static void to_hex(char *out, const uint8_t *bytes, size_t n)
 {
@@ -73,7 +73,7 @@ static bool get_line(const char *text, const char *name, char *out, size_t size)
 	return false;
 }
 
-/* ---- files ---------------------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------------------------- */
 
 static int fail_file(struct error *error, struct keys *keys, const char *doing, const char *name)
 {
@@ -160,7 +160,7 @@ static int damaged(struct error *error, struct keys *keys, const char *name, con
 		keys->directory, name, why);
 }
 
-/* ---- master key --------------------------------------------------------------------- */
+/* ---- master key --------------------------------------------------------------------------- */
 
 static int make_master(struct error *error, struct keys *keys)
 {
@@ -196,7 +196,7 @@ static int load_master(struct error *error, struct keys *keys)
 	return rc;
 }
 
-/* ---- owners' keys --------------------------------------------------------------------- */
+/* ---- owners' keys ------------------------------------------------------------------------- */
 
 static void name_of(char name[32], uint64_t number)
 {
@@ -342,7 +342,7 @@ static struct entry *find_number(struct keys *keys, uint64_t number)
 	return entry;
 }
 
-/* ---- calls -------------------------------------------------------------------------- */
+/* ---- calls -------------------------------------------------------------------------------- */
 
 int keys_open(struct error *error, struct keys **out, const char *state_directory, bool create)
 {

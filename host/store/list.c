@@ -241,8 +241,7 @@ int store_list_jobs(struct error *error, struct store_reader *reader,
 	return end(error, &stmt, arena, rc);
 }
 
-/* ---- projections: by time
- * ------------------------------------------------------------------------ */
+/* ---- projections: by time ----------------------------------------------------------------- */
 
 static void end_by_time(
 	struct query_text *query, const char *column, const struct store_filter *filter)

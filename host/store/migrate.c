@@ -116,7 +116,7 @@ int migrate_apply(struct error *error, sqlite3 *db)
 	return rc;
 }
 
-/* ---- verification --------------------------------------------------------------------- */
+/* ---- verification ------------------------------------------------------------------------- */
 
 struct object {
 	const char *type, *name;

@@ -13,7 +13,7 @@ static const struct query q_savepoint = {Q_SAVEPOINT, "SAVEPOINT one"};
 static const struct query q_undo_savepoint = {Q_UNDO_SAVEPOINT, "ROLLBACK TO one"};
 static const struct query q_release = {Q_RELEASE, "RELEASE one"};
 
-/* ---- a group: the writer's thread ------------------------------------------------------------ */
+/* ---- a group: the writer's thread --------------------------------------------------------- */
 
 static void roll_back(struct store *store)
 {
@@ -114,7 +114,7 @@ static void finish_group(struct store_op *group)
 	}
 }
 
-/* ---- the queue ------------------------------------------------------------------------------- */
+/* ---- the queue ---------------------------------------------------------------------------- */
 
 /* The next group, NULL to stop. Under the lock only as long as it takes to move pointers. */
 static struct store_op *next_group(struct queue *queue, unsigned max, bool *settle)

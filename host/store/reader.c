@@ -63,8 +63,7 @@ int allow_unreadable(struct store_reader *reader, struct error *error, int rc, b
 	return 0;
 }
 
-/* ---- single values
- * ------------------------------------------------------------------------------- */
+/* ---- single values ------------------------------------------------------------------------ */
 
 static int get_text(struct error *error, struct stmt *stmt, struct arena *arena, const char *what,
 	struct str *out)
@@ -130,8 +129,7 @@ int store_list_breakers(struct error *error, struct store_reader *reader, struct
 	return rc < 0 ? rc : 0;
 }
 
-/* ---- counts
- * ---------------------------------------------------------------------------------------- */
+/* ---- counts ------------------------------------------------------------------------------- */
 
 static int count_inbox(struct error *error, struct conn *conn, struct store_counts *counts)
 {

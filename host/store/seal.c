@@ -53,7 +53,7 @@ static struct str place_text(struct seal_place place, char out[PLACE_MAX])
 	return bytes(out, head);
 }
 
-/* ---- locks ---------------------------------------------------------------------------- */
+/* ---- locks -------------------------------------------------------------------------------- */
 
 static int wrap(struct error *error, struct keys *keys, struct str owner,
 	const uint8_t data_key[CRYPTO_KEY], const uint8_t nonce[CRYPTO_NONCE],
@@ -132,7 +132,7 @@ int seal_hand_over(struct error *error, struct keys *keys, struct str owner, str
 	return rc;
 }
 
-/* ---- rows ----------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------- */
 
 size_t seal_size(const struct str *parts, size_t count)
 {

@@ -47,7 +47,7 @@ struct store_options {
 int store_open(struct error *error, struct store **out, const struct store_options *options);
 void store_close(struct store *store); /* commits what was submitted, then stops */
 
-/* ---- Rows ----------------------------------------------------------------------------- */
+/* ---- Rows --------------------------------------------------------------------------------- */
 
 enum inbox_state { INBOX_NEW = 1, INBOX_DONE, INBOX_PARKED, INBOX_IGNORED };
 
@@ -322,7 +322,7 @@ struct store_save_breaker {
 };
 void store_save_breaker(struct store *store, struct store_save_breaker *op);
 
-/* ---- Reading ------------------------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------------------------ */
 
 struct store_reader;
 int store_reader_open(struct error *error, struct store_reader **out, const char *directory);

@@ -153,8 +153,7 @@ static int find_id(struct error *error, struct quest *quest, struct str text)
 	return by_end(error, quest, digits);
 }
 
-/* ---- its correlations
- * ---------------------------------------------------------------------------- */
+/* ---- its correlations --------------------------------------------------------------------- */
 
 static int take_correlations(struct error *error, struct quest *quest, struct stmt *stmt)
 {
@@ -229,8 +228,7 @@ static int find(struct error *error, struct quest *quest, struct str text)
 	return rc;
 }
 
-/* ---- all rows of them
- * ---------------------------------------------------------------------------- */
+/* ---- all rows of them --------------------------------------------------------------------- */
 
 /* ?1 correlations, ?2 the id that was found, ?3 tenant */
 #define SCOPE "IN (SELECT value FROM json_each(?1) WHERE value <> '')"

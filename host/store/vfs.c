@@ -155,7 +155,7 @@ static const sqlite3_io_methods log_methods = {
 	.xDeviceCharacteristics = log_characteristics,
 };
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------------------------ */
 
 static sqlite3_vfs *below(sqlite3_vfs *vfs)
 {

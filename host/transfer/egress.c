@@ -29,7 +29,7 @@ struct egress {
 	struct rule rules[];
 };
 
-/* ---- Addresses ------------------------------------------------------------------------------ */
+/* ---- Addresses ---------------------------------------------------------------------------- */
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -144,7 +144,7 @@ enum egress_class egress_classify(const struct sockaddr *address)
 	return classify_v6(b);
 }
 
-/* ---- What the INI allows -------------------------------------------------------------------- */
+/* ---- What the INI allows ------------------------------------------------------------------ */
 
 static bool parse_uint(const char *text, unsigned max, unsigned *out)
 {

@@ -28,7 +28,7 @@
 #define IDLE_NEVER_S 4L
 #define IDLE_OTHER_S 55L
 
-/* ---- Callbacks ------------------------------------------------------------------------------ */
+/* ---- Callbacks ---------------------------------------------------------------------------- */
 
 static size_t on_header(char *line, size_t size, size_t count, void *user)
 {
@@ -174,7 +174,7 @@ void slot_clear(struct slot *slot)
 	buf_reset(&slot->body);
 }
 
-/* ---- Before --------------------------------------------------------------------------------- */
+/* ---- Before ------------------------------------------------------------------------------- */
 
 static const char *read_host(struct slot *slot)
 {
@@ -289,7 +289,7 @@ const char *slot_prepare(struct slot *slot, struct transfer_request *request, in
 	return problem;
 }
 
-/* ---- After ---------------------------------------------------------------------------------- */
+/* ---- After -------------------------------------------------------------------------------- */
 
 static int64_t since(const struct slot *slot, CURLINFO what, int64_t start_us)
 {
