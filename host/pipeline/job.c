@@ -470,6 +470,7 @@ static bool wait_for_its_time(struct run *run, const struct plan_step *step)
 	}
 	run->step.waited = true;
 	due += step->config->at_offset_ms;
+	run->step.due_ms = due;
 	if (due <= clock_now_ms())
 		return false;
 	run->row.state = JOB_WAITING;

@@ -25,6 +25,7 @@ struct step_state {       /* of the step in hand; stored in job_row.progress */
 	bool looking;    /* between KL_LOOKUP and its answer */
 	bool happened;   /* a NEVER request was answered: never from the top again */
 	bool unresolved; /* a look-up failed: what it looked for is still in question */
+	int64_t due_ms;  /* what at = said: tries and their age count from here; 0: at once */
 	bool waited;     /* at = is over */
 	bool waiting;    /* for the timer of a KL_WAIT */
 	bool instead;    /* doing otherwise = of this step */
@@ -57,7 +58,7 @@ struct run {
 	int64_t began_ms;
 	struct transfer_request request;
 	struct str look_state; /* the plugin's, while looking; not kept */
-	struct str *rows; /* one JSON array for each plugin step that had any */
+	struct str *rows;      /* one JSON array for each plugin step that had any */
 	size_t row_texts, row_cap;
 
 	struct attempt_row *attempts; /* grows up to ATTEMPTS_MAX */

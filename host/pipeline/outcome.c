@@ -71,7 +71,11 @@ static int64_t backoff(const struct config_retry *retry, uint32_t tries)
 
 static bool too_old(const struct run *run, const struct config_retry *retry)
 {
-	return clock_now_ms() - run->row.created_ms > retry->max_age_ms;
+	int64_t from = run->row.created_ms;
+
+	if (run->step.due_ms > from) /* a reminder waits for weeks before its first try */
+		from = run->step.due_ms;
+	return clock_now_ms() - from > retry->max_age_ms;
 }
 
 /* ---- Connections whose credential was refused --------------------------------------------- */

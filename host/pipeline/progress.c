@@ -41,10 +41,11 @@ struct str progress_print(struct run *run)
 		buf_add_text(&out, "]");
 	}
 	buf_printf(&out,
-		"],\"step\":{\"now\":%lld,\"number\":%u,\"timeout\":%u,\"looking\":%s,"
+		"],\"step\":{\"now\":%lld,\"due\":%lld,\"number\":%u,\"timeout\":%u,\"looking\":%s,"
 		"\"happened\":%s,\"waited\":%s,\"waiting\":%s,\"instead\":%s",
-		(long long)s->now_ms, s->number, s->timeout_ms, yes(s->looking), yes(s->happened),
-		yes(s->waited), yes(s->waiting), yes(s->instead));
+		(long long)s->now_ms, (long long)s->due_ms, s->number, s->timeout_ms,
+		yes(s->looking), yes(s->happened), yes(s->waited), yes(s->waiting),
+		yes(s->instead));
 	add_member(&out, "input", s->input);
 	add_member(&out, "state", s->state);
 	buf_add_text(&out, "}}");
@@ -86,6 +87,7 @@ void progress_read(struct run *run)
 	run->step.number = (uint32_t)json_i64(json_get(step, "number"), 0);
 	run->step.looking = json_bool(json_get(step, "looking"), false);
 	run->step.happened = json_bool(json_get(step, "happened"), false);
+	run->step.due_ms = json_i64(json_get(step, "due"), 0);
 	run->step.waited = json_bool(json_get(step, "waited"), false);
 	run->step.waiting = json_bool(json_get(step, "waiting"), false);
 	run->step.instead = json_bool(json_get(step, "instead"), false);

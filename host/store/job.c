@@ -13,7 +13,7 @@ static const struct query q_insert = {Q_JOB_INSERT,
 static const struct query q_save = {Q_JOB_SAVE,
 	"UPDATE job SET key = ?1, state = ?2, strict = ?3, due_ms = ?4, updated_ms = ?5, "
 	"generation = ?6, step = ?7, tries = ?8, absent = ?9, kills = ?10, sent = ?11, "
-	"progress = ?12, reason = ?13, fail = ?14 WHERE seq = ?15"};
+	"progress = ?12, reason = ?13, fail = ?14, cancel_on = ?15 WHERE seq = ?16"};
 
 /* ---- new ones ---------------------------------------------------------------------------------
  */
@@ -166,6 +166,7 @@ static int update(struct error *error, struct store *store, const struct job_row
 	stmt_i64(&stmt, row->due_ms);
 	stmt_i64(&stmt, row->updated_ms);
 	bind_fate(&stmt, row);
+	stmt_text(&stmt, row->cancel_on);
 	stmt_i64(&stmt, now->seq);
 	return stmt_done(error, &stmt);
 }
