@@ -1,0 +1,138 @@
+/* figures.c - lanes and plugins as Prometheus text. No personal data: lanes are named by a digest.
+ * Runner's thread. */
+#include "pipeline/runner_i.h"
+
+/* All samples of one name stand together under its head, as the format wants it. */
+struct family {
+	const char *name, *type, *help;
+	struct buf *out;
+	double (*lane)(
+		const struct transfer_lane_status *s); /* one of the two, or NULL: outcomes */
+	double (*plugin)(const struct plugin_stats *s, enum plugin_state state);
+};
+
+static double lane_open(const struct transfer_lane_status *s)
+{
+	return s->breaker == BREAKER_OPEN;
+}
+
+static double lane_queued(const struct transfer_lane_status *s)
+{
+	return s->queued;
+}
+
+static double lane_running(const struct transfer_lane_status *s)
+{
+	return s->running;
+}
+
+static void print_head(const struct family *f)
+{
+	buf_printf(f->out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->type);
+}
+
+static void print_lane(void *user, const struct transfer_lane_status *s)
+{
+	const struct family *f = user;
+	buf_printf(f->out, "%s{lane=\"%s\"} %.0f\n", f->name, s->key, f->lane(s));
+}
+
+static void print_outcomes(void *user, const struct transfer_lane_status *s)
+{
+	const struct family *f = user;
+	const struct {
+		const char *name;
+		uint64_t count;
+	} outcomes[] = {{"answered", s->answered}, {"unknown", s->unknown},
+		{"not_sent", s->not_sent}, {"refused", s->refused}};
+
+	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+		buf_printf(f->out, "%s{lane=\"%s\",outcome=\"%s\"} %llu\n", f->name, s->key,
+			outcomes[i].name, (unsigned long long)outcomes[i].count);
+}
+
+static double plugin_up(const struct plugin_stats *s, enum plugin_state state)
+{
+	(void)s;
+	return state == PLUGIN_READY;
+}
+
+static double plugin_calls(const struct plugin_stats *s, enum plugin_state state)
+{
+	(void)state;
+	return (double)s->calls;
+}
+
+static double plugin_died(const struct plugin_stats *s, enum plugin_state state)
+{
+	(void)state;
+	return (double)(s->died + s->timeouts);
+}
+
+static double plugin_in_flight(const struct plugin_stats *s, enum plugin_state state)
+{
+	(void)state;
+	return s->in_flight;
+}
+
+/* Each plugin once, however many connections use it. */
+static void print_plugins(const struct family *f, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->connection_count; i++) {
+		struct plugin *plugin = plan->connections[i].plugin;
+		struct plugin_stats s = plugin_stats(plugin);
+		bool first = true;
+		for (size_t k = 0; k < i; k++)
+			first &= plan->connections[k].plugin != plugin;
+		if (first)
+			buf_printf(f->out, "%s{plugin=\"%s\"} %.0f\n", f->name, plugin_name(plugin),
+				f->plugin(&s, plugin_state(plugin)));
+	}
+}
+
+void figures_print(struct runner *r, struct buf *out)
+{
+	struct family families[] = {
+		{.name = "klinke_lane_open",
+			.type = "gauge",
+			.lane = lane_open,
+			.help = "1: the circuit breaker of a credential is open."},
+		{.name = "klinke_lane_queued",
+			.type = "gauge",
+			.lane = lane_queued,
+			.help = "Requests that wait for their turn."},
+		{.name = "klinke_lane_running",
+			.type = "gauge",
+			.lane = lane_running,
+			.help = "Requests under way."},
+		{.name = "klinke_requests_total",
+			.type = "counter",
+			.help = "Requests to providers by what became of them."},
+		{.name = "klinke_plugin_up",
+			.type = "gauge",
+			.plugin = plugin_up,
+			.help = "1: the plugin is loaded and works."},
+		{.name = "klinke_plugin_calls_total",
+			.type = "counter",
+			.plugin = plugin_calls,
+			.help = "Calls of the plugin."},
+		{.name = "klinke_plugin_died_total",
+			.type = "counter",
+			.plugin = plugin_died,
+			.help = "Calls that ended with the death of a worker."},
+		{.name = "klinke_plugin_in_flight",
+			.type = "gauge",
+			.plugin = plugin_in_flight,
+			.help = "Calls under way."},
+	};
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		struct family *f = &families[i];
+		f->out = out;
+		print_head(f);
+		if (f->plugin)
+			print_plugins(f, r->plan);
+		else
+			transfer_each_lane(r->transfer, f->lane ? print_lane : print_outcomes, f);
+	}
+}
