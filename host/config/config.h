@@ -150,7 +150,7 @@ struct config_host {
 	enum log_level log_level;
 	int64_t max_body, max_connections;
 	int64_t header_timeout_ms, request_timeout_ms, idle_timeout_ms, drain_timeout_ms;
-	struct config_secret admin_token; /* count 0: only on loopback */
+	struct config_secret admin_token; /* count 0: API and pages are closed */
 	struct config_list allow_private; /* "10.0.0.0/8", "127.0.0.1:8090", "nas.local:5232" */
 };
 
@@ -184,13 +184,10 @@ struct config_limits {
 };
 
 enum config_isolation { CONFIG_WORKER, CONFIG_INLINE };
-enum config_sharing { CONFIG_SHARED, CONFIG_OWN };
 
 struct config_worker {
 	enum config_isolation isolation;
-	enum config_sharing sharing; /* one process for all owners, or its own */
-	int64_t memory_bytes;        /* address space beyond what it needs to start */
-	int64_t call_timeout_ms;     /* one call of the plugin */
+	int64_t call_timeout_ms; /* one call of the plugin */
 };
 
 struct config_poll {

@@ -165,18 +165,6 @@ static bool token_holds(const struct config_secret *token, struct str guess)
 	return holds && guess.len;
 }
 
-static bool loopback_name(struct str host)
-{
-	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		size_t n = strlen(names[i]);
-		if (begins(host, names[i]) && (host.len == n || host.ptr[n] == ':'))
-			return true;
-	}
-	return false;
-}
-
 /* A page of somebody else can make a browser send a POST here; such a request says where it is
  * from. */
 static bool foreign(const struct request *request)
@@ -193,8 +181,6 @@ static bool allowed(const struct server *s, const struct request *request)
 
 	if (foreign(request))
 		return false;
-	if (!host->admin_token.count)
-		return host->loopback && loopback_name(request_header(request, "host"));
 	if (begins(header, "Bearer "))
 		return token_holds(
 			&host->admin_token, (struct str){header.ptr + 7, header.len - 7});

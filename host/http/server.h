@@ -6,8 +6,8 @@
  *   /  /show/ID                      the pages
  *
  * API, metrics and pages need the admin token (Authorization: Bearer, or the cookie that
- * /login?token= sets). Without a configured token they answer on loopback addresses only, to
- * requests whose Host is a loopback name, so that no web page elsewhere can read them.
+ * /login?token= sets). Without a configured token they are closed, also on loopback: a proxy in
+ * front, or a page in somebody's browser, would come from there too.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H

@@ -345,6 +345,19 @@ struct plan *runner_plan(struct runner *r, uint64_t generation, struct error *er
 	return revive(r, generation, error);
 }
 
+/* A new version of a plugin comes with a reload. Calls in flight end on the old one; a file that does
+ * not load leaves the old one at work. */
+static void reload_plugins(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->connection_count; i++) {
+		bool first = true;
+		for (size_t k = 0; k < i && first; k++)
+			first = plan->connections[k].plugin != plan->connections[i].plugin;
+		if (first)
+			plugin_reload(plan->connections[i].plugin);
+	}
+}
+
 static void reload_here(struct question *q)
 {
 	struct runner *r = q->runner;
@@ -363,6 +376,7 @@ static void reload_here(struct question *q)
 	}
 	r->plan = plan;
 	atomic_store(&r->n_generation, generation);
+	reload_plugins(plan);
 	memset(r->pauses, 0, sizeof(r->pauses)); /* perhaps the credentials are right now */
 	hasten(r, "bad auth");
 	q->result = polls_start(r);

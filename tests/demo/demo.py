@@ -313,7 +313,7 @@ What to try next, in a shell after  . run/demo/env
   klinke call lindenhof/whatsapp.templates      fails: set waba_id in config/demo.ini, then klinke reload
   klinke check -c config/office.ini             tells what is missing, and where""")
         if shutil.which("curl"):
-            print(f"""  curl -d '{{"text":"Kann ich später kommen?"}}' {demo.sandbox}/_control/whatsapp/inbound""")
+            print(f"""  curl -d '{{"from":"491713920042","text":"Kann ich später kommen?"}}' {demo.sandbox}/_control/whatsapp/inbound""")
     return 0 if complete else 1
 
 

@@ -506,8 +506,6 @@ static void connections_arrive(void **state)
 	assert_int_equal(own->polls[0].every_ms, 600000);
 	assert_string_equal(own->polls[1].op, "poll_calls");
 	assert_int_equal(shared->worker.isolation, CONFIG_INLINE);
-	assert_int_equal(shared->worker.sharing, CONFIG_OWN);
-	assert_int_equal(own->worker.sharing, CONFIG_SHARED);
 	assert_null(shared->tenant);
 	assert_int_equal(config_connection_place(own, "max_age").line, 36);
 	assert_int_equal(config_connection_place(own, "nothing").line, own->place.line);
