@@ -263,8 +263,8 @@ def test_rescheduling_makes_a_new_uid_and_frees_the_old_time(box, listener):
     assert box.v2("POST", "/bookings", booking(old_start))[0] == 201
     status, answer = box.v2("POST", f"/bookings/{uid}/reschedule", {"start": new_start})
     assert status == 400 and made["uid"] in answer["error"]["message"]
-    moved = json.loads(listener.wait(2, "/calcom")[1][2])
-    assert moved["triggerEvent"] == "BOOKING_RESCHEDULED"
+    listener.wait(3, "/calcom")  # webhooks may overtake each other
+    moved = next(e for e in listener.events("/calcom") if e["triggerEvent"] == "BOOKING_RESCHEDULED")
     assert moved["payload"]["rescheduleUid"] == uid and moved["payload"]["uid"] == made["uid"]
 
 
@@ -277,8 +277,8 @@ def test_the_host_cancels_only_with_a_reason(box, listener):
     assert status == 200 and answer["data"]["status"] == "cancelled"
     again = box.v2("POST", f"/bookings/{uid}/cancel", {"cancellationReason": "krank"})
     assert again[0] == 400 and "already" in again[1]["error"]["message"]
-    gone = json.loads(listener.wait(2, "/calcom")[1][2])
-    assert gone["triggerEvent"] == "BOOKING_CANCELLED"
+    listener.wait(2, "/calcom")
+    gone = next(e for e in listener.events("/calcom") if e["triggerEvent"] == "BOOKING_CANCELLED")
     assert gone["payload"]["cancellationReason"] == "krank" and "metadata" not in gone["payload"]
 
 
