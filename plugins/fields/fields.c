@@ -34,10 +34,20 @@ static kl_str kind_of(kl_call *c, const kl_val *v)
 	}
 }
 
-/* A date may be shown, a name may not. */
+static int has_digit(kl_str s)
+{
+	for (uint32_t i = 0; i < s.len; i++)
+		if (s.ptr[i] >= '0' && s.ptr[i] <= '9')
+			return 1;
+	return 0;
+}
+
+/* A date may be shown, a name may not; and what was said where a date was wanted may be anything. These
+ * sentences end in logs. */
 static kl_str shown(struct fields_value *v)
 {
-	if (v->spec->type->show == FIELDS_HIDE || !v->text.ptr)
+	if (v->spec->type->show == FIELDS_HIDE || !v->text.ptr || v->text.len > SHOWN ||
+		!has_digit(v->text))
 		return KL_CAT(v->c, KL_LIT("the value, "), kind_of(v->c, v->in), KL_LIT(","));
 	return KL_CAT(v->c, KL_LIT("\""), fields_shorten(v->c, v->text, SHOWN), KL_LIT("\""));
 }

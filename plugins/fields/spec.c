@@ -27,7 +27,7 @@ const struct fields_type fields_types[] = {
 	{"duration", fields_make_duration, "a length in minutes, such as 30, \"1h 30min\" or 1:30",
 		FIELDS_SHOW, 0, 0},
 	{"money", fields_make_money, "an amount such as 12,50 or 1.234,56", FIELDS_SHOW, 0, 1},
-	{"choice", fields_make_choice, "one of the choices", FIELDS_SHOW, 1, FIELDS_ARGS},
+	{"choice", fields_make_choice, "one of the choices", FIELDS_HIDE, 1, FIELDS_ARGS},
 	{"list", fields_make_list, "a list, or text with commas", FIELDS_HIDE, 0, 0},
 	{"json", fields_make_json, "JSON", FIELDS_HIDE, 0, 0},
 };
