@@ -207,6 +207,16 @@ void apply_list(struct loader *loader, struct config_list *out, const char **lis
 	*out = (struct config_list){copy, count};
 }
 
+/* What a messenger calls its numbers: longer than any phone number that lacks its plus. */
+static bool is_number_id(struct str s)
+{
+	size_t digits = 0;
+
+	while (digits < s.len && s.ptr[digits] >= '0' && s.ptr[digits] <= '9')
+		digits++;
+	return digits == s.len && digits >= 14 && digits < 20;
+}
+
 /* NULL: refused, and told. */
 static const char *element(struct field *f, const struct value *value, struct str word)
 {
@@ -217,6 +227,8 @@ static const char *element(struct field *f, const struct value *value, struct st
 
 	if (f->key->kind == K_PATHS)
 		return path_of(f, value, word);
+	if (f->key->kind == K_NUMBERS && is_number_id(word))
+		return take_text(loader, word);
 	if (f->key->kind == K_NUMBERS && !parse_number(word, number)) {
 		fault(loader, place,
 			"\"%s\" is no phone number with country code, like +49 30 1234567", shown);

@@ -159,7 +159,8 @@ static const struct config_key tenant_keys[] = {
 		.repeated = true,
 		TO(struct config_tenant, numbers),
 		.help = "Dialled numbers, +49…, by which calls of an agency's connection find this "
-			"tenant."},
+			"tenant; ids of its WhatsApp numbers (phone_number_id), by which messages "
+			"do."},
 	{.name = "agents",
 		WORDS,
 		TO(struct config_tenant, agents),
