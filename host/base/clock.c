@@ -135,13 +135,16 @@ static bool is_civil(const struct civil *c)
 
 bool clock_parse(struct str text, const struct zone *zone, int64_t *ms)
 {
-	struct reader r = {text.ptr, text.ptr + text.len};
+	struct reader r = {text.ptr, text.ptr};
 	struct civil c = {0};
 	bool has_offset = false;
 	int fraction = 0, offset_s = 0;
 	int64_t instant;
 
-	if (!text.ptr || !read_date(&r, &c))
+	if (!text.ptr) /* NULL + 0 is undefined */
+		return false;
+	r.end += text.len;
+	if (!read_date(&r, &c))
 		return false;
 	if (take(&r, "Tt ") &&
 		(!read_time(&r, &c, &fraction) || !read_offset(&r, &has_offset, &offset_s)))
