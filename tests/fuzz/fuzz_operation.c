@@ -2,7 +2,7 @@
  *
  *   calcom_v2 book              plugin, operation
  *   !team=880                   option; @N the time
- *   <{"start":"..."}            input; ^{...} checkpoint
+ *   <{"start":"..."}            input; ^{...} checkpoint; ~KEY the run's key
  *
  *   %% 200 a 0                  answer: status, outcome (a answered, n not sent, u unknown,
  *   name: value                 r refused, c crash), retry after in ms; headers,
@@ -178,10 +178,22 @@ static const struct plugin_op *find_op(const struct plugin_info *info, struct st
 	return NULL;
 }
 
+/* [a-z0-9-]{36} */
+static bool is_key(struct str key)
+{
+	for (size_t i = 0; i < key.len; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", key.ptr[i]) || !key.ptr[i])
+			return false;
+	return key.len == 36;
+}
+
 static void read_line(struct walk *walk, struct str line)
 {
 	struct str input = line_after(line, '<'), checkpoint = line_after(line, '^');
+	struct str key = line_after(line, '~');
 
+	if (is_key(key))
+		walk->in.step.key = key;
 	if (input.ptr)
 		walk->in.step.input = json_or_nothing(walk->arena, input, JSON_OBJECT);
 	if (checkpoint.ptr)

@@ -75,7 +75,8 @@ def operation(plugin, case):
         return
     given = [f"{mark}{compact(spec[key])}" for mark, key in (("<", "input"), ("^", "checkpoint"))
              if spec.get(key) is not None]
-    yield lines(f"{plugin} {spec['op']}", now_ms(case), options(case), given) + b"".join(
+    key = [f"~{spec['key']}"] if spec.get("key") else []
+    yield lines(f"{plugin} {spec['op']}", now_ms(case), options(case), key, given) + b"".join(
         answer(turn) for turn in spec.get("exchange", []))
 
 
