@@ -323,7 +323,7 @@ static void alarm_event(struct run *run, const char *type)
 	struct route_input in = {.plan = run->plan,
 		.engine = run->runner->engine,
 		.job = run->row.id,
-		.connection = STR("klinke"),
+		.connection = STR(ROUTE_OURS),
 		.tenant = run->tenant,
 		.correlation = run->row.correlation,
 		.now_ms = clock_now_ms(),

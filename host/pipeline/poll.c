@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pipeline/job.h"
+#include "pipeline/route.h"
 #include "pipeline/runner_i.h"
 
 #define TICK_MS 1000
@@ -57,7 +58,7 @@ static void fill(struct poll_add *add, const struct poll *poll, int64_t slot, in
 
 	add->job = (struct job_row){
 		.id = id_new(),
-		.tenant = str_of(c->tenant ? c->tenant->name : ""),
+		.tenant = route_owner(c->tenant),
 		.connection = str_of(c->full),
 		.op = str_of(poll->config->op),
 		.input = STR("{}"),

@@ -107,6 +107,11 @@ void route_scope(struct arena *arena, const struct event_row *event,
 	out->tenant = tenant_text(arena, tenant);
 }
 
+struct str route_owner(const struct config_tenant *tenant)
+{
+	return str_of(tenant ? tenant->name : "agency");
+}
+
 /* ---- Events and jobs ---------------------------------------------------------------------- */
 
 static void fill_event(
@@ -116,7 +121,7 @@ static void fill_event(
 		.id = id_new(),
 		.inbox = in->inbox,
 		.job = in->job,
-		.tenant = in->tenant ? str_of(in->tenant->name) : STR(""),
+		.tenant = route_owner(in->tenant),
 		.connection = in->connection,
 		.type = e->type,
 		.dedupe = e->dedupe,
@@ -229,7 +234,7 @@ int route_event(struct error *error, const struct route_input *in, const struct 
 	if (!data)
 		return E_INVALID;
 	known.tenant = find_tenant(in, event->type, data);
-	if (!known.tenant && config_tenants(in->plan->config, &(size_t){0}))
+	if (!known.tenant && !str_is(in->connection, ROUTE_OURS))
 		return error_set(error, E_NOTFOUND,
 			"no tenant for this %.*s: none has its dialled number "
 			"(numbers =), its agent (agents =) or its event type (event_types =)",
@@ -248,7 +253,7 @@ int route_event(struct error *error, const struct route_input *in, const struct 
 void route_start(
 	const struct route_input *in, const struct plugin_start *start, struct job_row *job)
 {
-	struct event_row none = {.tenant = in->tenant ? str_of(in->tenant->name) : STR(""),
+	struct event_row none = {.tenant = route_owner(in->tenant),
 		.subject = start->subject,
 		.correlation = in->correlation};
 

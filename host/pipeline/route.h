@@ -21,6 +21,11 @@ struct route_input { /* who says it happened */
 int route_event(struct error *error, const struct route_input *in, const struct plugin_event *event,
 	struct event_change *change);
 
+/* Whose a row is: the tenant's name, or "agency", which no tenant may be called: what the operator
+ * calls, and what the agency's connections poll. */
+struct str route_owner(const struct config_tenant *tenant);
+#define ROUTE_OURS "klinke" /* connection of the host's own events; they need no tenant */
+
 /* A job for one operation, started by normalize(), a schedule or a person. */
 void route_start(
 	const struct route_input *in, const struct plugin_start *start, struct job_row *job);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "pipeline/job.h"
+#include "pipeline/route.h"
 #include "pipeline/runner_i.h"
 
 #define OPS_TOLD 64
@@ -214,7 +215,7 @@ static void begin(struct mailbox_item *item)
 		finish(w);
 		return;
 	}
-	w->job.tenant = str_of(c->config->tenant ? c->config->tenant->name : "");
+	w->job.tenant = route_owner(c->config->tenant);
 	w->job.generation = w->plan->generation;
 	w->op.op.done = added;
 	w->op.op.user = w;
