@@ -382,6 +382,9 @@ class World:
         """Every stored webhook."""
         return self.api("GET", "/inbox?limit=100000")["rows"]
 
+    def inbox_of(self, connection):
+        return [i for i in self.inbox() if i["connection"] == f"{TENANT}/{connection}"]
+
     def api(self, method, path, body=None):
         headers = {"Authorization": f"Bearer {self.secrets['KLINKE_ADMIN_TOKEN']}",
                    "Content-Type": "application/json"}
@@ -478,12 +481,13 @@ class World:
         return answer["call_id"]
 
     def settled(self, bookings, messages):
-        """True when that much has happened, every webhook was taken and read, and nothing is left
-        to do or for a person."""
+        """True when that much has happened, every webhook was taken and read, and nothing is left to do."""
+        return (not any(h["state"] in ("pending", "sending") for h in self.hooks())
+                and self.settled_but_for_hooks(bookings, messages))
+
+    def settled_but_for_hooks(self, bookings, messages):
         effects = self.effects()
         if (len(effects["bookings"]), len(effects["messages"])) != (bookings, messages):
-            return False
-        if any(h["state"] in ("pending", "sending") for h in self.hooks()):
             return False
         status = self.status()
         return not status["webhooks_waiting"] and not any(

@@ -1,0 +1,179 @@
+"""What happens first is done first, for each caller; callers do not wait for each other; and what comes
+twice is done once."""
+import threading
+
+import pytest
+
+from world import CALLER, TENANT, request
+
+SLOTS = {"vendor": "calcom_v2", "method": "GET", "path": "/calcom/v2/slots"}
+OTHER = "491713920099"
+
+
+@pytest.fixture
+def office(world):
+    """Whoever writes a day is asked for at the calendar: requests that can be told apart."""
+    world.ini.drop("pipeline")
+    world.ini.drop("mapping")
+    world.ini.add("pipeline ask", ("on", "message.received"),
+                  ("step", "calendar.slots event_type=310455 timezone=Europe/Berlin from=(data ->> 'text') "
+                           "to=(strftime('%Y-%m-%dT%H:%M:%SZ', data ->> 'text', '+1 day'))"))
+    return world
+
+
+def write(world, day, sender=CALLER[1:], text=None):
+    """A message; returns when it is an event, so that two do not overtake each other on the way."""
+    n = len(world.events("message.received"))
+    world.control("/whatsapp/inbound", {"from": sender, "text": text or f"2027-01-{day:02}T00:00:00Z"})
+    world.wait(lambda: len(world.events("message.received")) > n, "the message is an event")
+
+
+def day_of(request_):
+    """The plugin asks from the day before, for the sake of zones."""
+    return int(dict(map(tuple, request_["query"]))["start"][8:10]) + 1
+
+
+def days_asked(world):
+    return [day_of(r) for r in world.requests(path=SLOTS["path"])]
+
+
+def all_done(world, n):
+    world.wait(lambda: len(world.jobs("done")) == n and len(world.jobs()) == n, f"{n} jobs are done")
+
+
+# ---- Order --------------------------------------------------------------------------------------------
+
+def test_events_of_one_caller_are_handled_in_order(office):
+    office.start()
+    office.fault(**SLOTS, delay_ms=600)
+    days = list(range(4, 12))
+    for day in days:
+        write(office, day)
+    assert len(office.jobs("queued")) >= 1, "the later ones wait for the slow first one"
+    all_done(office, len(days))
+    assert days_asked(office) == days
+    answered = [r["at_ms"] for r in office.requests(path=SLOTS["path"])]
+    assert answered == sorted(answered)
+
+
+def test_order_survives_kill_9(office):
+    office.start()
+    office.fault(**SLOTS, delay_ms=300, count=3)
+    days = list(range(4, 10))
+    for day in days:
+        write(office, day)
+    for asked in (1, 2, 3):
+        office.wait(lambda: len(office.faults_left()) == 0 or len(days_asked(office)) >= asked, "it is asked")
+        office.restart_host()
+    all_done(office, len(days))
+    days_of = {e["id"]: int(e["data"]["text"][8:10]) for e in office.events("message.received")}
+    ended = sorted(office.jobs(), key=lambda j: j["updated"])
+    assert [days_of[j["event"]] for j in ended] == days
+
+
+def test_callers_do_not_wait_for_each_other(office):
+    office.ini["connection calendar"]["timeout"] = "20s"
+    office.start()
+    office.fault(**SLOTS, delay_ms=8000)
+    write(office, 4)
+    office.wait(lambda: not office.faults_left(), "the slow request is out")
+    for i in range(5):
+        write(office, 10 + i, sender=f"4917139200{50 + i}")
+    office.wait(lambda: len(office.jobs("done")) == 5, "the others are done")
+    slow, = [j for j in office.jobs() if j["state"] != "done"]
+    event, = office.events(id=slow["event"])
+    assert event["data"]["from"] == CALLER, "while the first one still waits for its answer"
+    assert 4 not in [day_of(r) for r in office.requests(path=SLOTS["path"]) if r["status"] == 200]
+
+
+def test_who_is_parked_lets_the_next_one_pass(office):
+    office.start()
+    write(office, 0, text="am Donnerstag")
+    office.wait(lambda: office.jobs("parked"), "no day to ask for")
+    write(office, 5)
+    office.wait(lambda: office.jobs("done"), "the next one is done")
+
+
+def test_strict_keeps_the_others_waiting(office):
+    office.ini["pipeline ask"]["strict"] = "yes"
+    office.start()
+    write(office, 0, text="am Donnerstag")
+    parked = office.wait(lambda: office.jobs("parked"), "no day to ask for")[0]
+    write(office, 5)
+    write(office, 6)
+    write(office, 7, sender=OTHER)
+    office.wait(lambda: office.jobs("done"), "somebody else is not concerned")
+    assert days_asked(office) == [7] and len(office.jobs("queued")) == 2
+    office.restart_host()
+    assert len(office.jobs("queued")) == 2
+    office.klinke("dead", "drop", parked["id"])
+    office.wait(lambda: len(office.jobs("done")) == 3, "it goes on once a person has decided")
+    assert days_asked(office) == [7, 5, 6]
+
+
+# ---- Twice ------------------------------------------------------------------------------------------------
+
+def test_every_webhook_twice_at_the_same_moment(world):
+    world.start()
+    world.fault(event="*", twice=True, count=0)
+    calls = [world.ring() for _ in range(5)]
+    world.wait(lambda: world.settled(5, 5), "five bookings, five messages")
+    hooks = world.hooks()
+    assert len(hooks) == 2 * len({h["body"] for h in hooks}) == 2 * 5 * 7
+    assert len(world.inbox()) == len(hooks)
+    for type_ in ("call.started", "call.ended", "call.analyzed", "booking.created", "message.sent",
+                  "message.delivered", "message.read"):
+        assert len(world.events(type_)) == 5, type_
+    assert len(world.jobs()) == 10 and {j["state"] for j in world.jobs()} == {"done"}
+    assert sorted(e["subject"] for e in world.events("call.analyzed")) == sorted(f"call:{c}" for c in calls)
+    assert world.metrics()["klinke_event_repeats_total"] == 35
+
+
+def test_the_same_bytes_on_many_lines_at_once(world):
+    """One webhook, sent by twelve connections at the same moment: one event, one job, twelve receipts."""
+    world.ini.drop("pipeline")
+    world.ini.drop("mapping")
+    world.ini.add("pipeline test", ("on", "message.received"), ("step", "calendar.test"))
+    world.start()
+    from hooks_kit import WHATSAPP_SECRET, digest, message_body
+    body = message_body("wamid.twelve")
+    headers = {"Content-Type": "application/json", "X-Hub-Signature-256": "sha256=" + digest(WHATSAPP_SECRET, body)}
+    start, statuses = threading.Barrier(12), []
+
+    def send():
+        start.wait()
+        statuses.append(request(world.port, "POST", f"/hooks/{TENANT}/whatsapp", body, headers)[0])
+
+    threads = [threading.Thread(target=send) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 12
+    world.wait(lambda: len(world.jobs("done")) == 1 and not world.status()["webhooks_waiting"], "it is done")
+    assert len(world.events("message.received")) == 1 and len(world.jobs()) == 1
+    assert [i["state"] for i in world.inbox()] == ["done"] * 12
+
+
+def test_a_webhook_that_comes_again_after_a_restart(world):
+    world.start()
+    world.ring()
+    world.wait(lambda: world.settled(1, 1), "the story ends")
+    first = len(world.inbox())
+    story = world.show(world.events("call.analyzed")[0]["id"])
+    world.restart_host()
+    world.klinke("replay", story["inbox"][0]["id"])
+    world.wait(lambda: world.metrics()["klinke_event_repeats_total"] == 1, "it is read again")
+    assert len(world.inbox()) == first and len(world.jobs()) == 2 and world.settled(1, 1)
+
+
+def test_late_events_do_not_overwrite_newer_ones(world):
+    """call_started comes after call_analyzed; the call has ended all the same, and keeps its end."""
+    world.start()
+    world.fault(event="call_started", delay_ms=700)
+    call = world.ring()
+    world.wait(lambda: world.settled(1, 1) and world.events("call.started"), "everything has come")
+    order = [e["type"] for e in world.events() if e["type"].startswith("call.")]
+    assert order[0] == "call.started", "newest first: it came last"
+    row, = world.rows("calls")
+    assert row["call_id"] == call and row["status"] == "ended" and row["ended"] > row["started"]
