@@ -204,6 +204,8 @@ def test_a_poll_after_the_webhook_is_a_repeat(polling):
 
 def test_events_and_mark_of_a_poll_are_one(polling):
     """kill -9 while it reads one call after the other: none is skipped, none is told twice."""
+    del polling.ini["pipeline confirm"]  # a message may need a person after a kill, a booking does not
+    polling.reload()
     polling.fault(event="call_*", lose=True, count=0)
     polling.fault(vendor="retell", path="/retell/v2/get-call/*", delay_ms=60, count=0)
     calls = [polling.ring(name=f"Rufer {i}", call=long_ago()) for i in range(5)]
@@ -211,10 +213,11 @@ def test_events_and_mark_of_a_poll_are_one(polling):
         polling.wait(lambda: len(polling.requests(path="/retell/v2/get-call/*")) >= asked, "it is at it")
         polling.restart_host()
     polling.clear_faults()
-    polling.wait(lambda: polling.settled(5, 5), "five bookings and messages")
+    polling.wait(lambda: polling.settled(5, 0), "five bookings")
     assert sorted(e["subject"] for e in polling.events("call.analyzed")) == sorted(f"call:{c}" for c in calls)
     polls(polling, 1)
-    assert polling.settled(5, 5) and len(stories(polling)) == 10
+    assert len(polling.bookings()) == 5 and {j["state"] for j in stories(polling)} == {"done"}
+    assert len(stories(polling)) == 5
 
 
 def test_a_restart_does_not_poll_twice_for_one_slot(world):
