@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 GRACE_S = 10  # for those whose parent was just killed, and who see that themselves
 
 
@@ -73,9 +73,11 @@ def interrupted(number, _frame):
 
 def main():
     seconds, command = float(sys.argv[1]), sys.argv[2:]
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, interrupted)
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # a suite that is killed takes all along
     stage = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         status = stage.wait(seconds)
