@@ -234,7 +234,7 @@ static const struct json *dead(struct ask *q)
 		jobs.states = UINT32_C(1) << JOB_PARKED | UINT32_C(1) << JOB_DEAD;
 	if (store_list_jobs(&q->error, q->reader, &jobs, q->arena, &rows, &count) < 0)
 		return NULL;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && (!jobs.limit || json_count(out) < jobs.limit); i++)
 		json_push(q->arena, out, dead_job(q, &rows[i]));
 	return rows_object(q, out);
 }

@@ -165,13 +165,32 @@ static bool token_holds(const struct config_secret *token, struct str guess)
 	return holds && guess.len;
 }
 
+static bool reads(const struct request *request)
+{
+	return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
+/* "http://127.0.0.1:8080" is from "127.0.0.1:8080"; "null" is from nobody. */
+static bool same_origin(struct str origin, struct str host)
+{
+	for (size_t i = 0; i + 2 < origin.len; i++)
+		if (memcmp(origin.ptr + i, "://", 3) == 0)
+			return str_eq((struct str){origin.ptr + i + 3, origin.len - i - 3}, host);
+	return false;
+}
+
 /* A page of somebody else can make a browser send a POST here; such a request says where it is
- * from. */
+ * from, in the one way or, in older browsers, in the other. */
 static bool foreign(const struct request *request)
 {
 	struct str site = request_header(request, "sec-fetch-site");
-	return site.len && !str_is(site, "same-origin") && !str_is(site, "none") &&
-	       strcmp(request->method, "GET") != 0;
+	struct str origin = request_header(request, "origin");
+
+	if (reads(request))
+		return false;
+	if (site.len && !str_is(site, "same-origin") && !str_is(site, "none"))
+		return true;
+	return origin.len && !same_origin(origin, request_header(request, "host"));
 }
 
 static bool allowed(const struct server *s, const struct request *request)
@@ -190,14 +209,17 @@ static bool allowed(const struct server *s, const struct request *request)
 static void login(const struct server *s, struct request *request)
 {
 	struct str token = request_query(request, "token");
-	struct request_pair headers[2] = {{STR("Location"), STR("/")}, {STR("Set-Cookie"), {0}}};
-	struct answer a = {.status = 303, .headers = headers, .header_count = 2};
+	struct request_pair headers[SAFE_HEADERS + 2];
+	struct answer a = {.status = 303, .headers = headers, .header_count = SAFE_HEADERS + 2};
 
 	if (!token_holds(&config_host(s->options.config)->admin_token, token)) {
 		answer_text(request, 403, "this is not the admin token\n");
 		return;
 	}
-	headers[1].value = str_of(arena_printf(request->arena,
+	memcpy(headers, safe_headers, sizeof(safe_headers));
+	headers[SAFE_HEADERS] = (struct request_pair){STR("Location"), STR("/")};
+	headers[SAFE_HEADERS + 1].name = STR("Set-Cookie");
+	headers[SAFE_HEADERS + 1].value = str_of(arena_printf(request->arena,
 		"klinke_token=%.*s; HttpOnly; SameSite=Strict; Path=/", STR_ARG(token)));
 	request_answer(request, &a);
 }
@@ -282,12 +304,12 @@ static const struct json *problem(struct arena *arena, unsigned status, const st
 	return o;
 }
 
-static struct str api_request(const struct request *request, struct arena *arena, struct str verb)
+static struct str api_request(const struct request *request, const struct json *body,
+	struct arena *arena, struct str verb)
 {
-	const struct json *body = request->body.len ? json_parse(arena, request->body, NULL) : NULL;
 	struct json *o = json_object(arena);
 
-	for (size_t i = 0; i < json_count(body) && json_type(body) == JSON_OBJECT; i++) {
+	for (size_t i = 0; i < json_count(body); i++) {
 		struct str key;
 		const struct json *value = json_at(body, i, &key);
 		json_set(arena, o, key, value);
@@ -308,14 +330,23 @@ static bool changes(struct str verb)
 static void run_api(struct server *s, struct request *request, struct arena *arena)
 {
 	struct str verb = {request->path.ptr + 8, request->path.len - 8};
-	const struct json *result;
+	const struct json *result, *body;
 	unsigned status;
 
-	if (changes(verb) && strcmp(request->method, "POST") != 0) {
-		answer_text(request, 405, "this verb changes something: POST it\n");
+	if (changes(verb) ? strcmp(request->method, "POST") != 0 : !reads(request)) {
+		answer_text(request, 405,
+			changes(verb) ? "this verb changes something: POST it\n"
+				      : "this verb reads: GET it\n");
 		return;
 	}
-	result = admin_answer(&s->options.admin, arena, api_request(request, arena, verb));
+	body = request->body.len ? json_parse(arena, request->body, NULL) : NULL;
+	if (request->body.len && json_type(body) != JSON_OBJECT) {
+		answer(request, 400, "application/problem+json",
+			STR("{\"status\":400,\"title\":\"invalid\",\"detail\":\"the body is no "
+			    "JSON object\"}"));
+		return;
+	}
+	result = admin_answer(&s->options.admin, arena, api_request(request, body, arena, verb));
 	status = status_of(result);
 	if (status == 200)
 		answer(request, 200, "application/json", json_print_pretty(arena, result));
@@ -347,6 +378,10 @@ static void run_page(struct server *s, struct request *request, struct arena *ar
 
 static void guarded(struct server *s, struct request *request)
 {
+	if (!config_host(s->options.config)->admin_token.count) {
+		answer_text(request, 401, "closed: admin_token is not set in [host]\n");
+		return;
+	}
 	if (str_is(request->path, "/login")) {
 		login(s, request);
 		return;
@@ -357,10 +392,12 @@ static void guarded(struct server *s, struct request *request)
 			"Authorization: Bearer\n");
 		return;
 	}
-	if (str_is(request->path, "/metrics"))
-		start(s, request, run_metrics);
-	else if (begins(request->path, "/api/v1/"))
+	if (begins(request->path, "/api/v1/"))
 		start(s, request, run_api);
+	else if (!reads(request))
+		answer_text(request, 405, "pages are only looked at\n");
+	else if (str_is(request->path, "/metrics"))
+		start(s, request, run_metrics);
 	else
 		start(s, request, run_page);
 }
