@@ -17,9 +17,10 @@
 #define ATTEMPTS_MAX 128   /* recorded between two saves; more are counted, not kept */
 #define RECORDED_MAX 65536 /* bytes of a body that are kept for show */
 
-struct step_state {       /* of the step in hand; stored in job_row.progress */
-	struct str input; /* JSON; the same on every step of the operation */
-	struct str state; /* the plugin's; nothing at the start */
+struct step_state {             /* of the step in hand; stored in job_row.progress */
+	struct str input;       /* JSON; the same on every step of the operation */
+	struct str state;       /* the plugin's; nothing at the start */
+	uint32_t state_version; /* of the plugin that wrote it: an update may come between */
 	int64_t now_ms;  /* the time the step began: expressions see this one, also after a crash */
 	uint32_t number; /* plugin steps so far */
 	bool looking;    /* between KL_LOOKUP and its answer */
@@ -57,6 +58,7 @@ struct run {
 	int64_t began_us;            /* of the step or request in hand */
 	int64_t began_ms;
 	struct transfer_request request;
+	bool declined; /* the last NEVER request was answered with 400 or more: it did not happen */
 	struct str look_state; /* the plugin's, while looking; not kept */
 	struct str *rows;      /* one JSON array for each plugin step that had any */
 	size_t row_texts, row_cap;
@@ -71,7 +73,8 @@ struct run {
 	bool has_checkpoint, has_appointment;
 	struct store_save_job save;
 	void (*saved)(struct run *run);
-	bool keep_claim;
+	unsigned promised;        /* see jobs_promise() */
+	bool bare;                /* saved without all that the store refused */
 	struct run *next_unsaved; /* the disk was full; tried again with the next tick */
 };
 
@@ -95,6 +98,9 @@ void progress_read(struct run *run);
 /* input.c: 0, or error: an expression failed. *input is a JSON object. */
 int run_input(
 	struct error *error, struct run *run, const struct plan_call *call, struct str *input);
+
+/* operation.c: a JSON array, for the result's "rows" */
+void run_add_rows(struct run *run, struct str rows);
 
 /* mapping.c */
 void mapping_begin(struct run *run);

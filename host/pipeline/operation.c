@@ -113,15 +113,17 @@ void operation_begin(struct run *run)
 	run->began_ms = clock_now_ms();
 	if (!ready(run) || !make_input(run))
 		return;
-	if (run->row.sent)
+	if (run->step.waiting) /* after a whole answer: nothing of it is in question */
+		step(run, KL_TIMER, NULL);
+	else if (run->row.sent)
 		look(run, NULL);
 	else
-		step(run, run->step.waiting ? KL_TIMER : KL_START, NULL);
+		step(run, KL_START, NULL);
 }
 
 /* ---- Effects of a plugin step ------------------------------------------------------------- */
 
-static void add_rows(struct run *run, struct str rows)
+void run_add_rows(struct run *run, struct str rows)
 {
 	size_t cap = run->row_cap ? 2 * run->row_cap : 8;
 	struct str *all = run->rows;
@@ -183,7 +185,7 @@ static void take_effects(struct run *run)
 			out->logs.items[i].message.ptr, "connection", run->connection->config->full,
 			NULL);
 	}
-	add_rows(run, out->rows);
+	run_add_rows(run, out->rows);
 	add_events(run);
 	if (out->checkpoint.len) {
 		run->checkpoint =
@@ -270,6 +272,8 @@ static void answered(struct transfer_request *t)
 
 	atomic_fetch_add(&run->runner->n_requests, 1);
 	note_request(run);
+	if (t->repeat == KL_NEVER)
+		run->declined = t->outcome == KL_ANSWERED && t->status >= 400;
 	if (t->outcome == KL_NOT_SENT || t->outcome == KL_REFUSED)
 		not_sent(run);
 	else if (run->step.looking && t->outcome == KL_UNKNOWN)
@@ -390,12 +394,28 @@ static void fill_request(struct run *run, const struct plugin_request *r)
 				      : (uint32_t)run->connection->config->limits.timeout_ms;
 }
 
+/* Of the plugin that runs now; the configuration may be older than it. */
+static uint32_t state_version(const struct run *run)
+{
+	const struct plugin_info *info = plugin_info(run->connection->plugin);
+
+	return info ? info->state_version : run->connection->config->info->state_version;
+}
+
 static void keep_state(struct run *run, struct str state)
 {
-	if (run->step.looking)
+	if (run->step.looking) {
 		run->look_state = state;
-	else
-		run->step.state = state;
+		return;
+	}
+	run->step.state = state;
+	run->step.state_version = state_version(run);
+}
+
+/* The row keeps what it says about requests sent, so a retry by a person looks first. */
+static void too_big(struct run *run)
+{
+	run_end(run, JOB_PARKED, "surprise", "it needs more memory than one run may have");
 }
 
 static void send_it(struct run *run)
@@ -409,14 +429,19 @@ static void send_it(struct run *run)
 			"of the plugin");
 		return;
 	}
+	run->step.happened |= run->row.sent && !run->step.looking && !run->declined;
 	fill_request(run, &next->request);
 	problem = apply_auth(run, next->request.auth);
 	if (problem) {
+		run->step.unresolved = run->step.looking;
 		run_failed(run, KL_BAD_INPUT, NULL, problem, 0);
 		return;
 	}
 	keep_state(run, next->state);
-	run->step.happened |= run->row.sent && !run->step.looking;
+	if (arena_failed(run->arena)) { /* parts of the request are missing */
+		too_big(run);
+		return;
+	}
 	if (next->request.repeat == KL_NEVER) {
 		run->row.sent = true;
 		run->step.timeout_ms = run->request.timeout_ms;
@@ -455,11 +480,17 @@ static void go_on(struct run *run)
 
 static void complete(struct run *run, struct str result, const char *how)
 {
-	bool must_keep = run->row.sent || run->event_count || run->has_checkpoint;
+	bool must_keep;
 
 	run_note(run, ATTEMPT_STEP, label(run), how, run->step.input, result, NULL);
 	unpause(run->runner, str_of(run->connection->config->full));
 	project(run, result);
+	if (arena_failed(run->arena)) {
+		too_big(run);
+		return;
+	}
+	must_keep =
+		run->row.sent || run->event_count || run->has_checkpoint || run->has_appointment;
 	run->row.sent = false;
 	if (!run->pipeline) {
 		run->last = result;
@@ -508,11 +539,11 @@ static void failed(struct run *run)
 
 	note_failure(run, message);
 	if (next->fail == KL_SURPRISE && run->row.sent && !run->step.looking) {
-		look(run, &run->response); /* an answer that nobody understands is no refusal */
+		/* an answer that nobody understands is no refusal; only that of the request itself
+		 * says something about it */
+		look(run, run->step.happened ? NULL : &run->response);
 		return;
 	}
-	if (run->step.looking)
-		run->step.happened = false; /* the look-up proved that nothing happened */
 	run_failed(run, next->fail, next->code.len ? next->code.ptr : NULL, message, next->wait_ms);
 }
 
@@ -527,6 +558,7 @@ static void pause_here(struct run *run)
 		return;
 	}
 	run->step.waiting = true;
+	run->step.happened |= run->row.sent && !run->declined;
 	run_later(run, clock_now_ms() + next->wait_ms, NULL, NULL);
 }
 
@@ -558,8 +590,10 @@ static void follow(struct run *run)
 		pause_here(run);
 		break;
 	case KL_FAIL:
-		/* only the first answer to KL_LOOKUP judges the lost request's own response */
-		if (run->step.looking && run->call.in.step.why != KL_LOOKUP)
+		/* only the first answer to KL_LOOKUP judges the lost request's own response, if
+		 * there was one: after a crash nothing proves that it did not happen */
+		if (run->step.looking &&
+			(run->call.in.step.why != KL_LOOKUP || !run->call.in.step.response))
 			look_failed(run);
 		else
 			failed(run);
@@ -590,8 +624,7 @@ static void stepped(struct plugin_call *c)
 	} else {
 		take_effects(run);
 		if (arena_failed(run->arena))
-			run_end(run, JOB_PARKED, "surprise",
-				"it needs more memory than one run may have");
+			too_big(run);
 		else
 			follow(run);
 	}
@@ -625,7 +658,9 @@ static void step(struct run *run, uint32_t why, const struct plugin_response *re
 	c->in.step = (struct plugin_step_in){
 		.why = why,
 		.step = run->step.number,
-		.state_version = run->connection->config->info->state_version,
+		.state_version = why == KL_START || (run->step.looking && why != KL_LOOKUP)
+					 ? state_version(run)
+					 : run->step.state_version,
 		.looking = run->step.looking,
 		.op = str_of(op_name(run)),
 		.input = run->step.input,

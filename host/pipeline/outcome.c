@@ -69,13 +69,29 @@ static int64_t backoff(const struct config_retry *retry, uint32_t tries)
 	return retry->base_ms / 2 + random_below(most);
 }
 
-static bool too_old(const struct run *run, const struct config_retry *retry)
+static int64_t age_of(const struct run *run)
 {
 	int64_t from = run->row.created_ms;
 
 	if (run->step.due_ms > from) /* a reminder waits for weeks before its first try */
 		from = run->step.due_ms;
-	return clock_now_ms() - from > retry->max_age_ms;
+	return clock_now_ms() - from;
+}
+
+/* Costs no try, so what grows is the age: who stays busy for an hour is asked every quarter of one,
+ * not every second. */
+static int64_t busy_backoff(const struct run *run, const struct config_retry *retry)
+{
+	int64_t grown = age_of(run) / 4;
+
+	if (grown > retry->cap_ms)
+		grown = retry->cap_ms;
+	return backoff(retry, 1) + (grown > 0 ? grown : 0);
+}
+
+static bool too_old(const struct run *run, const struct config_retry *retry)
+{
+	return age_of(run) > retry->max_age_ms;
 }
 
 /* ---- Connections whose credential was refused --------------------------------------------- */
@@ -148,8 +164,13 @@ static void final_failure(struct run *run, enum job_state state, const char *fai
 {
 	const struct plan_step *step = run_step(run);
 
-	/* instead of what may have happened nothing is done: it might happen twice */
-	if (step && step->otherwise.config && !run->step.instead && !run->row.sent) {
+	/* Instead of what may have happened nothing is done: it might happen twice. PARKED, not
+	 * DEAD, so that an event can still tell. */
+	if (run->row.sent) {
+		run_unknown(run, why);
+		return;
+	}
+	if (step && step->otherwise.config && !run->step.instead) {
 		run_note(
 			run, ATTEMPT_STEP, step->config->name, fail, run->step.input, STR(""), why);
 		memset(&run->step, 0, sizeof(run->step));
@@ -169,8 +190,9 @@ static void again_later(struct run *run, uint32_t fail, const char *why, int64_t
 
 	if (fail != KL_BUSY)
 		run->row.tries++;
-	delay = wait_ms > 0 ? wait_ms + random_below(wait_ms / 10)
-			    : backoff(&retry, run->row.tries ? run->row.tries : 1);
+	delay = wait_ms > 0       ? wait_ms + random_below(wait_ms / 10)
+		: fail == KL_BUSY ? busy_backoff(run, &retry)
+				  : backoff(&retry, run->row.tries ? run->row.tries : 1);
 	if (run->row.tries >= (uint32_t)retry.max_tries || too_old(run, &retry) ||
 		waiter_waits(run->runner, &run->row.id))
 		final_failure(run, JOB_DEAD, fail_name(fail), why);
@@ -209,10 +231,25 @@ void run_failed(
 void run_unknown(struct run *run, const char *why)
 {
 	run->row.sent = true; /* so that an event that regards it can close it */
-	run->step.looking = false;
+	run->step.looking = run->step.waiting = false;
 	run_end(run, JOB_PARKED, "unknown",
 		arena_printf(run->arena, "%s",
 			why ? why : "it may have happened, and the provider cannot be asked"));
+}
+
+/* It counts as a try: a provider that fails each time is not asked for ever. */
+static void begin_again(struct run *run)
+{
+	struct config_retry retry = retry_of(run);
+
+	run->row.absent = 0;
+	run->row.tries++;
+	rewind_step(run);
+	if (run->row.tries >= (uint32_t)retry.max_tries || too_old(run, &retry))
+		final_failure(run, JOB_DEAD, fail_name(KL_BROKEN),
+			"it did not happen, however often it was sent");
+	else
+		run_next(run);
 }
 
 void run_absent(struct run *run)
@@ -231,9 +268,7 @@ void run_absent(struct run *run)
 		run_unknown(run, "a part of it has happened, the rest has not: please look there");
 		return;
 	}
-	run->row.absent = 0;
-	rewind_step(run);
-	run_next(run);
+	begin_again(run);
 }
 
 void run_died(struct run *run)
@@ -242,7 +277,7 @@ void run_died(struct run *run)
 
 	run->row.kills++;
 	if (run->row.kills >= KILLS_MAX)
-		run_end(run, JOB_PARKED, "plugin", why);
+		final_failure(run, JOB_PARKED, "plugin", why);
 	else
 		run_later(run, clock_now_ms() + 1000, "plugin", why);
 }

@@ -23,6 +23,19 @@ static void add_member(struct buf *out, const char *key, struct str json)
 	buf_add_str(out, json);
 }
 
+/* Only across a wait: whoever begins again collects them again. */
+static void add_rows(struct buf *out, const struct run *run)
+{
+	if (!run->step.waiting || !run->row_texts)
+		return;
+	buf_add_text(out, ",\"rows\":");
+	for (size_t i = 0; i < run->row_texts; i++) {
+		buf_add_text(out, i ? "," : "[");
+		buf_add_str(out, run->rows[i]);
+	}
+	buf_add_text(out, "]");
+}
+
 /* The results are JSON already and go in as they are: a run is saved several times, and parsing
  * them each time would cost more than all the rest of it. */
 struct str progress_print(struct run *run)
@@ -48,6 +61,9 @@ struct str progress_print(struct run *run)
 		yes(s->instead));
 	add_member(&out, "input", s->input);
 	add_member(&out, "state", s->state);
+	if (s->state.len)
+		buf_printf(&out, ",\"version\":%u", s->state_version);
+	add_rows(&out, run);
 	buf_add_text(&out, "}}");
 	kept = str_dup(run->arena, (struct str){out.ptr, out.len});
 	if (out.failed)
@@ -72,6 +88,14 @@ static void read_results(struct run *run, const struct json *results)
 	}
 }
 
+static void read_rows(struct run *run, const struct json *rows)
+{
+	size_t n = json_count(rows);
+
+	for (size_t i = 0; i < n; i++)
+		run_add_rows(run, json_print(run->arena, json_at(rows, i, NULL)));
+}
+
 void progress_read(struct run *run)
 {
 	const struct json *o = parsed(run, run->row.progress);
@@ -83,6 +107,8 @@ void progress_read(struct run *run)
 		run->step.input = json_print(run->arena, json_get(step, "input"));
 	if (json_get(step, "state"))
 		run->step.state = json_print(run->arena, json_get(step, "state"));
+	read_rows(run, json_get(step, "rows"));
+	run->step.state_version = (uint32_t)json_i64(json_get(step, "version"), 0);
 	run->step.now_ms = json_i64(json_get(step, "now"), 0);
 	run->step.number = (uint32_t)json_i64(json_get(step, "number"), 0);
 	run->step.looking = json_bool(json_get(step, "looking"), false);
