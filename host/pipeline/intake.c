@@ -25,6 +25,7 @@
 
 struct intake {
 	struct mailbox_item item;
+	struct intake *next, **link; /* all in hand: the store may show them as new meanwhile */
 	struct runner *runner;
 	struct hook *hook; /* NULL once answered */
 	struct arena *arena;
@@ -36,6 +37,8 @@ struct intake {
 	struct plugin_call call;
 	struct store_append_inbox append;
 	struct store_finish_inbox finish;
+	unsigned promised; /* see jobs_promise() */
+	bool bare;         /* finished without the events that the store refused */
 };
 
 static void normalize(struct intake *in);
@@ -57,10 +60,13 @@ static void release(struct intake *in)
 	struct runner *r = in->runner;
 
 	assert(!in->hook);
+	*in->link = in->next;
+	if (in->next)
+		in->next->link = in->link;
 	plan_unref(in->plan);
 	runner_arena_back(r, in->arena);
 	r->normalizing--;
-	if (r->normalizing == 0 && r->backlog)
+	if (r->normalizing < FETCH && r->backlog)
 		intake_fetch(r);
 }
 
@@ -375,6 +381,11 @@ static struct intake *create(struct runner *r, const struct plan_connection *con
 	in->runner = r;
 	in->plan = plan_ref(r->plan);
 	in->connection = connection;
+	in->next = r->intakes;
+	in->link = &r->intakes;
+	if (in->next)
+		in->next->link = &in->next;
+	r->intakes = in;
 	r->normalizing++;
 	return in;
 }
@@ -469,17 +480,40 @@ static void reply(struct intake *in)
 
 /* ---- Normalize ---------------------------------------------------------------------------- */
 
+static void finish(struct intake *in, enum inbox_state state, const char *reason);
+
+static void not_finished(struct intake *in)
+{
+	struct store_finish_inbox *f = &in->finish;
+	int code = f->op.result;
+	bool never = code == E_INVALID || code == E_CONFLICT || code == E_NOTFOUND;
+
+	log_line(LOG_ERROR,
+		never ? "events refused by the store" : "events not stored, will be tried again",
+		"connection", in->connection->config->full, "reason", f->op.error.text, NULL);
+	if (never && !in->bare) { /* offered again, it would be refused again, for ever */
+		in->bare = true;
+		f->event_count = f->job_count = 0;
+		f->tenant = STR("");
+		finish(in, INBOX_PARKED,
+			arena_printf(in->arena, "what it means was refused by the store: %s",
+				f->op.error.text));
+		return;
+	}
+	in->runner->backlog_later |= !never;
+	release(in);
+}
+
 static void finished_here(struct mailbox_item *item)
 {
 	struct intake *in = (struct intake *)item;
 	struct store_finish_inbox *f = &in->finish;
 	struct runner *r = in->runner;
 
+	r->promised -= in->promised;
+	in->promised = 0;
 	if (f->op.result < 0) {
-		log_line(LOG_ERROR, "events not stored, will be tried again", "connection",
-			in->connection->config->full, "reason", f->op.error.text, NULL);
-		r->backlog = true;
-		release(in);
+		not_finished(in);
 		return;
 	}
 	for (size_t i = 0; i < f->event_count; i++) {
@@ -504,6 +538,15 @@ static void finished(struct store_op *op)
 	runner_post(in->runner, &in->item);
 }
 
+static size_t count_jobs(const struct store_finish_inbox *f)
+{
+	size_t n = f->job_count;
+
+	for (size_t i = 0; i < f->event_count; i++)
+		n += f->events[i].job_count;
+	return n;
+}
+
 static void finish(struct intake *in, enum inbox_state state, const char *reason)
 {
 	struct store_finish_inbox *f = &in->finish;
@@ -517,7 +560,7 @@ static void finish(struct intake *in, enum inbox_state state, const char *reason
 	f->state = state;
 	f->reason = str_of(reason);
 	f->kills = in->row.kills;
-	f->claim = in->runner->runs < RUNS_MAX && !in->runner->draining;
+	f->claim = jobs_promise(in->runner, count_jobs(f), &in->promised);
 	store_finish_inbox(in->runner->store, f);
 }
 
@@ -611,7 +654,7 @@ static void normalized(struct plugin_call *c)
 		died(in);
 		return;
 	case PLUGIN_DISABLED: /* the row stays NEW until the plugin is back */
-		in->runner->backlog = true;
+		in->runner->backlog_later = true;
 		release(in);
 		return;
 	case PLUGIN_FAILED:
@@ -625,6 +668,11 @@ static void normalized(struct plugin_call *c)
 		return;
 	}
 	problem = route_all(in);
+	if (arena_failed(in->arena)) { /* anything of it may be missing: none of it counts */
+		in->finish.event_count = in->finish.job_count = 0;
+		in->finish.tenant = STR("");
+		problem = "it needs more memory than one webhook may have";
+	}
 	finish(in,
 		problem                                         ? INBOX_PARKED
 		: in->finish.event_count + in->finish.job_count ? INBOX_DONE
@@ -651,16 +699,29 @@ struct fetch {
 	struct store_pending_inbox op;
 };
 
+static bool in_hand(const struct runner *r, const struct id *id)
+{
+	for (const struct intake *in = r->intakes; in; in = in->next)
+		if (memcmp(&in->row.id, id, sizeof(*id)) == 0)
+			return true;
+	return false;
+}
+
 static void again(struct runner *r, const struct inbox_row *row)
 {
 	const struct plan_connection *connection = plan_connection(r->plan, row->connection);
 	struct intake *in;
 
-	if (!connection || !connection->config->info)
-		return; /* stays NEW: its connection may come back */
-	in = create(r, connection);
-	if (!in)
+	if (!connection || !connection->config->info ||
+		plugin_state(connection->plugin) == PLUGIN_BROKEN)
+		return; /* stays NEW: its connection or plugin may come back */
+	if (in_hand(r, &row->id))
 		return;
+	in = create(r, connection);
+	if (!in) {
+		r->backlog_later = true;
+		return;
+	}
 	in->route = find_route(connection->config->info, row->route);
 	in->row = *row;
 	in->row.correlation = str_dup(in->arena, row->correlation);
@@ -674,7 +735,9 @@ static void again(struct runner *r, const struct inbox_row *row)
 		.body = str_dup(in->arena, row->body),
 	};
 	in->row.body = in->inbound.body;
-	if (in->route)
+	if (arena_failed(in->arena))
+		finish(in, INBOX_PARKED, "it needs more memory than one webhook may have");
+	else if (in->route)
 		normalize(in);
 	else
 		finish(in, INBOX_PARKED, "the plugin no longer has this route");
@@ -685,15 +748,14 @@ static void fetched_here(struct mailbox_item *item)
 	struct fetch *f = (struct fetch *)item;
 	struct runner *r = f->runner;
 
-	r->fetching = false;
-	r->normalizing++; /* so that the first one that is done does not fetch again */
 	for (size_t i = 0; f->op.op.result == 0 && i < f->op.count; i++)
 		again(r, &f->op.rows[i]);
-	r->normalizing--;
-	if (f->op.op.result < 0 || f->op.count == FETCH)
-		r->backlog = true;
+	r->fetching = false; /* not sooner: who is done already must not fetch the same */
+	r->backlog_later |= f->op.op.result < 0;
+	r->backlog |= f->op.op.result == 0 && f->op.count == FETCH;
 	/* what was skipped (its connection is gone) must not hide what comes behind it */
-	r->fetch_after = f->op.count == FETCH ? f->op.rows[FETCH - 1].id : (struct id){{0}};
+	r->fetch_after = f->op.op.result == 0 && f->op.count == FETCH ? f->op.rows[FETCH - 1].id
+								      : (struct id){{0}};
 	arena_destroy(f->op.arena);
 	free(f);
 }
@@ -709,7 +771,8 @@ void intake_fetch(struct runner *r)
 {
 	struct fetch *f;
 
-	if (r->fetching || r->draining || r->options.only_ours)
+	if (r->fetching || r->draining || r->options.only_ours ||
+		r->normalizing > NORMALIZE_MAX / 2)
 		return;
 	f = calloc(1, sizeof(*f));
 	if (!f || !(f->op.arena = arena_create((size_t)1024 * 1024 * 1024))) {

@@ -128,6 +128,16 @@ void jobs_stored(struct runner *r, struct plan *plan, const struct event_row *ev
 			r->claim_wanted = true;
 }
 
+bool jobs_promise(struct runner *r, size_t n, unsigned *promised)
+{
+	*promised = 0;
+	if (r->draining || r->options.only_ours || r->runs + r->promised + n > RUNS_MAX)
+		return false;
+	*promised = (unsigned)n;
+	r->promised += *promised;
+	return true;
+}
+
 /* ---- What a run is doing ------------------------------------------------------------------ */
 
 const struct plan_step *run_step(const struct run *run)
@@ -218,6 +228,21 @@ static void release(struct run *run)
 	runner_claim(r);
 }
 
+static void ended(struct run *run)
+{
+	struct runner *r = run->runner;
+
+	atomic_fetch_add(run->row.state == JOB_DONE ? &r->n_done : &r->n_failed, 1);
+	waiter_tell(r, &run->row, run->last);
+	release(run);
+}
+
+static bool comes_back(const struct run *run)
+{
+	return !run->save.keep_claim &&
+	       (run->row.state == JOB_READY || run->row.state == JOB_WAITING);
+}
+
 static void after_save(struct run *run)
 {
 	struct runner *r = run->runner;
@@ -232,34 +257,19 @@ static void after_save(struct run *run)
 			r->claim_wanted = true;
 		jobs_stored(r, run->plan, e->row, e->jobs, e->job_count);
 	}
-	jobs_stored(r, run->plan, run->event.id.b[0] ? &run->event : NULL, s->jobs, s->job_count);
+	jobs_stored(r, run->plan, id_is_zero(&run->event.id) ? NULL : &run->event, s->jobs,
+		s->job_count);
 	if (s->promoted || s->closed)
 		r->claim_wanted = true;
+	if (comes_back(run) && run->row.due_ms < r->next_due_ms)
+		r->claim_wanted =
+			true; /* so that the timer learns of it; not before it is stored */
 	run->attempt_count = 0;
 	run->event_count = 0;
 	run->has_checkpoint = run->has_appointment = false;
 }
 
-static void saved_here(struct mailbox_item *item)
-{
-	struct run *run = (struct run *)item;
-	struct runner *r = run->runner;
-
-	if (run->save.op.result < 0) {
-		log_line(LOG_ERROR, "job not stored, will be tried again", "reason",
-			run->save.op.error.text, NULL);
-		run->next_unsaved = r->unsaved;
-		r->unsaved = run;
-		return;
-	}
-	after_save(run);
-	if (run->save.closed) /* an event has told what was unknown: the job is the store's again */
-		release(run);
-	else if (run->saved)
-		run->saved(run);
-	else
-		release(run);
-}
+static void saved_here(struct mailbox_item *item);
 
 static void saved(struct store_op *op)
 {
@@ -278,6 +288,61 @@ static void submit(struct run *run)
 	store_save_job(run->runner->store, s);
 }
 
+/* What the store will never take must not be offered for ever: the job alone, for a person. */
+static void save_bare(struct run *run)
+{
+	struct store_save_job *s = &run->save;
+
+	run->bare = true;
+	run->row.state = JOB_PARKED;
+	run->row.fail = STR("surprise");
+	run->row.reason = str_of(arena_printf(
+		run->arena, "what it wanted to store was refused: %s", s->op.error.text));
+	run->saved = ended;
+	*s = (struct store_save_job){.job = &run->row};
+	submit(run);
+}
+
+static void not_saved(struct run *run)
+{
+	struct runner *r = run->runner;
+	int code = run->save.op.result;
+	bool never = code == E_INVALID || code == E_CONFLICT || code == E_NOTFOUND;
+
+	log_line(LOG_ERROR,
+		!never      ? "job not stored, will be tried again"
+		: run->bare ? "job cannot be stored"
+			    : "job not stored as it is, will be parked",
+		"reason", run->save.op.error.text, NULL);
+	if (!never) {
+		run->next_unsaved = r->unsaved;
+		r->unsaved = run;
+	} else if (!run->bare) {
+		save_bare(run);
+	} else {
+		ended(run); /* a person has decided about it meanwhile, or it is gone */
+	}
+}
+
+static void saved_here(struct mailbox_item *item)
+{
+	struct run *run = (struct run *)item;
+
+	run->runner->promised -= run->promised;
+	run->promised = 0;
+	if (run->save.op.result < 0) {
+		not_saved(run);
+		return;
+	}
+	after_save(run);
+	if (run->save.closed) /* an event has told what was unknown: the job is the store's again */
+		release(run);
+	else if (run->saved)
+		run->saved(run);
+	else
+		release(run);
+}
+
 void jobs_save_again(struct runner *r)
 {
 	struct run *list = r->unsaved;
@@ -288,6 +353,15 @@ void jobs_save_again(struct runner *r)
 		list = run->next_unsaved;
 		submit(run);
 	}
+}
+
+static size_t count_jobs(const struct run *run)
+{
+	size_t n = run->save.job_count;
+
+	for (size_t i = 0; i < run->event_count; i++)
+		n += run->events[i].job_count;
+	return n;
 }
 
 void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
@@ -302,13 +376,13 @@ void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
 	run->saved = then;
 	s->job = &run->row;
 	s->keep_claim = keep_claim;
-	s->claim = run->runner->runs < RUNS_MAX && !run->runner->draining;
 	s->attempts = run->attempts;
 	s->attempt_count = run->attempt_count;
 	s->events = run->events;
 	s->event_count = run->event_count;
 	s->jobs = jobs;
 	s->job_count = job_count;
+	s->claim = jobs_promise(run->runner, count_jobs(run), &run->promised);
 	s->appointment = run->has_appointment ? &run->appointment : NULL;
 	s->checkpoint = run->has_checkpoint ? &run->checkpoint : NULL;
 	submit(run);
@@ -385,15 +459,6 @@ static void start_on_error(struct run *run)
 	run->save.job_count = 1;
 }
 
-static void ended(struct run *run)
-{
-	struct runner *r = run->runner;
-
-	atomic_fetch_add(run->row.state == JOB_DONE ? &r->n_done : &r->n_failed, 1);
-	waiter_tell(r, &run->row, run->last);
-	release(run);
-}
-
 void run_end(struct run *run, enum job_state state, const char *fail, const char *reason)
 {
 	char id[ID_TEXT];
@@ -419,8 +484,6 @@ void run_later(struct run *run, int64_t due_ms, const char *fail, const char *re
 	run->row.due_ms = due_ms;
 	run->row.fail = str_of(fail ? fail : "");
 	run->row.reason = str_of(reason ? reason : "");
-	if (due_ms < run->runner->next_due_ms)
-		run->runner->claim_wanted = true; /* so that the timer learns of it */
 	run_save(run, false, NULL);
 }
 
@@ -476,8 +539,6 @@ static bool wait_for_its_time(struct run *run, const struct plan_step *step)
 	run->row.state = JOB_WAITING;
 	run->row.due_ms = due;
 	run->row.cancel_on = joined(run->arena, step->config->cancel_on);
-	if (due < run->runner->next_due_ms)
-		run->runner->claim_wanted = true;
 	run_save(run, false, NULL);
 	return true;
 }

@@ -193,8 +193,7 @@ static void nudged(struct mailbox_item *item)
 	n->runner->claim_wanted = true;
 	n->runner->backlog = true;
 	runner_claim(n->runner);
-	if (!n->runner->normalizing)
-		intake_fetch(n->runner);
+	intake_fetch(n->runner);
 	free(n);
 }
 
@@ -241,7 +240,9 @@ static void on_tick(uv_timer_t *timer)
 
 	jobs_save_again(r);
 	runner_claim(r);
-	if (r->backlog && !r->normalizing)
+	r->backlog |= r->backlog_later;
+	r->backlog_later = false;
+	if (r->backlog)
 		intake_fetch(r);
 }
 
@@ -345,8 +346,8 @@ struct plan *runner_plan(struct runner *r, uint64_t generation, struct error *er
 	return revive(r, generation, error);
 }
 
-/* A new version of a plugin comes with a reload. Calls in flight end on the old one; a file that does
- * not load leaves the old one at work. */
+/* A new version of a plugin comes with a reload. Calls in flight end on the old one; a file that
+ * does not load leaves the old one at work. */
 static void reload_plugins(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->connection_count; i++) {
@@ -382,8 +383,7 @@ static void reload_here(struct question *q)
 	q->result = polls_start(r);
 	r->claim_wanted = r->backlog = true;
 	runner_claim(r);
-	if (!r->normalizing)
-		intake_fetch(r);
+	intake_fetch(r);
 }
 
 int runner_reload(struct error *error, struct runner *r, const struct config *config)
@@ -457,8 +457,10 @@ static void on_plugin(void *user, struct plugin *plugin, const char *what)
 
 	log_line(plugin_state(plugin) == PLUGIN_BROKEN ? LOG_ERROR : LOG_INFO, "plugin", "plugin",
 		plugin_name(plugin), "what", what, NULL);
-	if (plugin_state(plugin) == PLUGIN_READY)
+	if (plugin_state(plugin) == PLUGIN_READY) {
 		hasten(r, "plugin");
+		r->backlog_later = true;
+	}
 }
 
 static char *directories(const struct config *config)

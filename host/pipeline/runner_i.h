@@ -16,6 +16,7 @@
 #define HOOKS_MAX 2048                        /* webhooks between socket and answer */
 #define NORMALIZE_MAX 1024                    /* stored, not yet normalized, in hand at once */
 
+struct intake;
 struct run;
 
 struct pause { /* a connection whose credential was refused */
@@ -43,7 +44,10 @@ struct runner {
 	size_t old_count;
 
 	unsigned hooks, normalizing, runs;
-	bool backlog; /* raw rows wait in the store that are not in hand */
+	unsigned promised;      /* jobs that operations under way may hand out at once */
+	struct intake *intakes; /* webhooks in hand */
+	bool backlog;           /* raw rows wait in the store that are not in hand */
+	bool backlog_later; /* it failed: backlog with the next tick, not at once and for ever */
 	bool fetching;
 	struct id fetch_after;
 	bool claiming, claim_wanted;
