@@ -229,8 +229,10 @@ static int hand_out(struct error *error, struct store *store, struct store_claim
 	int rc;
 
 	rc = read_claimed(error, store, seq, op, out);
-	if (rc == E_CORRUPT && !store->conn.broken && !id_is_zero(&out->job.id))
+	if (rc == E_CORRUPT && !store->conn.broken && !id_is_zero(&out->job.id)) {
+		op->next_due_ms = 0; /* it may have passed its key to one that is due */
 		return job_park(store, &out->job.id, error);
+	}
 	if (!rc)
 		rc = claims_add(error, &store->claims, seq);
 	if (!rc) {
@@ -255,9 +257,10 @@ static int hand_out_due(
 		if (!rc)
 			rc = advance(error, store, next);
 	}
-	op->next_due_ms = next->due_ms;
+	if (op->next_due_ms)
+		op->next_due_ms = next->due_ms;
 	if (!rc)
-		store->claims.floor_ms = next->due_ms;
+		store->claims.floor_ms = op->next_due_ms;
 	return rc;
 }
 

@@ -143,6 +143,10 @@ int job_close_regarded(struct error *error, struct store *store, const struct ev
 	struct str closes, uint32_t *closed);
 int job_cancel(struct error *error, struct store *store, const struct event_row *event,
 	uint32_t *cancelled);
+/* A job that begins to wait, as stored: did an event cancel it while it was in our hands? Then it is
+ * DROPPED. */
+int job_cancel_late(struct error *error, struct store *store, const struct job_row *row,
+	int64_t seq, enum job_state *state);
 /* A job that cannot be read, for a person; *why is the reason, and cleared. */
 int job_park(struct store *store, const struct id *id, struct error *why);
 /* now, as stored: answered by an event. */

@@ -223,6 +223,8 @@ static int save_row(struct error *error, struct store *store, struct store_save_
 	rc = op->keep_claim ? 0 : come_back(error, store, now, &state);
 	if (!rc)
 		rc = update(error, store, row, now, state);
+	if (!rc && state == JOB_WAITING)
+		rc = job_cancel_late(error, store, row, now->seq, &state);
 	if (!rc)
 		rc = settle_claim(error, store, row, now, op->keep_claim);
 	if (!rc)

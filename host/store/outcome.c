@@ -22,6 +22,13 @@ static const struct query q_to_cancel = {Q_JOB_TO_CANCEL,
 	"AND instr(' ' || cancel_on || ' ', ' ' || ?3 || ' ') > 0 ORDER BY seq LIMIT 1"};
 static const struct query q_cancel = {
 	Q_JOB_CANCEL, "UPDATE job SET state = 7, reason = 'cancelled by ' || ?1 WHERE seq = ?2"};
+#define LATER_AND_NAMED                                                                            \
+	"AND tenant = ?2 AND seq > (SELECT seq FROM event WHERE id = ?3) "                         \
+	"AND instr(' ' || ?4 || ' ', ' ' || type || ' ') > 0 "
+static const struct query q_cancelled = {Q_JOB_CANCELLED,
+	"SELECT type FROM event INDEXED BY event_subject WHERE subject = ?1 AND subject <> "
+	"'' " LATER_AND_NAMED "UNION ALL SELECT type FROM event INDEXED BY event_also WHERE also = "
+			      "?1 AND also <> '' " LATER_AND_NAMED "LIMIT 1"};
 static const struct query q_decide = {Q_JOB_DECIDE,
 	"UPDATE job SET state = ?1, tries = 0, absent = 0, kills = 0, fail = '', "
 	"due_ms = ?2, updated_ms = ?2, reason = ?3, sent = sent AND NOT ?4 WHERE seq = ?5"};
@@ -205,6 +212,32 @@ int job_cancel(struct error *error, struct store *store, const struct event_row 
 	if (rc || str_eq(event->also, event->subject))
 		return rc;
 	return cancel_subject(error, store, event, event->also, cancelled);
+}
+
+int job_cancel_late(struct error *error, struct store *store, const struct job_row *row,
+	int64_t seq, enum job_state *state)
+{
+	struct stmt stmt;
+	struct str type;
+	int rc;
+
+	if (!row->cancel_on.len || !row->subject.len || id_is_zero(&row->event))
+		return 0;
+	stmt_begin(&stmt, &store->conn, &q_cancelled);
+	stmt_text(&stmt, row->subject);
+	stmt_text(&stmt, row->tenant);
+	stmt_id(&stmt, &row->event);
+	stmt_text(&stmt, row->cancel_on);
+	rc = stmt_step(error, &stmt);
+	type = rc == 1 ? col_text(&stmt, store->scratch) : STR("");
+	stmt_end(&stmt);
+	if (rc != 1)
+		return rc;
+	*state = JOB_DROPPED;
+	stmt_begin(&stmt, &store->conn, &q_cancel);
+	stmt_text(&stmt, type);
+	stmt_i64(&stmt, seq);
+	return stmt_done(error, &stmt);
 }
 
 /* ---- decided by a person ------------------------------------------------------------------------

@@ -553,6 +553,41 @@ static void a_job_in_hand_is_not_cancelled_and_a_cancelled_one_passes_its_key_on
 	assert_int_equal(claim(f, 2000, 10).count, 1);
 }
 
+/* The reminder's first step was still in work when its booking went. */
+static void what_was_cancelled_while_in_hand_does_not_begin_to_wait(void **state)
+{
+	static const struct {
+		const char *type, *subject, *also;
+		enum job_state becomes;
+	} cases[] = {
+		{"booking.cancelled", "b1", "", JOB_DROPPED},
+		{"booking.cancelled", "b3", "b1", JOB_DROPPED}, /* moved: b3 replaces it */
+		{"booking.cancelled", "b2", "", JOB_WAITING},   /* another booking */
+		{"booking.created", "b1", "", JOB_WAITING},     /* another type */
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct event_row first = an_event(STR("")), event = an_event(STR(""));
+		struct job_row jobs[2] = {a_job(K), a_job(K)};
+		first.type = STR("booking.cancelled"); /* of before: does not count */
+		first.subject = jobs[0].subject = STR("b1");
+		jobs[0].event = first.id;
+		happen(f, &first, jobs, 2, NULL);
+		assert_int_equal(claim(f, 2000, 10).count, 1);
+		event.type = str_of(cases[i].type);
+		event.subject = str_of(cases[i].subject);
+		event.also = str_of(cases[i].also);
+		happen(f, &event, NULL, 0, NULL);
+		jobs[0].cancel_on = STR("booking.rescheduled booking.cancelled");
+		jobs[0].due_ms = INT64_C(1) << 50;
+		save(f, &jobs[0], JOB_WAITING);
+		assert_int_equal(state_of(f, &jobs[0]), cases[i].becomes);
+		assert_int_equal(claim(f, 2000, 10).count, 1); /* the next one of its key */
+		save(f, &jobs[1], JOB_DONE);
+	}
+}
+
 /* ---- decided by a person ------------------------------------------------------------------------
  */
 
@@ -644,6 +679,7 @@ int main(void)
 		STORE_TEST(an_answer_kept_beside_a_job_survives_a_crash),
 		STORE_TEST(an_event_drops_the_jobs_that_name_it_and_its_subject),
 		STORE_TEST(a_job_in_hand_is_not_cancelled_and_a_cancelled_one_passes_its_key_on),
+		STORE_TEST(what_was_cancelled_while_in_hand_does_not_begin_to_wait),
 		STORE_TEST(a_dead_job_can_be_retried_resent_and_dropped),
 		STORE_TEST(a_retried_job_waits_behind_who_has_its_key),
 		STORE_TEST(dropping_a_strict_parked_job_passes_its_key_on),

@@ -56,6 +56,7 @@ CREATE TABLE event (
 CREATE UNIQUE INDEX event_dedupe ON event (connection, dedupe) WHERE dedupe <> '';
 CREATE INDEX event_correlation ON event (correlation) WHERE correlation <> '';
 CREATE INDEX event_subject ON event (subject) WHERE subject <> '';
+CREATE INDEX event_also ON event (also) WHERE also <> '';
 CREATE INDEX event_tenant ON event (tenant);
 CREATE INDEX event_inbox ON event (inbox) WHERE inbox IS NOT NULL;
 CREATE INDEX event_job ON event (job) WHERE job IS NOT NULL;
