@@ -28,6 +28,7 @@ struct control {
 	int fd;
 	pthread_t thread;
 	atomic_uint clients;
+	atomic_bool stopping;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -150,8 +151,10 @@ static void *accept_all(void *arg)
 		int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			accept_one(control, fd);
-		else if (errno != EINTR && errno != ECONNABORTED && errno != EMFILE)
-			return NULL; /* shut down */
+		else if (atomic_load(&control->stopping))
+			return NULL;
+		else if (errno != EINTR && errno != ECONNABORTED)
+			usleep(10000); /* too many open files, no memory: that passes */
 	}
 }
 
@@ -184,6 +187,7 @@ void control_destroy(struct control *control)
 {
 	if (!control)
 		return;
+	atomic_store(&control->stopping, true);
 	shutdown(control->fd, SHUT_RDWR);
 	pthread_join(control->thread, NULL);
 	while (atomic_load(&control->clients) > 0) /* each ends by its own timeout at the latest */

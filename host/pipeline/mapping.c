@@ -122,6 +122,7 @@ void mapping_begin(struct run *run)
 	c->in.kind = PLUGIN_MAP;
 	c->in.attempt = run->row.tries + 1;
 	c->in.now_ms = run->step.now_ms;
+	memcpy(&c->in.seed, run->row.id.b + 8, sizeof(c->in.seed));
 	c->in.run = run->row.key;
 	c->in.map.context = context(run);
 	c->in.map.fields = run->fields;

@@ -630,23 +630,35 @@ static void stepped(struct plugin_call *c)
 	}
 }
 
-static struct str checkpoint(struct run *run)
+/* False: it cannot be read, and the run goes on later. Not knowing it is not the same as there
+ * being none: the poll would begin from nothing. */
+static bool read_checkpoint(struct run *run, struct str *value)
 {
-	struct str value = {0};
+	struct error error = {0};
+	int err;
 
-	if (run->has_checkpoint)
-		return run->checkpoint.value;
-	if ((find_op(run)->kind & 0xff) == KL_OP_POLL)
-		store_get_checkpoint(NULL, run->runner->reader,
-			str_of(run->connection->config->full), str_of(op_name(run)), run->arena,
-			&value);
-	return value;
+	if (run->has_checkpoint) {
+		*value = run->checkpoint.value;
+		return true;
+	}
+	if ((find_op(run)->kind & 0xff) != KL_OP_POLL)
+		return true;
+	err = store_get_checkpoint(&error, run->runner->reader,
+		str_of(run->connection->config->full), str_of(op_name(run)), run->arena, value);
+	if (err == 0 || err == E_NOTFOUND)
+		return true;
+	run_later(run, clock_now_ms() + DISABLED_MS, "store",
+		arena_printf(run->arena, "%s", error.text));
+	return false;
 }
 
 static void step(struct run *run, uint32_t why, const struct plugin_response *response)
 {
 	struct plugin_call *c = &run->call;
+	struct str checkpoint = {0};
 
+	if (!read_checkpoint(run, &checkpoint))
+		return;
 	memset(c, 0, sizeof(*c));
 	c->plugin = run->connection->plugin;
 	c->config = run->connection->options;
@@ -667,7 +679,7 @@ static void step(struct run *run, uint32_t why, const struct plugin_response *re
 		.state = why == KL_START     ? (struct str){0}
 			 : run->step.looking ? run->look_state
 					     : run->step.state,
-		.checkpoint = checkpoint(run),
+		.checkpoint = checkpoint,
 		.response = response,
 		.key = run->row.key,
 	};

@@ -78,14 +78,15 @@ static void fill(struct poll_add *add, const struct poll *poll, int64_t slot, in
 	add->job.correlation = str_of(correlation);
 }
 
-static void schedule(struct runner *r, const struct poll *poll, int64_t slot, int64_t now)
+/* False: no memory; the next tick tries again. */
+static bool schedule(struct runner *r, const struct poll *poll, int64_t slot, int64_t now)
 {
 	struct arena *arena = arena_create(65536);
 	struct poll_add *add = arena ? arena_alloc(arena, sizeof(*add)) : NULL;
 
 	if (!add) {
 		arena_destroy(arena);
-		return; /* the next tick tries again */
+		return false;
 	}
 	add->arena = arena;
 	add->runner = r;
@@ -97,6 +98,7 @@ static void schedule(struct runner *r, const struct poll *poll, int64_t slot, in
 	add->op.job_count = 1;
 	add->op.claim = r->runs < RUNS_MAX;
 	store_add_jobs(r->store, &add->op);
+	return true;
 }
 
 static void tick(uv_timer_t *timer)
@@ -108,8 +110,8 @@ static void tick(uv_timer_t *timer)
 		int64_t slot = now / r->polls[i].config->every_ms;
 		if (slot == r->polls[i].last_slot)
 			continue;
-		r->polls[i].last_slot = slot;
-		schedule(r, &r->polls[i], slot, now);
+		if (schedule(r, &r->polls[i], slot, now))
+			r->polls[i].last_slot = slot;
 	}
 }
 
