@@ -7,6 +7,7 @@ started again, with an INI that a test may change. Nothing here waits without a 
         call = world.ring()                 # a call that ends in a booking and a message
         world.wait(lambda: world.events("message.delivered"), "the message arrives")
 """
+import ctypes
 import http.client
 import json
 import os
@@ -147,7 +148,7 @@ def office(world):
     ini = Ini()
     ini.add("host", listen=f"127.0.0.1:{world.port}", state=world.state,
             plugins=" ".join(str(p) for p in PLUGINS), admin_token="${KLINKE_ADMIN_TOKEN}",
-            allow_private=f"127.0.0.1:{world.sandbox_port}", drain_timeout="5s")
+            allow_private=f"127.0.0.1:{world.sandbox_port}", drain_timeout="1s")
     ini.add(f"tenant {TENANT}", name="Praxis Am Lindenhof", timezone="Europe/Berlin", language="de")
     connections(ini, f"127.0.0.1:{world.sandbox_port}")
     pipelines(ini)
@@ -155,6 +156,15 @@ def office(world):
 
 
 # ---- Small things ------------------------------------------------------------------------------------
+
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """In the child: a suite that is killed leaves nobody behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
 
 def free_port():
     """One that nobody has; it is taken again after every restart."""
@@ -275,7 +285,8 @@ class World:
                    "--hooks-calcom", f"{hooks}/calendar", "--hooks-whatsapp", f"{hooks}/whatsapp",
                    *self.sandbox_options]
         with open(self.sandbox_log, "ab") as log:
-            self.sandbox = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.sandbox = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=die_with_parent)
         wait(lambda: self._answers(self.sandbox, self.sandbox_port, "/_control/health"),
              "the sandbox answers")
 
@@ -284,7 +295,8 @@ class World:
         self.write_ini()
         with open(self.host_log, "ab") as log:
             self.host = subprocess.Popen([str(KLINKE), "run"], env=self.environment,
-                                         stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                         stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                         preexec_fn=die_with_parent)
 
     def start_host(self):
         self.launch_host()
