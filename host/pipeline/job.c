@@ -221,6 +221,7 @@ static void release(struct run *run)
 {
 	struct runner *r = run->runner;
 
+	plan_unref(run->keys);
 	plan_unref(run->plan);
 	runner_arena_back(r, run->arena);
 	r->runs--;

@@ -38,6 +38,7 @@ struct run {
 	struct runner *runner;
 	struct arena *arena;
 	struct plan *plan;
+	struct plan *keys; /* whose secrets a request uses, if not plan's; else NULL */
 	const struct config_tenant *tenant;
 	const struct plan_pipeline *pipeline;     /* NULL: one operation */
 	const struct plan_connection *connection; /* of the step in hand */

@@ -306,6 +306,8 @@ static const struct plan_connection *todays(const struct run *run)
 {
 	const struct plan_connection *then = run->connection, *now;
 
+	if (!run->runner->plan) /* the host stops */
+		return then;
 	now = plan_connection(run->runner->plan, str_of(then->config->full));
 	if (!now || !now->config->info || now->plugin != then->plugin ||
 		!str_eq(now->base_url, then->base_url))
@@ -328,6 +330,10 @@ static const char *apply_auth(struct run *run, struct str name)
 	secret = config_secret(holder->config, c->secret);
 	if (!secret || !secret->count)
 		return arena_printf(run->arena, "option %s is not set", c->secret);
+	if (holder != run->connection) { /* the secret must outlive the request */
+		plan_unref(run->keys);
+		run->keys = plan_ref(run->runner->plan);
+	}
 	run->request.lane = holder->lane; /* a lane is a credential's */
 	if (c->scheme == KL_AUTH_OAUTH2)
 		return "this host does not know the credential scheme oauth2 yet";
