@@ -9,11 +9,12 @@ static int run(const struct invocation *in)
 {
 	struct config_faults faults = {0};
 	struct error error = {0};
-	struct setup *setup = setup_create(&error, in->zygote);
+	struct setup *setup;
 	struct config *config;
 
 	if (in->count)
 		return usage_error(in, "it takes no arguments; -c FILE names the configuration");
+	setup = setup_create(&error, in->zygote);
 	if (!setup)
 		return fail(in, &error);
 	config = setup_load(setup, in->config, &faults);

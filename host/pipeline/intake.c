@@ -70,6 +70,19 @@ static void release(struct intake *in)
 		intake_fetch(r);
 }
 
+void intakes_abandon(struct runner *r)
+{
+	struct intake *next;
+
+	for (struct intake *in = r->intakes; in; in = next) {
+		next = in->next;
+		in->plan->orphan = true;
+		plan_unref(in->plan);
+		arena_destroy(in->arena);
+	}
+	r->intakes = NULL;
+}
+
 /* Gives the answer and forgets the webhook: it was not stored. */
 static void refuse(struct intake *in, unsigned status, const char *text, const char *reason)
 {

@@ -78,6 +78,11 @@ static struct run *create(struct runner *r, struct plan *plan, const struct job_
 	run->last = run->mapped = STR("{}");
 	route_scope(arena, &run->event, run->tenant, &run->texts);
 	progress_read(run);
+	run->next = r->all_runs;
+	run->link = &r->all_runs;
+	if (run->next)
+		run->next->link = &run->next;
+	r->all_runs = run;
 	r->runs++;
 	atomic_store(&r->n_runs, r->runs);
 	return run;
@@ -221,12 +226,31 @@ static void release(struct run *run)
 {
 	struct runner *r = run->runner;
 
+	*run->link = run->next;
+	if (run->next)
+		run->next->link = run->link;
 	plan_unref(run->keys);
 	plan_unref(run->plan);
 	runner_arena_back(r, run->arena);
 	r->runs--;
 	atomic_store(&r->n_runs, r->runs);
 	runner_claim(r);
+}
+
+void jobs_abandon(struct runner *r)
+{
+	struct run *next;
+
+	for (struct run *run = r->all_runs; run; run = next) {
+		next = run->next;
+		run->plan->orphan = true;
+		if (run->keys)
+			run->keys->orphan = true;
+		plan_unref(run->keys);
+		plan_unref(run->plan);
+		arena_destroy(run->arena);
+	}
+	r->all_runs = NULL;
 }
 
 static void ended(struct run *run)

@@ -35,6 +35,7 @@ struct step_state {             /* of the step in hand; stored in job_row.progre
 
 struct run {
 	struct mailbox_item item;
+	struct run *next, **link; /* of all in hand */
 	struct runner *runner;
 	struct arena *arena;
 	struct plan *plan;

@@ -282,25 +282,26 @@ struct plan *plan_ref(struct plan *plan)
 	return plan;
 }
 
-static void free_call(struct plan_call *call)
+static void free_call(const struct plan *plan, struct plan_call *call)
 {
 	for (size_t i = 0; call->config && call->args && i < call->config->arg_count; i++)
 		expr_free(call->args[i].sql);
 	for (size_t i = 0; call->mapping && call->fields && i < call->mapping->field_count; i++)
 		expr_free(call->fields[i]);
-	plugin_config_destroy(call->options);
+	if (!plan->orphan)
+		plugin_config_destroy(call->options);
 }
 
-static void free_pipeline(struct plan_pipeline *p)
+static void free_pipeline(const struct plan *plan, struct plan_pipeline *p)
 {
 	expr_free(p->when);
 	for (size_t i = 0; p->steps && i < p->config->step_count; i++) {
 		expr_free(p->steps[i].in);
 		expr_free(p->steps[i].at);
-		free_call(&p->steps[i].call);
-		free_call(&p->steps[i].otherwise);
+		free_call(plan, &p->steps[i].call);
+		free_call(plan, &p->steps[i].otherwise);
 	}
-	free_call(&p->on_error);
+	free_call(plan, &p->on_error);
 }
 
 void plan_unref(struct plan *plan)
@@ -309,8 +310,8 @@ void plan_unref(struct plan *plan)
 		return;
 	for (size_t i = 0; plan->pipelines && i < plan->pipeline_count; i++)
 		if (plan->pipelines[i].config)
-			free_pipeline(&plan->pipelines[i]);
-	for (size_t i = 0; plan->connections && i < plan->connection_count; i++)
+			free_pipeline(plan, &plan->pipelines[i]);
+	for (size_t i = 0; !plan->orphan && plan->connections && i < plan->connection_count; i++)
 		plugin_config_destroy(plan->connections[i].options);
 	config_unref(plan->config);
 	arena_destroy(plan->arena);

@@ -58,6 +58,7 @@ struct plan {
 	size_t pipeline_count;
 	struct arena *arena;
 	unsigned refs;
+	bool orphan; /* the plugins are gone, and its options with them */
 };
 
 struct plan_means {

@@ -688,6 +688,8 @@ void runner_destroy(struct runner *r)
 	plugins_destroy(r->plugins);
 	settle(r);
 	finish_loop(r);
+	jobs_abandon(r);
+	intakes_abandon(r);
 	expr_engine_destroy(r->engine);
 	store_reader_close(r->reader);
 	config_unref(r->options.config);

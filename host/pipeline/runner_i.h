@@ -46,6 +46,7 @@ struct runner {
 	unsigned hooks, normalizing, runs;
 	unsigned promised;      /* jobs that operations under way may hand out at once */
 	struct intake *intakes; /* webhooks in hand */
+	struct run *all_runs;
 	bool backlog;           /* raw rows wait in the store that are not in hand */
 	bool backlog_later; /* it failed: backlog with the next tick, not at once and for ever */
 	bool fetching;
@@ -87,6 +88,9 @@ int polls_start(struct runner *runner);
 void polls_stop(struct runner *runner);
 /* figures.c: appends to out. */
 void figures_print(struct runner *runner, struct buf *out);
+/* job.c, intake.c: at the very end, frees what is still in hand; its rows tell where it was. */
+void jobs_abandon(struct runner *runner);
+void intakes_abandon(struct runner *runner);
 /* waiter.c: somebody waits for this job */
 void waiter_tell(struct runner *runner, const struct job_row *job, struct str result);
 /* The host stops: everybody who still waits is told so. */
