@@ -40,7 +40,8 @@ def prepare(world):
                       "attendees": [{"name": "A", "email": "a@example.com", "timeZone": "Europe/Berlin",
                                      "phoneNumber": CALLER}]}}).encode()
     world.hook("calendar", body, calcom_headers(body))
-    wait(lambda: world.settled(1, 2) and len(world.jobs("parked")) == 2 and len(world.jobs("waiting")) == 1,
+    wait(lambda: world.settled(1, 2) and len(world.jobs("parked")) == 2 and len(world.jobs("waiting")) == 1 and
+         len(world.events("message.read")) == 2 and len(world.events("job.parked")) == 2,
          "two are parked, one waits, and no more happens")
 
 

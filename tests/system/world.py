@@ -494,7 +494,8 @@ class World:
 
     def settled(self, bookings, messages):
         """True when that much has happened, every webhook was taken and read, and nothing is left to do."""
-        return (not any(h["state"] in ("pending", "sending") for h in self.hooks())
+        return (self.settled_but_for_hooks(bookings, messages)  # so their webhooks are made
+                and not any(h["state"] in ("pending", "sending") for h in self.hooks())
                 and self.settled_but_for_hooks(bookings, messages))
 
     def settled_but_for_hooks(self, bookings, messages):
