@@ -2,7 +2,7 @@
  * writer's and only hands over. Sends nothing itself.
  */
 #include <assert.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -88,8 +88,9 @@ static struct run *create(struct runner *r, struct plan *plan, const struct job_
 	return run;
 }
 
+/* orphan: why it cannot go on; NULL: it can. */
 static void begin(struct runner *r, struct plan *plan, const struct job_row *job,
-	const struct event_row *event)
+	const struct event_row *event, const char *orphan)
 {
 	struct run *run = create(r, plan, job, event);
 
@@ -97,7 +98,10 @@ static void begin(struct runner *r, struct plan *plan, const struct job_row *job
 		log_line(LOG_ERROR, "no memory to run a job", NULL);
 		return;
 	}
-	if (run->row.pipeline.len && !run->pipeline)
+	if (orphan) {
+		run->foreign = true;
+		run_end(run, JOB_PARKED, "bad input", arena_printf(run->arena, "%s", orphan));
+	} else if (run->row.pipeline.len && !run->pipeline)
 		run_end(run, JOB_PARKED, "bad input",
 			"its pipeline is not in the configuration it began with");
 	else if (run->refused.len)
@@ -108,19 +112,31 @@ static void begin(struct runner *r, struct plan *plan, const struct job_row *job
 		run_next(run);
 }
 
+/* A step's number and what it has kept say something about the pipeline it began with only. */
+static bool has_begun(const struct job_row *job)
+{
+	return job->pipeline.len && (job->step || job->sent || job->progress.len > 2);
+}
+
 void job_begin(struct runner *r, const struct job_row *job, const struct event_row *event)
 {
 	struct error error = {0};
 	struct plan *plan = runner_plan(r, job->generation, &error);
+	char why[sizeof(error.text) + 100];
 
-	if (!plan) {
+	if (plan) {
+		begin(r, plan, job, event, NULL);
+	} else if (has_begun(job)) {
+		snprintf(why, sizeof(why), "the configuration it began with cannot be used now: %s",
+			error.text);
+		begin(r, r->plan, job, event, why);
+	} else {
 		log_line(LOG_WARN,
-			"the configuration a job began with cannot be used any more; it goes "
-			"on with today's",
+			"the configuration a job was made for cannot be used any more; it goes by "
+			"today's",
 			"reason", error.text, NULL);
-		plan = r->plan;
+		begin(r, r->plan, job, event, NULL);
 	}
-	begin(r, plan, job, event);
 }
 
 void jobs_stored(struct runner *r, struct plan *plan, const struct event_row *event,
@@ -128,7 +144,7 @@ void jobs_stored(struct runner *r, struct plan *plan, const struct event_row *ev
 {
 	for (size_t i = 0; i < count; i++)
 		if (jobs[i].claimed)
-			begin(r, plan, &jobs[i], event);
+			begin(r, plan, &jobs[i], event, NULL);
 		else
 			r->claim_wanted = true;
 }
@@ -394,10 +410,13 @@ void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
 	struct store_save_job *s = &run->save;
 	struct job_row *jobs = s->jobs;
 	size_t job_count = s->job_count;
+	struct str progress;
 
 	memset(s, 0, sizeof(*s));
 	run->row.updated_ms = clock_now_ms();
-	run->row.progress = progress_print(run);
+	progress = run->foreign ? run->row.progress : progress_print(run);
+	if (progress.ptr) /* no memory: what was stored last still holds */
+		run->row.progress = progress;
 	run->saved = then;
 	s->job = &run->row;
 	s->keep_claim = keep_claim;

@@ -75,6 +75,7 @@ struct run {
 	bool has_checkpoint, has_appointment;
 	struct store_save_job save;
 	void (*saved)(struct run *run);
+	bool foreign; /* what it has kept is of a configuration that is not here: left as it is */
 	unsigned promised;        /* see jobs_promise() */
 	bool bare;                /* saved without all that the store refused */
 	struct run *next_unsaved; /* the disk was full; tried again with the next tick */

@@ -4,6 +4,7 @@
  * One rule stands above all: what may have happened is never begun again from the top. It is
  * looked up, and if that is not possible it is parked.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -100,7 +101,7 @@ int64_t paused_until(const struct runner *r, struct str connection)
 {
 	for (size_t i = 0; i < sizeof(r->pauses) / sizeof(r->pauses[0]); i++)
 		if (r->pauses[i].until_ms > clock_now_ms() &&
-			str_eq(r->pauses[i].connection, connection))
+			str_is(connection, r->pauses[i].connection))
 			return r->pauses[i].until_ms;
 	return 0;
 }
@@ -108,7 +109,7 @@ int64_t paused_until(const struct runner *r, struct str connection)
 void unpause(struct runner *r, struct str connection)
 {
 	for (size_t i = 0; i < sizeof(r->pauses) / sizeof(r->pauses[0]); i++)
-		if (str_eq(r->pauses[i].connection, connection))
+		if (str_is(connection, r->pauses[i].connection))
 			r->pauses[i].times = 0;
 }
 
@@ -117,12 +118,13 @@ static struct pause *find_pause(struct runner *r, struct str connection)
 	struct pause *oldest = &r->pauses[0];
 
 	for (size_t i = 0; i < sizeof(r->pauses) / sizeof(r->pauses[0]); i++) {
-		if (str_eq(r->pauses[i].connection, connection))
+		if (str_is(connection, r->pauses[i].connection))
 			return &r->pauses[i];
 		if (r->pauses[i].until_ms < oldest->until_ms)
 			oldest = &r->pauses[i];
 	}
-	*oldest = (struct pause){.connection = connection};
+	*oldest = (struct pause){0};
+	snprintf(oldest->connection, sizeof(oldest->connection), "%.*s", STR_ARG(connection));
 	return oldest;
 }
 
@@ -133,9 +135,11 @@ static int64_t pause_connection(struct run *run, const char *why)
 	struct pause *p = find_pause(run->runner, full);
 	int64_t length = PAUSE_MS;
 
+	if (p->until_ms >
+		clock_now_ms()) /* under way together with the one that was refused first */
+		return p->until_ms;
 	for (uint32_t i = 0; i < p->times && length < PAUSE_CAP_MS; i++)
 		length *= 2;
-	p->connection = full;
 	p->times++;
 	p->until_ms = clock_now_ms() + length;
 	log_line(LOG_ERROR, "connection paused: its credential was refused", "connection", full.ptr,

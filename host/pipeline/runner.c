@@ -70,6 +70,7 @@ struct question {
 	int result;
 	struct error *error;
 	const struct config *config;
+	uint64_t generation; /* the configuration's */
 	struct buf *out;
 };
 
@@ -338,12 +339,22 @@ static struct plan *revive(struct runner *r, uint64_t generation, struct error *
 
 struct plan *runner_plan(struct runner *r, uint64_t generation, struct error *error)
 {
+	struct plan *plan;
+
 	if (r->plan->generation == generation)
 		return r->plan;
 	for (size_t i = 0; i < r->old_count; i++)
 		if (r->old[i]->generation == generation)
 			return r->old[i];
-	return revive(r, generation, error);
+	if (generation == r->unusable) { /* not read anew for each of its jobs */
+		error_set(error, E_INVALID, "generation %llu cannot be used any more",
+			(unsigned long long)generation);
+		return NULL;
+	}
+	plan = revive(r, generation, error);
+	if (!plan)
+		r->unusable = generation;
+	return plan;
 }
 
 /* A new version of a plugin comes with a reload. Calls in flight end on the old one; a file that
@@ -363,20 +374,16 @@ static void reload_here(struct question *q)
 {
 	struct runner *r = q->runner;
 	struct plan_means m = means(r);
-	struct plan *plan;
-	uint64_t generation;
+	struct plan *plan = plan_create(q->error, q->config, q->generation, &m);
 
-	q->result = save_generation(q->error, r->store, q->config, &generation);
-	if (q->result < 0)
-		return;
-	plan = plan_create(q->error, q->config, generation, &m);
 	if (!plan || remember(r, r->plan) < 0) {
 		plan_unref(plan);
 		q->result = E_INVALID;
 		return;
 	}
 	r->plan = plan;
-	atomic_store(&r->n_generation, generation);
+	r->unusable = 0;
+	atomic_store(&r->n_generation, q->generation);
 	reload_plugins(plan);
 	memset(r->pauses, 0, sizeof(r->pauses)); /* perhaps the credentials are right now */
 	hasten(r, "bad auth");
@@ -389,7 +396,9 @@ static void reload_here(struct question *q)
 int runner_reload(struct error *error, struct runner *r, const struct config *config)
 {
 	struct question q = {.error = error, .config = config};
-	return ask(r, &q, reload_here);
+	int err = save_generation(error, r->store, config, &q.generation); /* on this thread */
+
+	return err < 0 ? err : ask(r, &q, reload_here);
 }
 
 /* ---- Breakers survive a restart ----------------------------------------------------------- */
@@ -612,7 +621,7 @@ void runner_drain(struct runner *r, int64_t deadline_ms)
 	while (clock_mono_ms() < deadline_ms) {
 		struct question running = {0};
 		if (ask(r, &running, count_running) == 0)
-			return;
+			break;
 		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	}
 	q = (struct question){0};

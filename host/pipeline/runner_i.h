@@ -19,8 +19,9 @@
 struct intake;
 struct run;
 
-struct pause { /* a connection whose credential was refused */
-	struct str connection;
+struct pause {                /* a connection whose credential was refused */
+	char connection[512]; /* its full name, and not a plan's: that may go before the pause does
+			       */
 	int64_t until_ms;
 	uint32_t times;
 };
@@ -42,12 +43,13 @@ struct runner {
 	struct plan *plan; /* the current one */
 	struct plan **old; /* generations that stored jobs still need */
 	size_t old_count;
+	uint64_t unusable; /* a generation that could not be revived; 0: none */
 
 	unsigned hooks, normalizing, runs;
 	unsigned promised;      /* jobs that operations under way may hand out at once */
 	struct intake *intakes; /* webhooks in hand */
 	struct run *all_runs;
-	bool backlog;           /* raw rows wait in the store that are not in hand */
+	bool backlog;       /* raw rows wait in the store that are not in hand */
 	bool backlog_later; /* it failed: backlog with the next tick, not at once and for ever */
 	bool fetching;
 	struct id fetch_after;

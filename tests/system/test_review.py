@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 import pytest
-from world import BUILD, PLUGINS, TENANT, TOP
+from world import KLINKE, PLUGINS, TENANT, TOP
 
 SOURCE = r"""
 #include <klinke/sugar.h>
@@ -79,6 +79,12 @@ static const kl_next *judge(kl_call *c, const kl_step *s)
 
 static const kl_next *step(kl_call *c, const kl_step *s)
 {
+	if (kl_eq(kl_s(s->op), "refused"))
+		return kl_failed(c, KL_BAD_AUTH, 0, "the key is refused");
+	if (kl_eq(kl_s(s->op), "make"))
+		return s->why == KL_START ? ask(c, "POST", "/make", KL_SAFE) : told(c, s);
+	if (kl_eq(kl_s(s->op), "sleep"))
+		return s->why == KL_START ? wait(c, 60000) : told(c, s);
 	if (kl_eq(kl_s(s->op), "make_and_wait"))
 		return make_and_wait(c, s);
 	if (kl_eq(kl_s(s->op), "never_there"))
@@ -128,6 +134,9 @@ static const kl_op ops[] = {
 	{"make_and_wait", KL_OP_ACTION, 0, 0, "makes, waits"},
 	{"never_there", KL_OP_ACTION | KL_OP_LOOKUP, 0, 0, "is never there"},
 	{"judge", KL_OP_ACTION | KL_OP_LOOKUP, 0, 0, "judges"},
+	{"refused", KL_OP_ACTION, 0, 0, "is refused"},
+	{"make", KL_OP_ACTION, 0, 0, "makes, any number of times"},
+	{"sleep", KL_OP_ACTION, 0, 0, "sleeps a minute"},
 	{"tell", KL_OP_ACTION, 0, 0, "tells"},
 };
 static const kl_route routes[] = {{"", 0, 0, "events"}};
@@ -296,3 +305,66 @@ def test_a_state_says_who_wrote_it(odd, vendor, tmp_path):
     output = [a["output"] for a in odd.show(job["id"])["attempts"] if a["kind"] == "step"][-1]
     output = json.loads(output) if isinstance(output, str) else output
     assert output["version"] == 1 and output["state"] == "kept"
+
+
+# ---- Configurations that come and go -----------------------------------------------------------------
+
+def test_what_has_begun_goes_on_by_no_other_configuration(odd, vendor):
+    """The number of a step says nothing about another pipeline: a person must mend what it began with."""
+    on_thing(odd, "odd.make_and_wait long=(json('true'))")
+    odd.ini.add("connection old", tenant=TENANT, plugin="retell", api_key="${OLD_KEY}")
+    odd.secrets["OLD_KEY"] = "key_of_old"
+    odd.start_host()
+    happen(odd, "a")
+    asleep(odd, vendor)
+    odd.kill_host()
+    del odd.ini["connection old"]
+    del odd.secrets["OLD_KEY"]
+    on_thing(odd, "odd.tell")
+    odd.start_host()
+    job, = odd.wait(lambda: odd.jobs("parked"), "it is for a person")
+    assert "began with" in job["reason"] and "OLD_KEY" in job["reason"]
+    odd.secrets["OLD_KEY"] = "key_of_old"
+    odd.restart_host()
+    odd.klinke("dead", "retry", job["id"])
+    odd.wait(lambda: odd.jobs("done"), "it goes on where it was")
+    assert vendor.posts == ["/make"] and steps(odd, job) == ["done"]
+
+
+# ---- Crowds ----------------------------------------------------------------------------------------------
+
+def test_one_refusal_is_one_pause(odd):
+    """Jobs that are under way together do not make the pause of their connection longer and longer."""
+    on_thing(odd, "odd.refused")
+    odd.start_host()
+    happen(odd, *"abcde")
+    odd.wait(lambda: len([j for j in odd.jobs("ready") if j.get("fail") == "bad auth"]) == 5, "all wait")
+    assert odd.log().count("connection paused") == 1
+
+
+def test_one_webhook_does_not_take_all_room(odd, vendor):
+    """However many events it brings, no more jobs are in hand than may be; all of them are done."""
+    vendor.statuses = [None] * 300
+    odd.ini["connection odd"]["timeout"] = "30s"
+    on_thing(odd, "odd.make")
+    odd.start_host()
+    happen(odd, *(f"e{i}" for i in range(600)))
+    odd.wait(lambda: odd.status()["jobs"]["ready"] == 600, "all are stored")
+    running = odd.wait(lambda: odd.metrics()["klinke_jobs_running"], "they begin")
+    odd.wait(lambda: len(vendor.posts) >= 30, "and send")
+    assert max(running, odd.metrics()["klinke_jobs_running"]) <= 256
+    vendor.statuses = []
+    vendor.closing.set()
+    odd.wait(lambda: odd.status()["jobs"]["done"] == 600, "all are done", 60)
+
+
+# ---- The end ---------------------------------------------------------------------------------------------
+
+def test_who_waits_for_a_job_that_sleeps_does_not_hold_up_the_end(odd):
+    odd.start_host()
+    call = subprocess.Popen([str(KLINKE), "call", f"{TENANT}/odd.sleep"], env=odd.environment, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    odd.wait(lambda: odd.jobs("ready") and odd.metrics()["klinke_jobs_running"] == 0, "it sleeps")
+    assert odd.stop_host() == 0
+    _, told = call.communicate(timeout=10)
+    assert call.returncode != 0 and "the host stops" in told
