@@ -159,7 +159,7 @@ KL_PLUGIN(&plugin)
 
 
 class Vendor:
-    """Answers every POST with the next of statuses (200 when used up); None: never."""
+    """Answers every POST with the next of statuses (200 when used up); None: 200 once closing is set."""
 
     def __init__(self):
         self.posts, self.statuses = [], []
@@ -172,7 +172,7 @@ class Vendor:
                 status = outer.statuses.pop(0) if outer.statuses else 200
                 if status is None:
                     outer.closing.wait(60)
-                    return
+                    status = 200
                 self.send_response(status)
                 self.send_header("Content-Length", "2")
                 self.end_headers()
@@ -183,6 +183,7 @@ class Vendor:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *arguments: None  # the host was killed meanwhile
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
