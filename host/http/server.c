@@ -28,6 +28,7 @@
 
 struct server {
 	struct server_options options;
+	pthread_mutex_t starting; /* held until listener is known: requests come before */
 	struct listener *listener;
 	atomic_uint threads;
 	atomic_bool draining;
@@ -360,6 +361,8 @@ static void run_metrics(struct server *s, struct request *request, struct arena 
 	struct buf out;
 
 	(void)arena;
+	pthread_mutex_lock(&s->starting);
+	pthread_mutex_unlock(&s->starting);
 	buf_init(&out, 4 * 1024 * 1024);
 	metrics_print(&out, s->options.admin.state, s->options.runner, s->listener);
 	answer(request, 200, "text/plain; version=0.0.4; charset=utf-8",
@@ -441,7 +444,10 @@ struct server *server_create(struct error *error, const struct server_options *o
 	}
 	s->options = *options;
 	config_ref(options->config);
+	pthread_mutex_init(&s->starting, NULL);
+	pthread_mutex_lock(&s->starting);
 	s->listener = listener_create(error, &listen);
+	pthread_mutex_unlock(&s->starting);
 	if (s->listener)
 		return s;
 	server_destroy(s);
@@ -467,6 +473,7 @@ void server_destroy(struct server *server)
 		usleep(1000);
 	if (server->listener)
 		listener_destroy(server->listener);
+	pthread_mutex_destroy(&server->starting);
 	config_unref(server->options.config);
 	free(server);
 }
