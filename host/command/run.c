@@ -83,8 +83,10 @@ static int reload(void *user, struct error *error)
 			faults.count ? faults.list[0].line : 0,
 			faults.count ? faults.list[0].col : 0,
 			faults.count ? faults.list[0].text : "no memory");
-	else if ((err = runner_reload(error, h->runner, config)) == 0)
+	else if ((err = runner_reload(error, h->runner, config)) == 0) {
+		server_configure(h->server, config);
 		log_line(LOG_INFO, "configuration reloaded", "file", h->in->config, NULL);
+	}
 	config_unref(config); /* what runs by it has a reference of its own */
 	config_faults_finish(&faults);
 	pthread_mutex_unlock(&h->reload_lock);

@@ -30,6 +30,7 @@ struct server {
 	struct server_options options;
 	pthread_mutex_t starting; /* held until listener is known: requests come before */
 	struct listener *listener;
+	pthread_mutex_t lock; /* of options.config, which a reload replaces */
 	atomic_uint threads;
 	atomic_bool draining;
 };
@@ -194,9 +195,8 @@ static bool foreign(const struct request *request)
 	return origin.len && !same_origin(origin, request_header(request, "host"));
 }
 
-static bool allowed(const struct server *s, const struct request *request)
+static bool allowed(const struct config_host *host, const struct request *request)
 {
-	const struct config_host *host = config_host(s->options.config);
 	struct str header = request_header(request, "authorization");
 
 	if (foreign(request))
@@ -207,13 +207,13 @@ static bool allowed(const struct server *s, const struct request *request)
 	return token_holds(&host->admin_token, cookie(request, "klinke_token"));
 }
 
-static void login(const struct server *s, struct request *request)
+static void login(const struct config_host *host, struct request *request)
 {
 	struct str token = request_query(request, "token");
 	struct request_pair headers[SAFE_HEADERS + 2];
 	struct answer a = {.status = 303, .headers = headers, .header_count = SAFE_HEADERS + 2};
 
-	if (!token_holds(&config_host(s->options.config)->admin_token, token)) {
+	if (!token_holds(&host->admin_token, token)) {
 		answer_text(request, 403, "this is not the admin token\n");
 		return;
 	}
@@ -379,22 +379,40 @@ static void run_page(struct server *s, struct request *request, struct arena *ar
 
 /* ---- Routes ------------------------------------------------------------------------------- */
 
-static void guarded(struct server *s, struct request *request)
+static const struct config *config_now(struct server *s)
 {
-	if (!config_host(s->options.config)->admin_token.count) {
+	const struct config *config;
+
+	pthread_mutex_lock(&s->lock);
+	config = config_ref(s->options.config);
+	pthread_mutex_unlock(&s->lock);
+	return config;
+}
+
+/* True: it may look; false: it has its answer. */
+static bool guard(const struct config_host *host, struct request *request)
+{
+	if (!host->admin_token.count)
 		answer_text(request, 401, "closed: admin_token is not set in [host]\n");
-		return;
-	}
-	if (str_is(request->path, "/login")) {
-		login(s, request);
-		return;
-	}
-	if (!allowed(s, request)) {
+	else if (str_is(request->path, "/login"))
+		login(host, request);
+	else if (allowed(host, request))
+		return true;
+	else
 		answer_text(request, 401,
 			"this needs the admin token: open /login?token=…, or send it as "
 			"Authorization: Bearer\n");
+	return false;
+}
+
+static void guarded(struct server *s, struct request *request)
+{
+	const struct config *config = config_now(s);
+	bool open = guard(config_host(config), request);
+
+	config_unref(config);
+	if (!open)
 		return;
-	}
 	if (begins(request->path, "/api/v1/"))
 		start(s, request, run_api);
 	else if (!reads(request))
@@ -444,6 +462,7 @@ struct server *server_create(struct error *error, const struct server_options *o
 	}
 	s->options = *options;
 	config_ref(options->config);
+	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->starting, NULL);
 	pthread_mutex_lock(&s->starting);
 	s->listener = listener_create(error, &listen);
@@ -452,6 +471,18 @@ struct server *server_create(struct error *error, const struct server_options *o
 		return s;
 	server_destroy(s);
 	return NULL;
+}
+
+void server_configure(struct server *s, const struct config *config)
+{
+	const struct config *before;
+
+	config_ref(config);
+	pthread_mutex_lock(&s->lock);
+	before = s->options.config;
+	s->options.config = config;
+	pthread_mutex_unlock(&s->lock);
+	config_unref(before);
 }
 
 unsigned server_port(const struct server *server)
@@ -475,5 +506,6 @@ void server_destroy(struct server *server)
 		listener_destroy(server->listener);
 	pthread_mutex_destroy(&server->starting);
 	config_unref(server->options.config);
+	pthread_mutex_destroy(&server->lock);
 	free(server);
 }

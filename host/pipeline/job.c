@@ -48,9 +48,10 @@ static void make_key(struct run *run)
 {
 	struct id id = run->row.id;
 	char *key = arena_alloc(run->arena, ID_TEXT);
+	uint32_t n = ((id.b[8] & 0x3fu) << 8 | id.b[9]) + run->row.step * 2 + run->step.instead;
 
-	id.b[8] = (uint8_t)((id.b[8] & 0xc0) |
-			    ((id.b[8] + run->row.step * 2 + run->step.instead) & 0x3f));
+	id.b[8] = (uint8_t)((id.b[8] & 0xc0) | (n >> 8 & 0x3f));
+	id.b[9] = (uint8_t)n;
 	if (key)
 		id_text(key, &id);
 	run->row.key = str_of(key);

@@ -140,6 +140,8 @@ static void claimed_here(struct mailbox_item *item)
 	struct runner *r = c->runner;
 
 	r->claiming = false;
+	/* Jobs too big to be had together are had one after another. */
+	r->claim_limit = c->op.op.result == E_NOMEM ? (c->op.limit + 1) / 2 : RUNS_MAX;
 	if (c->op.op.result < 0) {
 		log_line(LOG_ERROR, "jobs cannot be read", "reason", c->op.op.error.text, NULL);
 		r->next_due_ms = clock_now_ms() + TICK_MS;
@@ -181,6 +183,8 @@ void runner_claim(struct runner *r)
 	c->op.op.user = c;
 	c->op.now_ms = clock_now_ms();
 	c->op.limit = RUNS_MAX - r->runs;
+	if (r->claim_limit && c->op.limit > r->claim_limit)
+		c->op.limit = r->claim_limit;
 	store_claim(r->store, &c->op);
 }
 

@@ -54,6 +54,7 @@ struct runner {
 	bool fetching;
 	struct id fetch_after;
 	bool claiming, claim_wanted;
+	size_t claim_limit; /* 0: none */
 	int64_t next_due_ms;
 	struct pause pauses[16];
 	struct arena *spare[SPARES_MAX];

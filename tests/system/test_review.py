@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 import pytest
-from world import KLINKE, PLUGINS, TENANT, TOP
+from world import KLINKE, PLUGINS, TENANT, TOP, request
 
 SOURCE = r"""
 #include <klinke/sugar.h>
@@ -45,6 +45,7 @@ static const kl_next *told(kl_call *c, const kl_step *s)
 	kl_val *o = c->host->object(c);
 
 	kl_set_i64(c, o, "why", s->why);
+	kl_set_text(c, o, "key", s->key);
 	kl_set_i64(c, o, "version", s->state_version);
 	kl_set(c, o, "state", s->state);
 	return kl_done(c, o);
@@ -308,6 +309,17 @@ def test_a_state_says_who_wrote_it(odd, vendor, tmp_path):
     assert output["version"] == 1 and output["state"] == "kept"
 
 
+def test_every_step_has_a_key_of_its_own(odd):
+    """Also the fortieth: a vendor drops a key that it knows."""
+    many = [pair for i in range(40) for pair in (("step", "odd.tell"), ("as", f"step{i}"))]
+    odd.ini.add("pipeline on-thing", ("on", "thing.happened"), *many)
+    odd.start_host()
+    happen(odd, "a")
+    job, = odd.wait(lambda: odd.jobs("done"), "it is done")
+    keys = [a["output"]["key"] for a in odd.show(job["id"])["attempts"]]
+    assert len(keys) == len(set(keys)) == 40 and keys[0] == job["id"]
+
+
 # ---- Configurations that come and go -----------------------------------------------------------------
 
 def test_what_has_begun_goes_on_by_no_other_configuration(odd, vendor):
@@ -330,6 +342,21 @@ def test_what_has_begun_goes_on_by_no_other_configuration(odd, vendor):
     odd.klinke("dead", "retry", job["id"])
     odd.wait(lambda: odd.jobs("done"), "it goes on where it was")
     assert vendor.posts == ["/make"] and steps(odd, job) == ["done"]
+
+
+def test_a_new_token_replaces_the_old_one(odd):
+    def look(token):
+        return request(odd.port, "GET", "/api/v1/status", headers={"Authorization": f"Bearer {token}"})[0]
+
+    key = odd.directory / "token"
+    key.write_text("first\n")
+    key.chmod(0o600)
+    odd.ini["host"]["admin_token"] = f"@{key}"
+    odd.start_host()
+    assert look("first") == 200 and look("second") == 401
+    key.write_text("second\n")
+    odd.reload()
+    assert look("second") == 200 and look("first") == 401
 
 
 # ---- Crowds ----------------------------------------------------------------------------------------------
