@@ -110,7 +110,7 @@ void case_compare(struct case_run *run, const char *place, const struct json *ex
 		differ(run, place, expect, actual);
 }
 
-/* ---- words of "expect" ------------------------------------------------------------ */
+/* ---- words of "expect" -------------------------------------------------------------------- */
 
 /* "reason_contains" looks into "reason"; in a problem "contains" looks into "message". */
 static bool contains_word(struct str key, struct str *into)

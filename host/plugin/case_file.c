@@ -13,7 +13,7 @@
 
 #define CASE_MEMORY ((size_t)256 * 1024 * 1024)
 
-/* ---- one call ------------------------------------------------------------------- */
+/* ---- one call ----------------------------------------------------------------------------- */
 
 struct case_memory {
 	struct case_memory *next;
@@ -56,7 +56,7 @@ bool case_call(struct case_run *run, struct plugin_in *in, struct plugin_out *ou
 	return !error.code && out->status == PLUGIN_OK;
 }
 
-/* ---- config ----------------------------------------------------------------------- */
+/* ---- config ------------------------------------------------------------------------------- */
 
 static bool wants_fallback(const struct plugin_option *option, const struct json *given)
 {
@@ -102,7 +102,7 @@ static bool read_now(struct case_run *run)
 	return !run->faults.len;
 }
 
-/* ---- one case --------------------------------------------------------------------- */
+/* ---- one case ----------------------------------------------------------------------------- */
 
 typedef void case_kind(struct case_run *run, const struct json *spec);
 
@@ -186,7 +186,7 @@ static void run_case(
 	free_calls(&run);
 }
 
-/* ---- one file --------------------------------------------------------------------- */
+/* ---- one file ----------------------------------------------------------------------------- */
 
 static struct str read_whole(struct arena *arena, const char *path)
 {

@@ -80,7 +80,7 @@ static void print_request(struct case_run *run, const struct plugin_request *req
 	print_line(run, line);
 }
 
-/* ---- comparing ------------------------------------------------------------------ */
+/* ---- comparing ---------------------------------------------------------------------------- */
 
 static bool has_header(const struct plugin_request *request, struct str name, struct str value)
 {
@@ -152,7 +152,7 @@ void case_request(struct case_run *run, size_t number, const struct plugin_reque
 	}
 }
 
-/* ---- answering ------------------------------------------------------------------ */
+/* ---- answering ---------------------------------------------------------------------------- */
 
 static uint32_t outcome_of(struct case_run *run, const struct json *answer)
 {
