@@ -274,11 +274,17 @@ class World:
         self.file.write_text(str(self.ini))
 
     def start(self):
-        self.start_sandbox()
-        self.start_host()
+        self.launch_sandbox()
+        self.launch_host()
+        self.wait_for_sandbox()
+        self.wait_for_host()
         return self
 
     def start_sandbox(self):
+        self.launch_sandbox()
+        self.wait_for_sandbox()
+
+    def launch_sandbox(self):
         hooks = f"http://127.0.0.1:{self.port}/hooks/{TENANT}"
         command = ["/usr/bin/python3", str(SANDBOX), "--listen", f"127.0.0.1:{self.sandbox_port}",
                    "--state", str(self.directory / "sandbox"), "--hooks-retell", f"{hooks}/phone",
@@ -287,6 +293,8 @@ class World:
         with open(self.sandbox_log, "ab") as log:
             self.sandbox = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=die_with_parent)
+
+    def wait_for_sandbox(self):
         wait(lambda: self._answers(self.sandbox, self.sandbox_port, "/_control/health"),
              "the sandbox answers")
 
@@ -300,6 +308,9 @@ class World:
 
     def start_host(self):
         self.launch_host()
+        self.wait_for_host()
+
+    def wait_for_host(self):
         wait(lambda: self._answers(self.host, self.port, "/readyz"), "the host answers")
 
     @staticmethod
