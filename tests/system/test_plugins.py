@@ -178,7 +178,6 @@ def test_who_dies_while_verifying_stores_nothing(fragile):
     ("bad_no_entry", "klinke_plugin_v1"),
     ("bad_undefined", "nobody_has_this"),
     ("bad_constructor_crash", "SIGSEGV"),
-    ("bad_constructor_loop", ""),
     ("bad_small", ""),
 ])
 def test_a_plugin_that_does_not_load_disables_itself_only(fragile, plugin, why):
