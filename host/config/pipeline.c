@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define STEPS_MAX 64 /* a run keeps the result of each */
+
 struct making { /* one pipeline */
 	struct loader *loader;
 	struct section *section;
@@ -185,6 +187,9 @@ static void read_step(struct making *m, const struct entry *entry, const struct 
 	struct config_step *step =
 		PUSH(m->loader, m->loader->arena, m->steps, m->pipeline->step_count);
 
+	if (m->pipeline->step_count == STEPS_MAX + 1)
+		fault(m->loader, value->place,
+			"a pipeline has at most %d steps; let an event start a second one", STEPS_MAX);
 	m->home = entry->home;
 	memset(m->lines, 0, sizeof(m->lines));
 	apply_list(m->loader, &step->cancel_on, NULL, 0);

@@ -24,12 +24,23 @@ static int64_t instant(const struct json *object, const char *key)
 	return ms;
 }
 
+/* What the office asks of a call, not the transcript: the event has that. */
+static struct str facts(struct arena *arena, const struct json *data)
+{
+	static const char *const kept[] = {"agent_name", "class", "disconnection_reason",
+		"duration_ms", "analysis", "custom", "cost"};
+	struct json *o = json_object(arena);
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		json_put(arena, o, kept[i], json_get(data, kept[i]));
+	return json_print(arena, o);
+}
+
 bool project_call(struct arena *arena, const struct event_row *event, const struct json *data,
 	struct call_row *row)
 {
 	struct str call_id = json_get_text(data, "call_id");
 
-	(void)arena;
 	assert(event && row);
 	if (!begins(event->type, "call.") || call_id.len == 0)
 		return false;
@@ -46,6 +57,7 @@ bool project_call(struct arena *arena, const struct event_row *event, const stru
 		.to = json_get_text(data, "to"),
 		.started_ms = instant(data, "started"),
 		.ended_ms = instant(data, "ended"),
+		.data = facts(arena, data),
 	};
 	return true;
 }

@@ -99,11 +99,23 @@ static void refuse(struct intake *in, unsigned status, const char *text, const c
 
 /* ---- What came, copied out of the request ------------------------------------------------- */
 
-/* These carry credentials of whoever sits in front of us; nothing needs them later. */
-static bool private_header(struct str name)
+/* A proof of origin is for verify() only; it is neither stored nor seen by normalize(). */
+static bool is_proof(struct str name)
 {
 	return str_is(name, "authorization") || str_is(name, "cookie") ||
 	       str_is(name, "proxy-authorization");
+}
+
+/* Shares its texts with from. */
+static struct plugin_pairs without_proofs(struct arena *arena, struct plugin_pairs from)
+{
+	struct plugin_pair *items = arena_alloc(arena, (from.count + 1) * sizeof(*items));
+	size_t n = 0;
+
+	for (size_t i = 0; items && i < from.count; i++)
+		if (!is_proof(from.items[i].name))
+			items[n++] = from.items[i];
+	return (struct plugin_pairs){items, n};
 }
 
 static struct plugin_pairs copy_pairs(struct arena *arena, struct plugin_pairs from)
@@ -112,8 +124,6 @@ static struct plugin_pairs copy_pairs(struct arena *arena, struct plugin_pairs f
 	size_t n = 0;
 
 	for (size_t i = 0; items && i < from.count; i++) {
-		if (private_header(from.items[i].name))
-			continue;
 		items[n].name = str_dup(arena, from.items[i].name);
 		items[n++].value = str_dup(arena, from.items[i].value);
 	}
@@ -170,6 +180,7 @@ static void fill_row(struct intake *in)
 	in->row.method = in->inbound.method;
 	in->row.path = in->inbound.path;
 	in->row.query = pairs_text(in->arena, in->inbound.query);
+	in->inbound.headers = without_proofs(in->arena, in->inbound.headers);
 	in->row.headers = pairs_text(in->arena, in->inbound.headers);
 	in->row.body = in->inbound.body;
 	if (correlation)

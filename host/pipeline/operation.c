@@ -151,6 +151,7 @@ static void add_events(struct run *run)
 		.connection = str_of(run->connection->config->full),
 		.tenant = run->connection->config->tenant,
 		.correlation = run->row.correlation,
+		.keep_orphans = true,
 		.now_ms = clock_now_ms(),
 		.arena = run->arena};
 	struct event_change *all;
@@ -167,7 +168,7 @@ static void add_events(struct run *run)
 		if (route_event(&error, &in, &out->events.items[i], &all[run->event_count]) == 0)
 			run->event_count++;
 		else
-			log_line(LOG_WARN, "event fits no tenant", "connection",
+			log_line(LOG_ERROR, "event of an operation cannot be used", "connection",
 				run->connection->config->full, "reason", error.text, NULL);
 	}
 	run->events = all;

@@ -227,6 +227,7 @@ int route_event(struct error *error, const struct route_input *in, const struct 
 	struct json *data = json_parse(in->arena, event->data, error);
 	struct event_row *row = arena_alloc(in->arena, sizeof(*row));
 	struct route_input known = *in;
+	bool orphan;
 
 	memset(change, 0, sizeof(*change));
 	if (!row)
@@ -234,7 +235,8 @@ int route_event(struct error *error, const struct route_input *in, const struct 
 	if (!data)
 		return E_INVALID;
 	known.tenant = find_tenant(in, event->type, data);
-	if (!known.tenant && !str_is(in->connection, ROUTE_OURS))
+	orphan = !known.tenant && !str_is(in->connection, ROUTE_OURS);
+	if (orphan && !in->keep_orphans)
 		return error_set(error, E_NOTFOUND,
 			"no tenant for this %.*s: none has its dialled number "
 			"(numbers =), its agent (agents =) or its event type (event_types =)",
@@ -247,7 +249,11 @@ int route_event(struct error *error, const struct route_input *in, const struct 
 	if (row->regarding.len)
 		change->closes = row->data;
 	project(&known, data, change);
-	return match(error, &known, change);
+	if (!orphan)
+		return match(error, &known, change);
+	log_line(LOG_WARN, "event fits no tenant, kept as the agency's", "connection",
+		known.connection.ptr, "type", str_dup(in->arena, row->type).ptr, NULL);
+	return 0;
 }
 
 void route_start(

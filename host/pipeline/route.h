@@ -12,6 +12,8 @@ struct route_input { /* who says it happened */
 	struct str connection;              /* "praxis-winter/phone" */
 	const struct config_tenant *tenant; /* NULL: the agency's, not known yet */
 	struct str correlation;
+	bool keep_orphans; /* of a poll, which will not tell it again: an event that fits no tenant
+			      is kept as the agency's and starts nothing */
 	int64_t now_ms;
 	struct arena *arena;
 };

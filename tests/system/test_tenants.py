@@ -1,6 +1,7 @@
 """Several offices on one host: nobody sees or causes what is another's, and an agency's event finds
 its office by facts, or nobody's."""
 import json
+import time
 
 import pytest
 
@@ -265,3 +266,21 @@ def test_a_number_of_two_offices_is_refused(city):
     assert city.status()["generation"] == before
     city.ini[f"tenant {SOUTH}"]["numbers"] = kept
     city.write_ini()
+
+
+def test_a_polled_call_of_nobody_is_kept_and_starts_nothing(world):
+    """A poll does not tell it again: what fits no office is the agency's, for a person to see."""
+    for kind in ("tenant", "connection", "mapping", "pipeline"):
+        world.ini.drop(kind)
+    world.ini.add("tenant nord", timezone="Europe/Berlin", numbers=NUMBER[NORTH])
+    world.ini.add("connection central", plugin="retell", api_key="${RETELL_API_KEY}", poll_calls="1s",
+                  base_url=f"http://127.0.0.1:{world.sandbox_port}/retell")
+    world.start()
+    world.wait(lambda: world.jobs("done", op="poll_calls"), "the first poll is done")
+    world.fault(event="call_*", lose=True, count=0)
+    begun = int(time.time() * 1000) - 400_000  # a poll leaves fresh calls to their webhooks
+    call = world.ring(to_number="+491700000000", call={"start_timestamp": begun, "end_timestamp": begun + 60_000})
+    events = world.wait(lambda: world.events("call.analyzed", subject=f"call:{call}"), "the poll tells it")
+    assert [e["tenant"] for e in events] == ["agency"]
+    assert not [j for j in world.jobs() if j.get("pipeline")]
+    assert "fits no tenant" in world.log()

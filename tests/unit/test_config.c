@@ -238,6 +238,7 @@ CASE(windows_line_ends_and_a_byte_order_mark_are_fine, "crlf-bom")
 CASE(bytes_that_are_no_text_are_told, "bytes")
 CASE(host_values_are_checked, "host")
 CASE(a_reachable_host_needs_a_token, "reachable")
+CASE(a_pipeline_has_an_end, "long")
 CASE(repeats_are_told_with_the_first_place, "twice")
 CASE(tenants_are_checked, "tenants")
 CASE(connections_are_checked, "connections")
@@ -894,6 +895,7 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_text_are_told),
 		cmocka_unit_test(host_values_are_checked),
 		cmocka_unit_test(a_reachable_host_needs_a_token),
+		cmocka_unit_test(a_pipeline_has_an_end),
 		cmocka_unit_test(repeats_are_told_with_the_first_place),
 		cmocka_unit_test(tenants_are_checked),
 		cmocka_unit_test(connections_are_checked),
