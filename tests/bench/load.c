@@ -256,10 +256,13 @@ static void on_event(struct connection *c, uint32_t events)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
-		if (!c->sink)
-			die("the server closed a connection");
 		close(c->fd);
-		free(c);
+		if (c->sink)
+			free(c);
+		else if (c->busy)
+			die("the server closed a connection with a webhook under way");
+		else
+			open_connection(c); /* it was idle for too long: every server may */
 		return;
 	}
 	c->in_len += (size_t)n;
