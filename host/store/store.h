@@ -144,7 +144,7 @@ struct call_row { /* projection of call.* events; a late event of lower rank fil
 	uint32_t rank;
 	struct str direction, status, agent, person, from, to; /* from, to, person sealed */
 	int64_t started_ms, ended_ms;
-	struct str data; /* JSON: merged facts; sealed */
+	struct str data; /* JSON: facts without the transcript; sealed */
 	bool unreadable;
 };
 
