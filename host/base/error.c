@@ -68,6 +68,7 @@ const char *error_name(int code)
 		"denied",
 		"timeout",
 		"closed",
+		"taken",
 	};
 
 	if (code > 0 || code <= -(int)(sizeof(names) / sizeof(*names)))

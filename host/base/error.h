@@ -12,7 +12,8 @@ enum error_code { /* functions return 0 or one of these, negative */
 	E_CORRUPT = -7,  /* stored bytes are not what they must be */
 	E_DENIED = -8,
 	E_TIMEOUT = -9,
-	E_CLOSED = -10   /* the other side is gone */
+	E_CLOSED = -10,  /* the other side is gone */
+	E_TAKEN = -11    /* somebody else has it: a time that is held */
 };
 
 struct error { /* {0} is no error. Callers may pass NULL when they do not care */

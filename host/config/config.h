@@ -163,6 +163,69 @@ struct config_tenant {
 	enum config_language language;
 	const char *country;                             /* "DE" */
 	struct config_list numbers, agents, event_types; /* how agency events find it */
+	struct config_secret live_token;                 /* opens its own live view; count 0: closed */
+	struct config_place place;
+};
+
+struct config_span { /* of a day, minutes from midnight */
+	int32_t from, to;
+};
+
+/* [desk TENANT]: how callers of this tenant are answered during the call. */
+struct config_desk {
+	const struct config_tenant *tenant;
+	const struct config_connection *calendar; /* the tenant's or the agency's */
+	const char *email;          /* address for bookings of callers who give none; or NULL */
+	int64_t horizon_ms;         /* how far ahead times are offered: 14d */
+	int64_t alternatives;       /* how many are said: 2 */
+	int64_t hold_ms;            /* how long an offered time is kept: 5m */
+	int64_t fresh_ms;           /* how old what the mirror says may be: 10m */
+	int64_t refresh_ms;         /* how often the mirror is read again: 5m; 0: never by schedule */
+	int64_t notice_ms;          /* nothing is offered that begins sooner: 1h */
+	bool by_number;             /* identity = number, name-date: what proves who is calling */
+	bool by_name_date;
+	const char *state;          /* federal state for public holidays, "BE"; "" */
+	struct config_span early, morning, noon, afternoon, early_afternoon, late_afternoon, evening;
+	int64_t about_ms;           /* "gegen", "around": 30m */
+	struct config_place place;
+};
+
+struct config_staff { /* staff = NAME : EVENT_TYPE */
+	const char *name, *event_type;
+};
+
+struct config_service { /* [service NAME] */
+	const struct config_tenant *tenant;
+	const char *name, *title;
+	struct config_list aliases; /* what callers say */
+	int64_t length_ms;
+	int64_t price_minor; /* -1: not given */
+	const char *currency; /* "EUR"; "" */
+	const char *event_type;
+	const struct config_connection *calendar; /* NULL: the desk's */
+	const struct config_staff *staff;
+	size_t staff_count;
+	int64_t capacity; /* of the event type, where staff is not named: 1 */
+	struct config_place place;
+};
+
+struct config_override { /* override = SERVICE length=45m price="70,00 EUR" event_type=7 active=no */
+	const struct config_service *service;
+	int64_t length_ms;      /* -1: as everywhere, likewise below */
+	int64_t price_minor;
+	int active;
+	const char *event_type; /* NULL */
+};
+
+struct config_branch { /* [branch NAME] */
+	const struct config_tenant *tenant;
+	const char *name, *title, *address; /* address: "" */
+	struct config_list numbers;         /* E.164; unique over all branches */
+	const char *agent;                  /* "" */
+	int64_t agent_version;              /* -1 */
+	const char *state;                  /* "": the desk's */
+	const struct config_override *overrides;
+	size_t override_count;
 	struct config_place place;
 };
 
@@ -277,6 +340,8 @@ struct config_pipeline {
 	struct config_text when;     /* text.ptr NULL: always */
 	int64_t within_ms;           /* a caller waits that long; 0: nobody does */
 	struct config_text fallback; /* with within: what is said then */
+	const struct config_call *late; /* with within: done with the result that came after the
+					   fallback was said (its "say" is in the input); NULL */
 	const struct config_step *steps;
 	size_t step_count;
 	const struct config_call *on_error; /* NULL: none */
@@ -292,6 +357,11 @@ const struct config_tenant *config_tenants(const struct config *config, size_t *
 const struct config_connection *config_connections(const struct config *config, size_t *count);
 const struct config_mapping *config_mappings(const struct config *config, size_t *count);
 const struct config_pipeline *config_pipelines(const struct config *config, size_t *count);
+
+const struct config_service *config_services(const struct config *config, size_t *count);
+const struct config_branch *config_branches(const struct config *config, size_t *count);
+const struct config_desk *config_desk_for(
+	const struct config *config, const struct config_tenant *tenant); /* NULL: none */
 
 /* NULL: there is none. full: "praxis-winter/phone", "agency/phone". */
 const struct config_tenant *config_tenant(const struct config *config, const char *name);

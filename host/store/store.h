@@ -153,13 +153,97 @@ struct appointment_row { /* projection of booking.* events and of bookings we ma
 	struct str rescheduled_from;
 	struct str status;                    /* requested, booked, cancelled, rejected, noshow */
 	int64_t start_ms, end_ms, changed_ms; /* older changed_ms never overwrites */
-	struct str event_type, host, person;  /* person sealed */
+	struct str event_type, host;
+	struct str person, name; /* sealed; person is found again by a keyed hash of it */
+	struct str vendor_id;    /* a second name, which some calendars want for a change */
 	struct str key;
+	uint32_t version; /* out: counts its changes */
 	bool unreadable;
 };
 
 struct checkpoint_row {
 	struct str connection, op, value; /* JSON */
+};
+
+/* A time that is kept for somebody. It is laid out in cells of HOLD_CELL_MS: of one resource each
+ * cell exists `capacity` times, so 9:00-9:30 and 9:15-9:45 collide wherever they come from. */
+#define HOLD_CELL_MS (5 * 60 * 1000)
+enum hold_state {
+	HOLD_OFFERED = 1, /* said to a caller; ends with the call, or expires */
+	HOLD_BOOKING      /* `job` is booking it; ends with that job, or expires */
+};
+struct hold_row {
+	struct id id;
+	struct str tenant;
+	struct str holder;   /* "call:ID" */
+	struct str resource; /* "staff:Dr. Petersen", "event_type:310455" */
+	struct str event_type;
+	int64_t start_ms, end_ms, expires_ms;
+	uint32_t capacity; /* of the resource; 0 is 1 */
+	enum hold_state state;
+	struct id job; /* BOOKING */
+};
+
+/* What the calendar said is free on one day: the mirror. Fresh if asked_ms > dirty_ms. */
+struct slot_day {
+	struct str tenant, connection, event_type, staff; /* staff: empty, anybody */
+	int32_t day;       /* of the office's wall calendar, days since 1970-01-01 */
+	int64_t asked_ms;  /* when the calendar was asked; an older answer never overwrites */
+	int64_t dirty_ms;  /* out: when a booking last changed that day; 0: never */
+	struct str starts; /* minutes since 1970 UTC, rising, "29684910 29684940"; may be empty */
+};
+
+/* What a waiting caller was told, once for each event; the first one stays. */
+struct answer_row {
+	struct str connection, dedupe; /* of the event */
+	struct str tenant;
+	uint32_t outcome;  /* KL_REPLY_DONE, KL_REPLY_FALLBACK */
+	struct str result; /* JSON; sealed by the store */
+	int64_t at_ms;
+	bool unreadable;
+};
+
+/* The office's catalogue. Rows of origin INI are replaced as a whole by store_save_catalogue. */
+enum catalogue_origin { CATALOGUE_INI = 1, CATALOGUE_PERSON };
+struct service_row { /* table master_service */
+	struct str tenant, name, title;
+	struct str aliases; /* JSON array: what callers say */
+	struct str connection, event_type;
+	struct str staff; /* JSON array of {"name", "event_type"}; may be empty */
+	uint32_t length_min, capacity, position;
+	int64_t price_minor; /* -1: not said */
+	struct str currency;
+	bool active;
+	enum catalogue_origin origin;
+};
+struct branch_row {
+	struct str tenant, name, title, address;
+	struct str numbers; /* JSON array of E.164; table phone_number, unique over all tenants */
+	struct str agent;   /* the voice agent that answers there; may be empty */
+	int32_t agent_version; /* -1: not said */
+	struct str state;   /* federal state, "BE" */
+	uint32_t position;
+	enum catalogue_origin origin;
+};
+struct override_row { /* table branch_service_override: what differs in one branch */
+	struct str tenant, branch, service;
+	int32_t active;      /* 0, 1; -1: as everywhere */
+	int32_t length_min;  /* -1: as everywhere */
+	int64_t price_minor; /* -1: as everywhere */
+	struct str event_type; /* empty: as everywhere */
+	enum catalogue_origin origin;
+};
+struct catalogue {
+	struct service_row *services; /* in the order of position */
+	struct branch_row *branches;
+	struct override_row *overrides;
+	size_t service_count, branch_count, override_count;
+};
+
+/* An operation goes on only if the appointment is as it was seen. */
+struct appointment_expect {
+	struct str tenant, connection, uid;
+	uint32_t version;
 };
 
 /* ---- Write operations --------------------------------------------------------------------- */
@@ -195,6 +279,7 @@ struct event_change {
 				       was sent or is PARKED: it becomes READY, not sent,
 				       with this as member "closed" of its progress;
 				       empty: none */
+	struct str frees; /* holder whose OFFERED holds end with this (it hung up); may be empty */
 	uint32_t closed, cancelled; /* out: jobs closed by regarding, dropped by cancel_on */
 };
 
@@ -221,7 +306,13 @@ void store_finish_inbox(struct store *store, struct store_finish_inbox *op);
  * keep_claim, while another job has the key: it is QUEUED. E_CONFLICT: it was DONE or DROPPED.
  * An event that regards a job in our hands is kept beside it, and takes effect when the job is
  * saved with its outcome still unknown (same key, and sent or PARKED): closed is true then, the
- * job is READY with "closed" in its progress whatever state was saved, and store_claim has it. */
+ * job is READY with "closed" in its progress whatever state was saved, and store_claim has it.
+ * Holds: all of them or E_TAKEN, and nothing of the operation is stored. What is expired does not
+ * stand in the way. The holder's own: the same resource and start is renewed, an OFFERED one that
+ * overlaps is replaced. A job saved as DONE, DROPPED, DEAD, or PARKED with nothing sent, frees
+ * the holds that name it.
+ * An appointment that changes, here or by an event, makes the mirrored days of its connection
+ * around its old and its new time dirty. */
 struct store_save_job {
 	struct store_op op;
 	const struct job_row *job; /* id, and all that may change: state … fail */
@@ -234,16 +325,27 @@ struct store_save_job {
 	size_t job_count;
 	const struct appointment_row *appointment;
 	const struct checkpoint_row *checkpoint; /* NULL: unchanged */
-	bool claim;                              /* hand out inserted jobs that are READY and due */
+	const struct hold_row *holds;
+	size_t hold_count;
+	const struct slot_day *days; /* what the calendar said */
+	size_t day_count;
+	const struct answer_row *answer; /* NULL: none */
+	bool claim;                      /* hand out inserted jobs that are READY and due */
 	uint32_t promoted;                       /* out: jobs that became READY through this */
 	bool closed;                             /* out: an event answered what was unknown */
 };
 void store_save_job(struct store *store, struct store_save_job *op);
 
-struct store_add_jobs { /* by a schedule or a person */
+/* By a schedule, a person, or a run that asks something. Holds as with store_save_job: E_TAKEN.
+ * E_CONFLICT: the appointment is not as expected any more. A job whose dedupe is known already
+ * takes no holds. */
+struct store_add_jobs {
 	struct store_op op;
 	struct job_row *jobs;
 	size_t job_count;
+	const struct hold_row *holds;
+	size_t hold_count;
+	const struct appointment_expect *expect; /* NULL: nothing */
 	bool claim;     /* hand out inserted jobs that are READY and due */
 	uint32_t added; /* out: the others were there (dedupe) */
 };
@@ -322,6 +424,30 @@ struct store_save_breaker {
 };
 void store_save_breaker(struct store *store, struct store_save_breaker *op);
 
+struct store_save_answer { /* of a caller who was told before the run ended */
+	struct store_op op;
+	const struct answer_row *row;
+};
+void store_save_answer(struct store *store, struct store_save_answer *op);
+
+/* Expired holds, and OFFERED ones of a holder if one is named, are removed. */
+struct store_free_holds {
+	struct store_op op;
+	struct str tenant, holder; /* empty: only what is expired */
+	int64_t now_ms;
+	uint32_t freed; /* out */
+};
+void store_free_holds(struct store *store, struct store_free_holds *op);
+
+/* Rows of `origin` are replaced by these (INI: all of them; PERSON: those of the same tenant and
+ * name, which go before INI's). E_CONFLICT: a number belongs to another tenant's branch. */
+struct store_save_catalogue {
+	struct store_op op;
+	enum catalogue_origin origin;
+	const struct catalogue *catalogue;
+};
+void store_save_catalogue(struct store *store, struct store_save_catalogue *op);
+
 /* ---- Reading ------------------------------------------------------------------------------ */
 
 struct store_reader;
@@ -353,6 +479,36 @@ int store_get_checkpoint(struct error *, struct store_reader *, struct str conne
 	struct str op, struct arena *, struct str *value); /* E_NOTFOUND: none yet */
 int store_get_generation(struct error *, struct store_reader *, uint64_t generation, struct arena *,
 	struct str *text);
+
+/* ---- Reading for the desk: what a waiting caller needs, by index, in microseconds ---- */
+
+/* Newest state; of one tenant and connection. Days without a row were never asked for. */
+int store_list_slots(struct error *, struct store_reader *, struct str tenant, struct str connection,
+	struct str event_type, int32_t from_day, int32_t to_day, struct arena *,
+	struct slot_day **days, size_t *count);
+/* Not expired, that overlap [from_ms, to_ms). resource empty: all of the tenant. */
+int store_list_holds(struct error *, struct store_reader *, struct str tenant, struct str resource,
+	int64_t from_ms, int64_t to_ms, int64_t now_ms, struct arena *, struct hold_row **rows,
+	size_t *count);
+int store_list_holds_of(struct error *, struct store_reader *, struct str tenant,
+	struct str holder, int64_t now_ms, struct arena *, struct hold_row **rows, size_t *count);
+/* By start, oldest first. person (as in the rows, E.164 or address) empty: everybody's. */
+struct appointment_query {
+	struct str tenant, connection, person;
+	int64_t from_ms, to_ms; /* of their start */
+	bool standing;          /* booked or requested only */
+	size_t limit;
+};
+int store_find_appointments(struct error *, struct store_reader *,
+	const struct appointment_query *, struct arena *, struct appointment_row **rows,
+	size_t *count);
+int store_get_answer(struct error *, struct store_reader *, struct str connection,
+	struct str dedupe, struct arena *, struct answer_row *row); /* E_NOTFOUND: none yet */
+int store_get_catalogue(struct error *, struct store_reader *, struct str tenant, /* empty: all */
+	struct arena *, struct catalogue *catalogue);
+/* By its dedupe key, which the tenant's own name begins. E_NOTFOUND. */
+int store_get_job(struct error *, struct store_reader *, struct str tenant, struct str dedupe,
+	struct arena *, struct job_row *row);
 
 /* Everything that shares a correlation with id (of an inbox row, event, job, attempt, or a call id,
  * or a booking uid, or at least 8 characters of an id's beginning or, E_CONFLICT if ambiguous,
