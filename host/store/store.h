@@ -533,4 +533,37 @@ struct store_counts { /* for /metrics and readiness */
 };
 int store_count(struct error *, struct store_reader *, struct store_counts *counts);
 
+/* ---- Looking on: what happens in calls, in the order in which it was stored ---- */
+
+/* Another number than before: something was committed meanwhile. */
+int store_data_version(struct error *, struct store_reader *, int64_t *version);
+
+/* A place is behind one event and before the next. */
+int store_live_end(struct error *, struct store_reader *, int64_t *place); /* behind the last */
+int store_live_place(struct error *, struct store_reader *, const struct id *event,
+	struct str tenant_or_empty, int64_t *place); /* behind this; E_NOTFOUND, also another's */
+int store_live_last(struct error *, struct store_reader *, struct str tenant_or_empty,
+	struct id *event); /* zero: there is none */
+
+struct live_range {
+	struct str tenant; /* empty: all */
+	int64_t after, until;
+	size_t limit; /* not 0 */
+};
+struct live_row {
+	struct event_row event; /* call.* but call.other, and booking.* if a call led to it */
+	struct str call;        /* subject of that call; may be empty */
+	int64_t place;          /* behind it */
+};
+struct live_page {
+	struct live_row *rows;
+	size_t count;
+	int64_t reached; /* go on behind this until it is `until`: a page may be empty */
+};
+int store_list_live(struct error *, struct store_reader *, const struct live_range *,
+	struct arena *, struct live_page *page);
+/* Calls that began since then and have not ended, at most 200. */
+int store_list_running(struct error *, struct store_reader *, struct str tenant_or_empty,
+	int64_t since_ms, struct arena *, struct call_row **rows, size_t *count);
+
 #endif
