@@ -75,6 +75,18 @@ const struct config_pipeline *config_pipelines(const struct config *config, size
 	return config->pipelines;
 }
 
+const struct config_service *config_services(const struct config *config, size_t *count)
+{
+	*count = config->service_count;
+	return config->services;
+}
+
+const struct config_branch *config_branches(const struct config *config, size_t *count)
+{
+	*count = config->branch_count;
+	return config->branches;
+}
+
 /* ---- By name ------------------------------------------------------------------------------ */
 
 struct wanted { /* "tenant/name" in two pieces, so that nothing has to be built */
@@ -111,6 +123,7 @@ static int compare_full(const struct wanted *wanted, const char *full)
 	}
 
 FIND(find_tenant, config_tenant, name)
+FIND(find_desk, config_desk, tenant->name)
 FIND(find_connection, config_connection, full)
 FIND(find_mapping, config_mapping, full)
 FIND(find_pipeline, config_pipeline, full)
@@ -119,6 +132,13 @@ const struct config_tenant *config_tenant(const struct config *config, const cha
 {
 	return find_tenant(
 		config->tenants_by_name, config->tenant_count, (struct wanted){name, NULL});
+}
+
+const struct config_desk *config_desk_for(
+	const struct config *config, const struct config_tenant *tenant)
+{
+	return find_desk(config->desks_by_name, config->desk_count,
+		(struct wanted){tenant ? tenant->name : NULL, NULL});
 }
 
 const struct config_connection *config_connection(const struct config *config, const char *full)

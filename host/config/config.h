@@ -209,7 +209,7 @@ struct config_service { /* [service NAME] */
 	struct config_place place;
 };
 
-struct config_override { /* override = SERVICE length=45m price="70,00 EUR" event_type=7 active=no */
+struct config_override { /* override = SERVICE duration=45m price="70,00 EUR" event_type=7 active=no */
 	const struct config_service *service;
 	int64_t length_ms;      /* -1: as everywhere, likewise below */
 	int64_t price_minor;
@@ -339,7 +339,8 @@ struct config_pipeline {
 	struct config_list on;
 	struct config_text when;     /* text.ptr NULL: always */
 	int64_t within_ms;           /* a caller waits that long; 0: nobody does */
-	struct config_text fallback; /* with within: what is said then */
+	struct config_text fallback; /* with within: what is said then, */
+	bool fallback_is_sql;        /* … or an expression for it; knows no steps */
 	const struct config_call *late; /* with within: done with the result that came after the
 					   fallback was said (its "say" is in the input); NULL */
 	const struct config_step *steps;

@@ -98,12 +98,17 @@ struct config {
 	struct config_connection *connections;
 	struct config_mapping *mappings;
 	struct config_pipeline *pipelines;
+	struct config_desk *desks;
+	struct config_service *services;
+	struct config_branch *branches;
 	size_t tenant_count, connection_count, mapping_count, pipeline_count;
+	size_t desk_count, service_count, branch_count;
 	/* Sorted by full name, for bsearch. */
 	const struct config_tenant **tenants_by_name;
 	const struct config_connection **connections_by_name;
 	const struct config_mapping **mappings_by_name;
 	const struct config_pipeline **pipelines_by_name;
+	const struct config_desk **desks_by_name;
 	struct routes routes[3];   /* by enum config_route */
 	struct pipeline_set *sets; /* sorted by event, tenant */
 	size_t set_count;

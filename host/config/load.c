@@ -26,6 +26,12 @@ static int by_tenant(const void *a, const void *b)
 		(*(const struct config_tenant *const *)b)->name);
 }
 
+static int by_desk(const void *a, const void *b)
+{
+	return strcmp((*(const struct config_desk *const *)a)->tenant->name,
+		(*(const struct config_desk *const *)b)->tenant->name);
+}
+
 #define INDEX(loader, list, count, index, compare)                                                 \
 	do {                                                                                       \
 		(index) = take((loader), (loader)->arena, ((count) + 1) * sizeof(*(index)));       \
@@ -42,6 +48,7 @@ static void index_names(struct loader *loader)
 	INDEX(loader, c->connections, c->connection_count, c->connections_by_name, by_connection);
 	INDEX(loader, c->mappings, c->mapping_count, c->mappings_by_name, by_mapping);
 	INDEX(loader, c->pipelines, c->pipeline_count, c->pipelines_by_name, by_pipeline);
+	INDEX(loader, c->desks, c->desk_count, c->desks_by_name, by_desk);
 }
 
 static void interpret(struct loader *loader)
