@@ -5,6 +5,8 @@
  * Pure: runs on any thread. */
 #include "retell.h"
 
+enum { LIVE_TRANSCRIPT = 16384 }; /* bytes; some twenty minutes of talking */
+
 /* ---- Numbers and instants ---- */
 
 void retell_set_number(kl_call *c, kl_val *o, const char *key, const char *key_raw, kl_str number)
@@ -289,6 +291,51 @@ kl_val *retell_call_data(kl_call *c, const kl_val *call, int at_least)
 {
 	kl_val *o = retell_call_facts(c, call, at_least);
 	copy(c, o, "transcript", call, "transcript");
+	return o;
+}
+
+/* Utterances of agent and caller so far; -1: nothing tells. */
+static int64_t turns_of(kl_call *c, const kl_val *call)
+{
+	static const char *const places[] = {"transcript_object", "transcript_with_tool_calls"};
+	for (size_t p = 0; p < sizeof(places) / sizeof(places[0]); p++) {
+		const kl_val *list = c->host->find(call, places[p]);
+		int64_t n = 0;
+		if (c->host->type(list) != KL_ARRAY)
+			continue;
+		for (uint32_t i = 0; i < c->host->count(list); i++) {
+			kl_str role = kl_text(c, c->host->at(list, i, NULL), "role");
+			n += kl_eq(role, "agent") || kl_eq(role, "user");
+		}
+		return n;
+	}
+	return -1;
+}
+
+/* The end of it, from the beginning of a line: each webhook sends all of it once more. */
+static kl_str tail(kl_call *c, kl_str transcript)
+{
+	uint32_t from = transcript.len - LIVE_TRANSCRIPT;
+	for (uint32_t i = from; i < transcript.len; i++)
+		if (transcript.ptr[i - 1] == '\n')
+			return kl_slice(c, transcript, i, transcript.len);
+	while (from < transcript.len && ((unsigned char)transcript.ptr[from] & 0xc0) == 0x80)
+		from++;
+	return kl_slice(c, transcript, from, transcript.len);
+}
+
+kl_val *retell_live_data(kl_call *c, const kl_val *call, int at_least)
+{
+	kl_val *o = retell_call_facts(c, call, at_least);
+	kl_str transcript = kl_text(c, call, "transcript");
+	int64_t turns = turns_of(c, call);
+	if (turns >= 0)
+		kl_set_i64(c, o, "turns", turns);
+	if (transcript.len > LIVE_TRANSCRIPT) {
+		kl_set_bool(c, o, "transcript_shortened", 1);
+		transcript = tail(c, transcript);
+	}
+	kl_set_text(c, o, "transcript", transcript);
 	return o;
 }
 

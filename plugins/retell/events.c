@@ -1,12 +1,12 @@
 /* events.c - normalize(): the vendor's webhooks become events.
  *
  * Judges by the body, not by the route: a lifecycle event posted to the wrong URL is still told.
- * Never takes who is calling from what a language model filled in. Time comes from the body or,
+ * In-call functions are function.c's. Time comes from the body or,
  * failing that, from the signed timestamp, so that a second reading of the same row gives the same
  * events. Pure: runs on any thread. */
 #include "retell.h"
 
-static int bad(kl_call *c, const char *path, const char *message)
+int retell_bad(kl_call *c, const char *path, const char *message)
 {
 	c->host->problem(c, path, message);
 	return KL_BAD_INPUT;
@@ -15,7 +15,7 @@ static int bad(kl_call *c, const char *path, const char *message)
 /* ---- What was signed when ---- */
 
 /* The digits after "v=" of a header that verify() has seen. */
-static kl_str signed_digits(kl_call *c, const kl_inbound *in)
+kl_str retell_signed_digits(kl_call *c, const kl_inbound *in)
 {
 	kl_str none = {0, 0, 0};
 	kl_str header = kl_pair_get(in->headers, "x-retell-signature");
@@ -29,14 +29,14 @@ static kl_str signed_digits(kl_call *c, const kl_inbound *in)
 
 static int64_t signed_ms(kl_call *c, const kl_inbound *in)
 {
-	kl_str digits = signed_digits(c, in);
+	kl_str digits = retell_signed_digits(c, in);
 	int64_t ms = 0;
 	for (uint32_t i = 0; i < digits.len && i < 16; i++)
 		ms = ms * 10 + (digits.ptr[i] - '0');
 	return ms;
 }
 
-static int64_t happened_ms(kl_call *c, const kl_inbound *in, const kl_val *body, int64_t own)
+int64_t retell_happened_ms(kl_call *c, const kl_inbound *in, const kl_val *body, int64_t own)
 {
 	int64_t told = kl_i64(c, body, "event_timestamp", 0);
 	if (own > 0)
@@ -46,14 +46,7 @@ static int64_t happened_ms(kl_call *c, const kl_inbound *in, const kl_val *body,
 
 /* ---- Emitting ---- */
 
-struct told {
-	const char *type;
-	kl_str dedupe, subject, person;
-	int64_t at_ms;
-	const kl_val *data;
-};
-
-static void tell(kl_call *c, const struct told *t)
+void retell_tell(kl_call *c, const struct retell_told *t)
 {
 	kl_event *e = KL_NEW(c, kl_event);
 	if (!e)
@@ -67,7 +60,7 @@ static void tell(kl_call *c, const struct told *t)
 	c->host->emit(c, e);
 }
 
-static kl_str subject_of(kl_call *c, const char *kind, kl_str id)
+kl_str retell_subject(kl_call *c, const char *kind, kl_str id)
 {
 	return id.len ? KL_CAT(c, kl_s(kind), KL_LIT(":"), id) : id;
 }
@@ -164,24 +157,29 @@ static int lifecycle(kl_call *c, const kl_inbound *in, const struct known *k, co
 	const char *kind = chat ? "chat" : "call";
 	const kl_val *object = c->host->find(body, kind);
 	kl_str id = retell_words(c, object, chat ? "chat_id" : "call_id");
-	struct told t = {0};
+	struct retell_told t = {0};
 	kl_val *data;
 	if (c->host->type(object) != KL_OBJECT)
-		return bad(c, kind, "is missing, or is no object: this event needs it");
+		return retell_bad(c, kind, "is missing, or is no object: this event needs it");
 	if (!id.ptr || id.len > RETELL_LONGEST_ID)
-		return bad(c, chat ? "chat.chat_id" : "call.call_id",
+		return retell_bad(c, chat ? "chat.chat_id" : "call.call_id",
 			"is missing, empty, no text or absurdly long: the event belongs to "
 			"nothing");
-	data = chat ? retell_chat_data(c, object, k->rank) : retell_call_data(c, object, k->rank);
+	if (chat)
+		data = retell_chat_data(c, object, k->rank);
+	else if (k->about == EITHER)
+		data = retell_live_data(c, object, k->rank);
+	else
+		data = retell_call_data(c, object, k->rank);
 	add_transfer(c, data, k, body);
 	t.type = chat ? k->chat_type : k->type;
 	t.dedupe = lifecycle_key(c, k, id, body, object);
-	t.subject = subject_of(c, kind, id);
+	t.subject = retell_subject(c, kind, id);
 	if (!chat)
 		t.person = retell_person(c, object);
-	t.at_ms = happened_ms(c, in, body, lifecycle_ms(c, k, object));
+	t.at_ms = retell_happened_ms(c, in, body, lifecycle_ms(c, k, object));
 	t.data = data;
-	tell(c, &t);
+	retell_tell(c, &t);
 	return 0;
 }
 
@@ -189,23 +187,23 @@ uint32_t retell_emit_call(kl_call *c, const kl_val *call)
 {
 	kl_str id = retell_words(c, call, "call_id");
 	int analyzed = c->host->type(c->host->find(call, "call_analysis")) == KL_OBJECT;
-	struct told t = {0};
+	struct retell_told t = {0};
 	int64_t rank = kl_i64(c, retell_call_data(c, call, RETELL_ANY), "rank", 0);
 	if (!id.ptr || rank < RETELL_ENDED)
 		return 0;
 	t.type = "call.ended";
 	t.dedupe = KL_CAT(c, KL_LIT("call_ended:"), id);
-	t.subject = subject_of(c, "call", id);
+	t.subject = retell_subject(c, "call", id);
 	t.person = retell_person(c, call);
 	t.at_ms = kl_i64(c, call, "end_timestamp", 0);
 	t.data = retell_call_data(c, call, RETELL_ENDED);
-	tell(c, &t);
+	retell_tell(c, &t);
 	if (!analyzed)
 		return 1;
 	t.type = "call.analyzed";
 	t.dedupe = analysis_key(c, "call_analyzed", id, call, "call_analysis");
 	t.data = retell_call_data(c, call, RETELL_ANALYZED);
-	tell(c, &t);
+	retell_tell(c, &t);
 	return 2;
 }
 
@@ -221,7 +219,7 @@ static kl_str inbound_key(kl_call *c, const kl_inbound *in, const struct known *
 	if (id.ptr)
 		return KL_CAT(c, name, id);
 	if (!when.len) {
-		when = signed_digits(c, in);
+		when = retell_signed_digits(c, in);
 		when = kl_slice(c, when, 0, when.len > 5 ? when.len - 5 : 0);
 	}
 	return KL_CAT(c, name, retell_words(c, object, "from_number"), KL_LIT(":"),
@@ -233,10 +231,10 @@ static int inbound(kl_call *c, const kl_inbound *in, const struct known *k, cons
 	int chat = k->about == CHAT_INBOUND;
 	const kl_val *object = c->host->find(body, k->name);
 	kl_str id = retell_words(c, object, chat ? "chat_id" : "call_id");
-	struct told t = {0};
+	struct retell_told t = {0};
 	kl_val *data = c->host->object(c);
 	if (c->host->type(object) != KL_OBJECT)
-		return bad(c, k->name, "is missing, or is no object");
+		return retell_bad(c, k->name, "is missing, or is no object");
 	if (strcmp(in->route, "inbound") != 0)
 		c->host->log(c, 2,
 			"An inbound webhook came to a URL that answers nothing: "
@@ -251,11 +249,11 @@ static int inbound(kl_call *c, const kl_inbound *in, const struct known *k, cons
 	kl_set_i64(c, data, "rank", RETELL_REGISTERED);
 	t.type = chat ? k->chat_type : k->type;
 	t.dedupe = inbound_key(c, in, k, id, body, object);
-	t.subject = subject_of(c, chat ? "chat" : "call", id);
+	t.subject = retell_subject(c, chat ? "chat" : "call", id);
 	t.person = retell_person(c, object);
-	t.at_ms = happened_ms(c, in, body, 0);
+	t.at_ms = retell_happened_ms(c, in, body, 0);
 	t.data = data;
-	tell(c, &t);
+	retell_tell(c, &t);
 	return 0;
 }
 
@@ -266,147 +264,16 @@ static int unknown(kl_call *c, const kl_inbound *in, kl_str name, const kl_val *
 	const kl_val *call = c->host->find(body, "call");
 	kl_str id = retell_words(c, call, "call_id");
 	kl_str hash = c->host->encode(c, "hex", c->host->hash(c, "sha256", in->body));
-	struct told t = {0};
+	struct retell_told t = {0};
 	kl_val *data = id.ptr ? retell_call_data(c, call, RETELL_REGISTERED) : c->host->object(c);
 	kl_set_text(c, data, "name", name);
 	t.type = "call.other";
 	t.dedupe = KL_CAT(c, name, KL_LIT(":"), hash);
-	t.subject = subject_of(c, "call", id);
+	t.subject = retell_subject(c, "call", id);
 	t.person = retell_person(c, call);
-	t.at_ms = happened_ms(c, in, body, 0);
+	t.at_ms = retell_happened_ms(c, in, body, 0);
 	t.data = data;
-	tell(c, &t);
-	return 0;
-}
-
-/* ---- In-call functions ---- */
-
-/* A parameter of the tool's URL. The vendor fills {{variables}} there, not the model. */
-static kl_str from_url(const kl_inbound *in, const char *name)
-{
-	kl_str none = {0, 0, 0};
-	kl_str s = kl_pair_get(in->query, name);
-	return retell_is_placeholder(s) ? none : s;
-}
-
-/* A plus sign that the vendor put unescaped into the URL was read as a blank. */
-static kl_str number_from_url(kl_call *c, const kl_inbound *in, const char *name)
-{
-	kl_str s = from_url(in, name);
-	if (s.len < 2 || s.ptr[0] != ' ')
-		return s;
-	return KL_CAT(c, KL_LIT("+"), kl_slice(c, s, 1, s.len));
-}
-
-/* "check_availability_v17" -> "check_availability": versions of one tool are one function. */
-static kl_str without_version(kl_call *c, kl_str name)
-{
-	uint32_t end = name.len;
-	while (end && name.ptr[end - 1] >= '0' && name.ptr[end - 1] <= '9')
-		end--;
-	if (end == name.len || end < 3 || name.ptr[end - 1] != 'v' || name.ptr[end - 2] != '_')
-		return name;
-	return kl_slice(c, name, 0, end - 2);
-}
-
-struct function {
-	kl_str name, call_id, tool_call_id;
-	const kl_val *args, *call;
-	int enveloped;
-};
-
-/* The default body is {name, args, call}; with "args only" it is the arguments alone. */
-static int read_function(kl_call *c, const kl_inbound *in, const kl_val *body, struct function *f)
-{
-	const kl_val *args = c->host->find(body, "args");
-	uint32_t type = c->host->type(args);
-	f->call = c->host->find(body, "call");
-	f->enveloped = c->host->type(f->call) == KL_OBJECT ||
-		       (type == KL_OBJECT && retell_words(c, body, "name").ptr);
-	f->name = f->enveloped ? retell_words(c, body, "name") : from_url(in, "name");
-	if (!f->name.ptr)
-		f->name = from_url(in, "name");
-	if (f->enveloped && type == KL_TEXT) /* some models' arguments arrive as JSON in a text */
-		args = c->host->from_json(c, c->host->text(args));
-	f->args = f->enveloped ? args : body;
-	if (c->host->type(f->args) != KL_OBJECT)
-		f->args = c->host->object(c);
-	f->call_id = retell_real(c, f->call, "call_id");
-	if (!f->enveloped) {
-		f->call = NULL;
-		f->call_id = from_url(in, "call_id");
-	}
-	if (f->call_id.len > RETELL_LONGEST_ID)
-		f->call_id = (kl_str){0, 0, 0};
-	return f->name.ptr != NULL;
-}
-
-/* The invocation in progress is the last of its name in the transcript so far. */
-static kl_str tool_call_id(kl_call *c, const struct function *f)
-{
-	kl_str none = {0, 0, 0};
-	const kl_val *turns = c->host->find(f->call, "transcript_with_tool_calls");
-	for (uint32_t i = c->host->count(turns); i-- > 0;) {
-		const kl_val *turn = c->host->at(turns, i, NULL);
-		if (!kl_eq(retell_words(c, turn, "role"), "tool_call_invocation"))
-			continue;
-		if (f->name.len == kl_text(c, turn, "name").len &&
-			kl_eq(kl_text(c, turn, "name"), f->name.ptr))
-			return retell_words(c, turn, "tool_call_id");
-	}
-	return none;
-}
-
-/* A retry of the vendor's carries the same call, tool call and arguments. Without a call nothing
- * tells a retry from a second caller with the same wish, so each signed request is its own. */
-static kl_str function_key(kl_call *c, const kl_inbound *in, const struct function *f)
-{
-	kl_str who = f->call_id.ptr ? f->call_id : signed_digits(c, in);
-	return KL_CAT(c, KL_LIT("function:"), who, KL_LIT(":"), f->tool_call_id, KL_LIT(":"),
-		f->name, KL_LIT(":"), retell_fingerprint(c, f->args));
-}
-
-/* The transcript so far grows with every function and is of no use to an answer in 450 ms. */
-static kl_val *function_call_data(kl_call *c, const kl_inbound *in, const struct function *f)
-{
-	kl_val *data;
-	if (f->enveloped && f->call_id.ptr)
-		return retell_call_facts(c, f->call, RETELL_ONGOING);
-	data = c->host->object(c);
-	kl_set_text(c, data, "call_id", f->call_id);
-	retell_set_number(c, data, "from", "from_raw", number_from_url(c, in, "from"));
-	retell_set_number(c, data, "to", "to_raw", number_from_url(c, in, "to"));
-	kl_set_text(c, data, "agent", from_url(in, "agent"));
-	if (f->enveloped)
-		kl_set_bool(c, data, "test", 1);
-	return data;
-}
-
-static int function(kl_call *c, const kl_inbound *in, const kl_val *body)
-{
-	struct function f = {0};
-	struct told t = {0};
-	kl_val *data;
-	if (!read_function(c, in, body, &f))
-		return bad(c, "name",
-			"is missing: for a tool with \"args only\" put the function's "
-			"name into its URL, as in /function?name=check_availability"
-			"&call_id={{call_id}}&from={{user_number}}");
-	f.tool_call_id = tool_call_id(c, &f);
-	data = function_call_data(c, in, &f);
-	kl_set_text(c, data, "name", without_version(c, f.name));
-	kl_set_text(c, data, "function", f.name);
-	kl_set(c, data, "args", f.args);
-	kl_set_text(c, data, "tool_call_id", f.tool_call_id);
-	t.type = "call.function";
-	t.dedupe = function_key(c, in, &f);
-	t.subject = subject_of(c, "call", f.call_id);
-	t.person = f.enveloped ? retell_person(c, f.call) : number_from_url(c, in, "from");
-	if (!retell_is_e164(t.person))
-		t.person = (kl_str){0, 0, 0};
-	t.at_ms = happened_ms(c, in, body, 0);
-	t.data = data;
-	tell(c, &t);
+	retell_tell(c, &t);
 	return 0;
 }
 
@@ -432,13 +299,13 @@ int retell_normalize(kl_call *c, const kl_inbound *in)
 	kl_str name = retell_words(c, body, "event");
 	const struct known *k = known_event(name);
 	if (c->host->type(body) == KL_NONE)
-		return bad(c, "body", "is not JSON, or not UTF-8");
+		return retell_bad(c, "body", "is not JSON, or not UTF-8");
 	if (c->host->type(body) != KL_OBJECT)
-		return bad(c, "body", "is JSON, but no object");
+		return retell_bad(c, "body", "is JSON, but no object");
 	if (function_route && is_function(c, body, k))
-		return function(c, in, body);
+		return retell_function(c, in, body);
 	if (!name.ptr)
-		return bad(c, "event",
+		return retell_bad(c, "event",
 			"is missing: Retell's webhooks name their event. An in-call "
 			"function belongs to the URL that ends in /function");
 	if (!k)

@@ -18,6 +18,10 @@ static const kl_option options[] = {
 	{"base_url", KL_OPT_URL, 0, "https://api.retellai.com", NULL, "Where the REST API is"},
 	{"max_age", KL_OPT_MS, 0, "5m", NULL,
 		"How far a webhook's time may be from ours, in both directions"},
+	{"inbound_answer", KL_OPT_CHOICE, 0, "documented", "documented predecessor",
+		"Shape of the answer before a call is picked up: as Retell documents it "
+		"({\"call_inbound\":{...}}), or, for listeners of before that pass it on, "
+		"{\"response\":{\"agent_id\",\"dynamic_variables\"}}, which Retell itself ignores"},
 	{"unanswered", KL_OPT_TEXT, 0, RETELL_UNANSWERED, NULL,
 		"What the agent is told if no pipeline answers a function"},
 };

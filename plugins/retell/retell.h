@@ -4,6 +4,7 @@
  * text.c      numbers, names, money and fingerprints, all on kl_str
  * call.c      a vendor's call or chat object becomes our canonical data
  * events.c    normalize(): webhooks become events
+ * function.c  normalize() of in-call functions: who asks, what, and is it a repeat
  * reply.c     reply(): what a waiting caller hears, in the vendor's shape
  * step.c      step(): requests to the REST API and the reading of their answers
  * poll.c      the operations that page through the list of calls */
@@ -47,6 +48,8 @@ enum retell_rank {
 /* Canonical data of a call. at_least: what the event's name proves, since the vendor's status may
  * lag behind it. With RETELL_ANY the object itself decides, and its analysis is taken if there. */
 kl_val *retell_call_data(kl_call *c, const kl_val *call, int at_least);
+/* The same with "turns" and the transcript's end only: what is being said now. */
+kl_val *retell_live_data(kl_call *c, const kl_val *call, int at_least);
 /* The same without the transcript. */
 kl_val *retell_call_facts(kl_call *c, const kl_val *call, int at_least);
 kl_val *retell_chat_data(kl_call *c, const kl_val *chat, int at_least);
@@ -58,10 +61,32 @@ void retell_set_instant(kl_call *c, kl_val *o, const char *key, const char *key_
 
 /* ---- events.c ---- */
 
+struct retell_told {
+	const char *type;
+	kl_str dedupe, subject, person;
+	int64_t at_ms; /* 0 or less: not known */
+	const kl_val *data;
+};
+
+void retell_tell(kl_call *c, const struct retell_told *t);
+/* "call:ID", or nothing without an id. */
+kl_str retell_subject(kl_call *c, const char *kind, kl_str id);
+/* Tells the place and the remedy; the code that normalize() returns. */
+int retell_bad(kl_call *c, const char *path, const char *message);
+/* The digits after "v=" of a header that verify() has seen. */
+kl_str retell_signed_digits(kl_call *c, const kl_inbound *in);
+/* own if that is known, else what the body says, else what was signed. */
+int64_t retell_happened_ms(kl_call *c, const kl_inbound *in, const kl_val *body, int64_t own);
+
 int retell_normalize(kl_call *c, const kl_inbound *in);
 /* call.ended and call.analyzed, as far as the object goes, with the webhooks' dedupe keys.
  * The number of events. */
 uint32_t retell_emit_call(kl_call *c, const kl_val *call);
+
+/* ---- function.c ---- */
+
+/* Emits call.function; 0, or KL_BAD_INPUT. */
+int retell_function(kl_call *c, const kl_inbound *in, const kl_val *body);
 
 /* ---- reply.c ---- */
 
@@ -70,6 +95,8 @@ uint32_t retell_emit_call(kl_call *c, const kl_val *call);
 	"Das kann ich im Moment leider nicht erledigen. Bitte wenden Sie sich direkt an das Team."
 
 const kl_answer *retell_reply(kl_call *c, const kl_reply *r);
+/* A variable that Retell computes itself; setting it shadows the truth or fails. */
+int retell_is_reserved(kl_str name);
 
 /* ---- step.c ---- */
 

@@ -4,7 +4,7 @@
  * a 2xx for success before its shape is known. Pure: runs on any thread. */
 #include "retell.h"
 
-enum { WAIT_WHEN_BUSY_MS = 10000, MESSAGE_LIMIT = 200 };
+enum { WAIT_WHEN_BUSY_MS = 10000, MESSAGE_LIMIT = 200, MOST_METADATA = 50000 };
 
 /* ---- Failures ---- */
 
@@ -220,10 +220,27 @@ static const char *variables_fault(kl_call *c, const kl_val *input)
 	if (c->host->type(variables) != KL_OBJECT)
 		return "\"variables\" is no object";
 	for (uint32_t i = 0; i < c->host->count(variables); i++) {
-		uint32_t type = c->host->type(c->host->at(variables, i, NULL));
+		kl_str name;
+		uint32_t type = c->host->type(c->host->at(variables, i, &name));
 		if (type != KL_TEXT && type != KL_NUMBER && type != KL_BOOL)
 			return "\"variables\" may hold text, numbers and true or false only";
+		if (retell_is_reserved(name))
+			return KL_CAT(c, KL_LIT("\"variables\" holds \""), name,
+				KL_LIT("\", which Retell computes itself: choose another name"))
+				.ptr;
 	}
+	return NULL;
+}
+
+static const char *metadata_fault(kl_call *c, const kl_val *input)
+{
+	const kl_val *metadata = c->host->find(input, "metadata");
+	if (!kl_has(c, input, "metadata"))
+		return NULL;
+	if (c->host->type(metadata) != KL_OBJECT)
+		return "\"metadata\" is no object";
+	if (c->host->to_json(c, metadata).len > MOST_METADATA)
+		return "\"metadata\" is longer than the 50 kB that Retell takes";
 	return NULL;
 }
 
@@ -242,7 +259,7 @@ static kl_str update_body(kl_call *c, const kl_val *input)
 {
 	kl_val *body = c->host->object(c);
 	kl_val *fields = c->host->object(c), *control = c->host->object(c);
-	if (kl_has(c, input, "variables"))
+	if (c->host->count(c->host->find(input, "variables")))
 		kl_set(c, fields, "override_dynamic_variables",
 			text_members(c, c->host->find(input, "variables")));
 	copy(c, fields, "metadata", input, "metadata");
@@ -259,10 +276,13 @@ static kl_str update_body(kl_call *c, const kl_val *input)
 static const kl_next *send_update(kl_call *c, const kl_step *s, kl_str id)
 {
 	const char *fault = variables_fault(c, s->input);
-	kl_str body = update_body(c, s->input);
+	kl_str body;
 	kl_request *r;
+	if (!fault)
+		fault = metadata_fault(c, s->input);
 	if (fault)
 		return retell_bad_input(c, fault);
+	body = update_body(c, s->input);
 	if (!body.ptr)
 		return retell_bad_input(c, "Nothing to update: give \"variables\", \"metadata\", "
 					   "\"context\" or \"respond\"");

@@ -33,7 +33,7 @@ static int same_letters(kl_str s, const char *lower)
 int retell_is_placeholder(kl_str s)
 {
 	static const char *const words[] = {"none", "null", "undefined", "unknown", "current",
-		"current_call", "dummy_call_id", "n/a"};
+		"current_call", "dummy_call_id", "n/a", "caller_number", "caller_phone_number"};
 	if (!s.ptr || !s.len || kl_contains(s, "{{"))
 		return 1;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
