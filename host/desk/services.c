@@ -1,0 +1,8 @@
+/* services.c - not written yet. */
+#include "desk/steps.h"
+
+void desk_services(struct desk_run *run, struct desk_next *next)
+{
+	(void)run;
+	desk_fail(next, STR("This operation is not there yet."));
+}
