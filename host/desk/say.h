@@ -39,6 +39,9 @@ struct str say_when(struct arena *arena, enum say_language language, const struc
 /* The same without a time. */
 struct str say_day(struct arena *arena, enum say_language language, const struct zone *zone,
 	int64_t ms, int64_t now_ms);
+/* Which day it is: "Dienstag, der 17. Juni 2025"; "Tuesday, 17 June 2025". */
+struct str say_today(
+	struct arena *arena, enum say_language language, const struct zone *zone, int64_t now_ms);
 /* "09:00 Uhr"; "9:00 am". */
 struct str say_clock(
 	struct arena *arena, enum say_language language, const struct zone *zone, int64_t ms);
@@ -53,6 +56,9 @@ struct str say_price(
 struct str say_minutes(struct arena *arena, enum say_language language, int64_t minutes);
 /* Two sentences with a space between, either may be empty. */
 struct str say_then(struct arena *arena, struct str first, struct str second);
+
+/* With a capital letter in front, to begin a sentence. */
+struct str say_capital(struct arena *arena, struct str text);
 
 /* next = DONE with result (NULL: a new object), "success" and "say" set. */
 void say_done(struct desk_run *run, struct desk_next *next, struct json *result, bool success,
