@@ -12,26 +12,35 @@ NUMBER = "/whatsapp/v25.0/106000000000001"
 
 
 class Listener:
-    """Takes webhooks. answers: statuses to give first (200 when used up)."""
+    """Takes webhooks. answers: statuses to give first (200 when used up). bodies: what to answer
+    below a path, a JSON value or a text ({} where there is none)."""
 
     def __init__(self):
         self.got, self.answers, self.changed = [], [], threading.Condition()
+        self.bodies = {}
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+            def take(self, length):
+                body = self.rfile.read(length)
                 with outer.changed:
                     status = outer.answers.pop(0) if outer.answers else 200
                     outer.got.append((self.path, {k.lower(): v for k, v in self.headers.items()},
                                       body, time.monotonic()))
                     outer.changed.notify_all()
+                answer = outer.answer_to(self.path)
                 self.send_response(status)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(answer)
+
+            def do_POST(self):
+                self.take(int(self.headers["Content-Length"]))
 
             def do_GET(self):
+                if "hub.challenge=" not in self.path:
+                    self.take(0)
+                    return
                 challenge = self.path.partition("hub.challenge=")[2].partition("&")[0].encode()
                 self.send_response(200 if "zahn-geheim" in self.path else 403)
                 self.send_header("Content-Length", str(len(challenge)))
@@ -45,6 +54,10 @@ class Listener:
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
+
+    def answer_to(self, path):
+        found = next((self.bodies[p] for p in self.bodies if path.startswith(p)), {})
+        return (found if isinstance(found, str) else json.dumps(found)).encode()
 
     def wait(self, count, path="/", timeout=10):
         """The first count deliveries below path; fails the test when they do not come."""

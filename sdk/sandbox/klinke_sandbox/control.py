@@ -3,6 +3,7 @@ import json
 
 from .calendar import Refused
 from .clock import iso, parse, real_ms
+from .retell_live import Live
 from .web import Answer, Router
 from .whatsapp_checks import Wrong
 from .world import SECRETS, SETTINGS
@@ -18,6 +19,7 @@ class Control:
         self.store = world.store
         self.calcom = vendors["calcom"]
         self.retell = vendors["retell"]
+        self.live = Live(self.retell)
         self.whatsapp = vendors["whatsapp"]
 
     def handle(self, request):
@@ -160,11 +162,19 @@ class Control:
 
     @router.on("POST", "/retell/inbound")
     def retell_inbound(self, request, body):
-        return self.retell.ring(body)
+        return self.live.ring(body)
 
     @router.on("POST", "/retell/function")
     def retell_function(self, request, body):
-        return self.retell.function(body)
+        return self.live.function(body)
+
+    @router.on("POST", "/retell/say")
+    def retell_say(self, request, body):
+        return self.live.say(body)
+
+    @router.on("POST", "/retell/hangup")
+    def retell_hangup(self, request, body):
+        return self.live.hang_up(body)
 
     @router.on("POST", "/whatsapp/inbound")
     def whatsapp_inbound(self, request, body):

@@ -1,8 +1,10 @@
-"""Retell: agents, calls, live calls; and calls played on command. Base path /retell."""
+"""Retell: agents, calls, live calls; and calls played on command. Base path /retell.
+
+What happens while a call is in progress is retell_live.py's.
+"""
 import base64
 import os
 
-from . import hooks
 from .retell_filters import chosen
 from .web import Answer, Router, dump
 
@@ -27,14 +29,14 @@ def no(status, message=None):
     return Answer(status, {"status": "error", "message": message or MESSAGES.get(status, "")})
 
 
-def new_id(prefix):
-    return prefix + os.urandom(14).hex()[:27]
-
-
 class Retell:
     def __init__(self, world):
         self.world = world
         self.store = world.store
+
+    @staticmethod
+    def new_id(prefix):
+        return prefix + os.urandom(14).hex()[:27]
 
     # ---- the way in -----------------------------------------------------------------------
 
@@ -188,7 +190,7 @@ class Retell:
             raise no(400)
         if (body.get("call_control") or {}).get("additional_context", "x") == "":
             raise no(400)
-        if call["call_status"] not in LIVE:
+        if call["call_status"] != "ongoing":
             raise no(422, "Call is not live.")
 
     @router.on("PATCH", "/v2/update-call/{call}")
@@ -224,7 +226,7 @@ class Retell:
         for key in ("from_number", "to_number"):
             if not str(body.get(key, "")).startswith("+"):
                 raise no(400)
-        call = self._new_call({"direction": "outbound", **body})
+        call = self.new_call({"direction": "outbound", **body})
         call["call_status"] = "registered"
         call.pop("start_timestamp")
         self.store.keep("call", call["call_id"], call)
@@ -234,25 +236,26 @@ class Retell:
 
     def play(self, wanted):
         """Events of one call, in order. README.md lists the keys; returns {"call_id": …}."""
+        wanted = dict(wanted)
         events = wanted.get("events") or ["call_started", "call_ended", "call_analyzed"]
-        known = self.store.thing("call", wanted["call_id"]) if wanted.get("call_id") else None
-        call = known or self._new_call(wanted)
         reason = wanted.get("disconnection_reason", "user_hangup")
         if "events" not in wanted and reason in NEVER_CONNECTED:
             events = ["call_ended", "call_analyzed"]
         gap, due = wanted.get("gap_ms", 30), 0
         with self.store.write():
+            known = self.store.thing("call", wanted["call_id"]) if wanted.get("call_id") else None
+            call = known or self.new_call(wanted)
             for event in events:
                 self._advance(call, event, wanted, reason)
-                self._tell(event, call, wanted.get("url"), due)
+                self.tell(event, call, wanted.get("url"), due)
                 due += gap
             self.store.keep("call", call["call_id"], call)
         return {"call_id": call["call_id"], "events": events}
 
-    def _new_call(self, wanted):
+    def new_call(self, wanted):
         agent = self.store.things("agent")[0]
         start = self.world.now_ms() - wanted.get("duration_ms", 173400)
-        call = {"call_type": "phone_call", "call_id": wanted.get("call_id") or new_id("call_"),
+        call = {"call_type": "phone_call", "call_id": wanted.get("call_id") or self.new_id("call_"),
                 "agent_id": agent["agent_id"], "agent_name": agent["agent_name"],
                 "agent_version": agent["version"], "call_status": "ongoing",
                 "direction": wanted.get("direction", "inbound"),
@@ -267,7 +270,12 @@ class Retell:
         return call
 
     def _advance(self, call, event, wanted, reason):
-        if event == "call_ended":
+        if event == "call_started" and call["call_status"] in LIVE:
+            call["call_status"] = "ongoing"
+            call.setdefault("start_timestamp", self.world.now_ms())
+        elif event == "transcript_updated":
+            self.add_lines(call, wanted.pop("transcript", []))
+        elif event == "call_ended":
             self._end(call, wanted, reason)
         elif event == "call_analyzed":
             call["call_analysis"] = {
@@ -279,6 +287,7 @@ class Retell:
         call.update(wanted.get("call", {}))
 
     def _end(self, call, wanted, reason):
+        again = call["call_status"] not in LIVE
         call["disconnection_reason"] = reason
         if reason in NEVER_CONNECTED:
             call["call_status"] = "not_connected"
@@ -286,13 +295,14 @@ class Retell:
             return
         failed = reason in ERRORS or reason.startswith("error_")
         call["call_status"] = "error" if failed else "ended"
-        duration = wanted.get("duration_ms", 173400)
-        lines = [tuple(line) for line in wanted.get("transcript", SENTENCES)]
-        said = [{"role": role, "content": text, "words": []} for role, text in lines]
+        start = call.setdefault("start_timestamp", self.world.now_ms())
+        so_far = max(self.world.now_ms() - start, 0)  # of a call that really is in progress
+        duration = wanted.get("duration_ms", min(173400, so_far))
+        if not again:
+            self.add_lines(call, wanted.get("transcript", [] if call.get("transcript")
+                                            else SENTENCES))
         call.update({
-            "end_timestamp": call["start_timestamp"] + duration, "duration_ms": duration,
-            "transcript": "".join(f"{role.capitalize()}: {text}\n" for role, text in lines),
-            "transcript_object": said, "transcript_with_tool_calls": said,
+            "end_timestamp": start + duration, "duration_ms": duration,
             "collected_dynamic_variables": wanted.get("collected_dynamic_variables", {}),
             "recording_url": "https://example.invalid/rec/" + call["call_id"] + ".wav",
             "latency": {"e2e": {"p50": 842, "p90": 1210, "p95": 1388, "p99": 1502, "min": 611,
@@ -302,46 +312,23 @@ class Retell:
                           "total_duration_seconds": duration // 1000,
                           "total_duration_unit_price": 0.1166667, "combined_cost": 20.3}})
 
-    def _tell(self, event, call, url, in_ms):
-        hidden = () if event == "call_analyzed" else ("call_analysis",)
-        shown = {k: v for k, v in call.items() if k not in hidden + ("live_updates",)}
+    @staticmethod
+    def add_lines(call, lines):
+        """What was said, in all three forms of the transcript."""
+        for role, text in lines:
+            utterance = {"role": role, "content": text, "words": []}
+            call["transcript"] = call.get("transcript", "") + f"{role.capitalize()}: {text}\n"
+            for form in ("transcript_object", "transcript_with_tool_calls"):
+                call.setdefault(form, []).append(utterance)
+
+    @staticmethod
+    def shown(call, analysis=False):
+        """The call object as it leaves the house."""
+        hidden = ("live_updates",) if analysis else ("live_updates", "call_analysis")
+        return {key: value for key, value in call.items() if key not in hidden}
+
+    def tell(self, event, call, url, in_ms):
+        shown = self.shown(call, analysis=event == "call_analyzed")
         self.world.hooks.add("retell", event, url or self.world.options.hooks_retell,
                              self.world.secret("retell_key"),
                              dump({"event": event, "call": shown}), in_ms)
-
-    def ask(self, path, body, url=None):
-        """A request the caller waits for (call_inbound, a function): the listener's answer."""
-        target = url or (self.world.options.hooks_retell or "") + path
-        raw = dump(body)
-        headers = {"Content-Type": "application/json",
-                   **hooks.signature_headers("retell", self.world.secret("retell_key"), raw)}
-        status, text, _ = hooks.send("POST", target, headers, raw)
-        return {"status": status, "body": text}
-
-    def ring(self, wanted):
-        """call_inbound: what the host says before the call is picked up."""
-        agent = self.store.things("agent")[0]
-        inbound = {"agent_id": agent["agent_id"], "agent_version": agent["version"],
-                   "from_number": wanted.get("from_number", "+491713920042"),
-                   "to_number": wanted.get("to_number", "+493023125010")}
-        for key in ("call_id", "custom_sip_headers"):
-            if key in wanted:
-                inbound[key] = wanted[key]
-        body = {"event": "call_inbound", "event_timestamp": self.world.now_ms(),
-                "call_inbound": inbound}
-        return self.ask("/inbound", body, wanted.get("url"))
-
-    def function(self, wanted):
-        """A custom function of a live call; args_at_root as in the tool's definition."""
-        args = wanted.get("args", {})
-        if wanted.get("args_at_root"):
-            return self.ask("/function", args, wanted.get("url"))
-        call = self.store.thing("call", wanted.get("call_id")) or self._new_call(wanted)
-        tool = {"role": "tool_call_invocation", "name": wanted["name"],
-                "arguments": dump(args).decode(),
-                "tool_call_id": wanted.get("tool_call_id") or new_id("tool_call_")}
-        call.setdefault("transcript_with_tool_calls", []).append(tool)
-        self.store.keep("call", call["call_id"], call)
-        body = {"name": wanted["name"], "args": args, "call": call}
-        return {**self.ask("/function", body, wanted.get("url")), "call_id": call["call_id"],
-                "tool_call_id": tool["tool_call_id"]}
