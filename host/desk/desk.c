@@ -169,6 +169,8 @@ void desk_step(struct desk_run *run, struct desk_next *next)
 						run->tenant->name)));
 		else
 			steps[i].step(run, next);
+		if (arena_failed(run->arena))
+			desk_fail(next, STR("There was no memory for it."));
 		return;
 	}
 	desk_fail(next, STR("The desk has no such operation: see klinke plugin info desk."));

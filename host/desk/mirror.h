@@ -27,9 +27,8 @@ struct mirror {
 };
 
 /* Free starts of the question's service (and staff), less what others hold, less what is sooner
- * than the notice, less what is in the past. `until_ms` (0: none) lengthens the horizon for a wish
- * that goes beyond it. Never NULL; without memory the arena has failed. A reader's error counts as
- * nothing fresh. */
+ * than the notice, less what is in the past. NULL: no
+ * memory. A reader's error counts as nothing fresh. */
 struct mirror *mirror_read(struct desk_run *run, const struct question *question);
 
 /* Every day that [from_ms, to_ms) touches and that is within the horizon is fresh. */

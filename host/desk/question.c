@@ -287,7 +287,8 @@ static bool by_words(
 	return true;
 }
 
-static void find_service(
+/* True if one was named. */
+static bool find_service(
 	const struct desk_run *run, struct question *question, struct offered *offered)
 {
 	static const char *const names[] = {"service", "dienstleistung", "service_name", "leistung",
@@ -302,14 +303,16 @@ static void find_service(
 				continue;
 			if (by_event_type(question, offered, said) ||
 				by_words(run->arena, question, offered, said))
-				return;
+				return true;
 			if (question->service_said.len == 0)
 				question->service_said = said;
 		}
-	if (question->service_said.len)
-		question->fault = QUESTION_UNKNOWN_SERVICE;
-	else
+	if (question->service_said.len == 0) {
 		question->service = &offered->list[0];
+		return false;
+	}
+	question->fault = QUESTION_UNKNOWN_SERVICE;
+	return true;
 }
 
 /* ---- The person ---------------------------------------------------------------------------- */
@@ -389,9 +392,8 @@ static void find_what(struct desk_run *run, struct question *question)
 		question->fault = QUESTION_NO_SERVICES;
 		return;
 	}
-	find_service(run, question, &offered);
-	find_staff(run, question, &offered,
-		question->service != &offered.list[0] || question->service_said.len > 0);
+	bool named = find_service(run, question, &offered);
+	find_staff(run, question, &offered, named);
 }
 
 /* ---- The wish ------------------------------------------------------------------------------ */
@@ -436,23 +438,23 @@ struct wish *question_wish(const struct desk_run *run, const struct question *qu
 /* "zwischen 16:00 und 19:00" of two members. */
 static struct str span_words(const struct desk_run *run, enum say_language language)
 {
-	static const char *const form[2][3] = {{"zwischen %.*s und %.*s", "ab %.*s", "bis %.*s"},
-		{"between %.*s and %.*s", "from %.*s on", "until %.*s"}};
+	bool de = language == SAY_DE;
 	struct str from = brief(TEXT_OF(run, "time_from", "from_time", "uhrzeit_von"));
 	struct str to = brief(TEXT_OF(run, "time_to", "to_time", "uhrzeit_bis"));
-	struct arena *arena = run->arena;
 
 	if (from.len && to.len && str_eq(from, to))
 		return from;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	if (from.len && to.len)
-		return str_of(arena_printf(arena, form[language][0], STR_ARG(from), STR_ARG(to)));
+		return str_cat(run->arena,
+			(const struct str[]){de ? STR("zwischen ") : STR("between "), from,
+				de ? STR(" und ") : STR(" and "), to},
+			4);
 	if (from.len)
-		return str_of(arena_printf(arena, form[language][1], STR_ARG(from)));
+		return str_cat(
+			run->arena, (const struct str[]){de ? STR("ab ") : STR("after "), from}, 2);
 	if (to.len)
-		return str_of(arena_printf(arena, form[language][2], STR_ARG(to)));
-#pragma GCC diagnostic pop
+		return str_cat(
+			run->arena, (const struct str[]){de ? STR("bis ") : STR("until "), to}, 2);
 	return (struct str){"", 0};
 }
 
@@ -655,11 +657,10 @@ static void find_where(struct desk_run *run, struct question *question)
 
 struct question *question_read(struct desk_run *run)
 {
-	static struct question none; /* of a run that has no memory; read by nobody */
 	struct question *question = arena_alloc(run->arena, sizeof(*question));
 
 	if (!question)
-		return &none;
+		return NULL;
 	question->language = say_language(run);
 	question->zone = zone_find(run->tenant->timezone);
 	if (!question->zone)
@@ -668,7 +669,7 @@ struct question *question_read(struct desk_run *run)
 	find_what(run, question);
 	find_when(run, question);
 	find_who(run, question);
-	return question;
+	return arena_failed(run->arena) ? NULL : question;
 }
 
 /* ---- What is wrong with it ----------------------------------------------------------------- */

@@ -46,7 +46,7 @@ struct question {
 	struct str caller_phone; /* said, else the caller's; empty: none */
 };
 
-/* Never NULL: without memory the arena has failed, and the run is given up. */
+/* NULL: no memory. The operation returns at once, desk_step says so. */
 struct question *question_read(struct desk_run *run);
 
 /* A text that the agent sent under one of these names (NULL at the end): input, then args. Trimmed;
