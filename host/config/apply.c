@@ -31,8 +31,9 @@ static const char *amount(struct loader *loader, const struct config_key *key, i
 		enum key_kind kind;
 		int64_t size;
 		const char *name;
-	} units[] = {{K_MS, 3600000, "h"}, {K_MS, 60000, "m"}, {K_MS, 1000, "s"}, {K_MS, 1, "ms"},
-		{K_BYTES, 1 << 30, "G"}, {K_BYTES, 1 << 20, "M"}, {K_BYTES, 1 << 10, "K"}};
+	} units[] = {{K_MS, 86400000, "d"}, {K_MS, 3600000, "h"}, {K_MS, 60000, "m"},
+		{K_MS, 1000, "s"}, {K_MS, 1, "ms"}, {K_BYTES, 1 << 30, "G"},
+		{K_BYTES, 1 << 20, "M"}, {K_BYTES, 1 << 10, "K"}};
 
 	for (size_t i = 0; n && i < sizeof(units) / sizeof(*units); i++)
 		if (units[i].kind == key->kind && n % units[i].size == 0)
@@ -179,21 +180,46 @@ static void set_sql(struct field *f, const struct value *value)
 	*(struct config_text *)f->target = take_sql(f->loader, value, 0, value->text.len, NULL);
 }
 
-/* "In quotes" or as it stands. */
-static void set_say(struct field *f, const struct value *value)
+static void set_word(struct field *f, const struct value *value)
 {
-	struct config_text *text = f->target;
-	char *copy = take_text(f->loader, value->text);
-	size_t len = value->text.len;
+	struct str rest = value->text, word;
 
-	for (char *p = copy; *p; p++)
-		*p = *p == '\n' ? ' ' : *p;
-	if (len > 1 && copy[0] == '"' && copy[len - 1] == '"') {
-		copy[len - 1] = '\0';
-		copy++;
-		len -= 2;
-	}
-	*text = (struct config_text){{copy, len}, value->place};
+	if (str_word(&rest, &word) && str_eq(word, value->text))
+		*(const char **)f->target = value->text.ptr;
+	else
+		refuse(f, value, "one word");
+}
+
+static void set_span(struct field *f, const struct value *value)
+{
+	struct config_span span;
+
+	if (!parse_span(value->text, &span))
+		refuse(f, value, "two times of a day like 06:00-12:00");
+	else if (span.from < span.to)
+		*(struct config_span *)f->target = span;
+	else
+		fault(f->loader, value->place,
+			"\"%s\" ends before it begins; a part of the day lies within one day, like "
+			"06:00-12:00",
+			f->key->name);
+}
+
+static void set_email(struct field *f, const struct value *value)
+{
+	if (parse_email(value->text))
+		*(const char **)f->target = value->text.ptr;
+	else
+		refuse(f, value, "an e-mail address like praxis@example.com");
+}
+
+static void set_state(struct field *f, const struct value *value)
+{
+	if (state_known(value->text.ptr))
+		*(const char **)f->target = value->text.ptr;
+	else
+		fault(f->loader, value->place, "unknown federal state \"%s\"%s",
+			value_shown(f->loader, value), state_hint(f->loader, value->text));
 }
 
 /* ---- Lists -------------------------------------------------------------------------------- */
@@ -252,12 +278,12 @@ static const char *element(struct field *f, const struct value *value, struct st
 	return take_text(loader, word);
 }
 
-/* Phone numbers may contain blanks. */
+/* Phone numbers and what people say may contain blanks. */
 static bool next_element(const struct field *f, struct str *rest, struct str *word)
 {
 	const char *comma;
 
-	if (f->key->kind != K_NUMBERS)
+	if (f->key->kind != K_NUMBERS && f->key->kind != K_PHRASES)
 		return str_word(rest, word);
 	do {
 		if (!rest->len)
@@ -316,15 +342,27 @@ static void set_list(struct field *f)
 	apply_list(f->loader, f->target, all.list, all.count);
 }
 
-static void set_secret(struct field *f)
+/* The same field of the same section in today's configuration; NULL: none. */
+static const struct config_secret *live_secret(const struct field *f)
 {
 	const struct config *live = f->loader->ctx.literals;
+	const char *same = NULL;
+
+	if (live && strcmp(f->section->kind, "host") == 0)
+		same = (const char *)&live->host;
+	else if (live && strcmp(f->section->kind, "tenant") == 0)
+		same = (const char *)config_tenant(live, f->section->name);
+	return same ? (const struct config_secret *)(const void *)(same + f->key->offset) : NULL;
+}
+
+static void set_secret(struct field *f)
+{
 	struct config_secret *secret = f->target;
 	struct item *item = NULL;
 
 	secret->option = f->key->name;
 	while ((item = section_next(f->section, f->key->name, item)))
-		secret_add(f->loader, secret, item->entry, live ? &live->host.admin_token : NULL);
+		secret_add(f->loader, secret, item->entry, live_secret(f));
 }
 
 /* ---- Sections ----------------------------------------------------------------------------- */
@@ -344,7 +382,10 @@ static void set_one(struct field *f, const struct value *value)
 		[K_ZONE] = set_zone,
 		[K_COUNTRY] = set_country,
 		[K_SQL] = set_sql,
-		[K_SAY] = set_say,
+		[K_WORD] = set_word,
+		[K_SPAN] = set_span,
+		[K_EMAIL] = set_email,
+		[K_STATE] = set_state,
 	};
 
 	setters[f->key->kind](f, value);
@@ -396,6 +437,7 @@ static void apply_key(struct field *f)
 	case K_WORDS:
 	case K_NUMBERS:
 	case K_EVENTS:
+	case K_PHRASES:
 		set_list(f);
 		break;
 	default:

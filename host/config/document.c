@@ -330,7 +330,7 @@ static bool header_ok(struct loader *loader, const struct section *section)
 static bool unique(struct loader *loader, const struct section *section, size_t before)
 {
 	bool alone = !strcmp(section->kind, "host") || !strcmp(section->kind, "template") ||
-		     !strcmp(section->kind, "tenant");
+		     !strcmp(section->kind, "tenant") || !strcmp(section->kind, "desk");
 
 	for (size_t i = 0; alone && i < before; i++) {
 		const struct section *other = loader->sections[i];

@@ -237,7 +237,10 @@ bool parse_choice(struct str s, const char *choices, int *out); /* "a | b" or "a
 bool parse_url(struct str s);
 bool parse_net(struct str s);
 bool parse_listen(struct str s, bool *loopback);
-bool parse_number(struct str s, char out[20]); /* to E.164 */
+bool parse_number(struct str s, char out[20]);          /* to E.164 */
+bool parse_span(struct str s, struct config_span *out); /* as written: may end before it begins */
+bool parse_price(struct str s, int64_t *minor, const char **currency); /* "89,00 EUR" */
+bool parse_email(struct str s);
 
 /* ---- Tables: table.c, apply.c ------------------------------------------------------------- */
 
@@ -261,7 +264,11 @@ enum key_kind {
 	K_NUMBERS,
 	K_EVENTS,
 	K_SQL,
-	K_SAY
+	K_WORD,
+	K_PHRASES,
+	K_SPAN,
+	K_EMAIL,
+	K_STATE
 };
 
 const struct config_section *table_find(const char *kind);
@@ -286,10 +293,27 @@ void load_host(struct loader *loader);
 void load_tenants(struct loader *loader);
 void load_connections(struct loader *loader);
 void load_mappings(struct loader *loader);
+void load_desks(struct loader *loader);
+void load_services(struct loader *loader);
+void load_branches(struct loader *loader);
 void load_pipelines(struct loader *loader);
 void index_pipelines(struct loader *loader);
 int pipeline_set_compare(
 	const struct pipeline_set *set, const char *event, const struct config_tenant *tenant);
+
+/* Leads the numbers of branches to their tenants too; tells those that lead to another one. */
+void route_numbers(struct loader *loader, const struct route_entry *list, size_t count);
+/* Where an element of a list was written; of the section in hand. */
+const struct noted *noted_of(const struct loader *loader, const char *element);
+bool state_known(const char *state); /* a federal state of Germany, as desk/holiday.h has them */
+const char *state_hint(struct loader *loader, struct str state);
+
+/* A state where only Germany has some: told. */
+void check_state(struct loader *loader, struct section *section, const char *state,
+	const struct config_tenant *tenant);
+/* calendar = NAME of a section, else that name; NULL: none, or told. */
+const struct config_connection *calendar_of(struct loader *loader, struct section *section,
+	const struct config_tenant *tenant, const char *otherwise);
 
 bool zone_known(struct loader *loader, const char *zone);
 const char *zone_hint(struct loader *loader, struct str zone);
@@ -312,6 +336,12 @@ void options_load(struct loader *loader, struct section *section, struct plugin_
 /* step = …, otherwise = …, on_error = …: false after telling. names: steps before it. */
 bool call_parse(struct loader *loader, struct config_call *out, const struct value *value,
 	const struct config_tenant *tenant, const char *const *names);
+/* "(SQL)" and nothing after it, or "text", or text as it stands: false after telling. */
+bool say_parse(
+	struct loader *loader, struct config_text *out, bool *is_sql, const struct value *value);
+/* KEY=VALUE … from that byte of the value on: false after telling. */
+bool args_parse(struct loader *loader, const struct config_arg **args, size_t *count,
+	const struct value *value, size_t from);
 const struct plugin_op *plugin_op_find(const struct plugin_info *info, const char *name);
 
 #endif

@@ -60,6 +60,9 @@ static void interpret(struct loader *loader)
 	load_tenants(loader);
 	load_connections(loader);
 	load_mappings(loader);
+	load_desks(loader);
+	load_services(loader);
+	load_branches(loader);
 	load_pipelines(loader);
 	if (loader->ctx.look)
 		loader->ctx.look(loader->ctx.user, loader->config);

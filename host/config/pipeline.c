@@ -170,7 +170,13 @@ static void read_step_line(struct making *m, const struct entry *entry, const st
 {
 	struct config_step *step = &m->steps[m->pipeline->step_count - 1];
 
-	if (strcmp(entry->key, "cancel_on") == 0)
+	if (m->pipeline->within_ms &&
+		(!strcmp(entry->key, "at") || !strcmp(entry->key, "cancel_on")))
+		fault(m->loader, entry->place,
+			"a caller waits for this pipeline, so its steps cannot wait: leave \"%s\" "
+			"out, or let an event start another pipeline",
+			entry->key);
+	else if (strcmp(entry->key, "cancel_on") == 0)
 		read_cancel(m, step, value);
 	else if (strcmp(entry->key, "in") == 0 && once(m, LINE_IN, entry))
 		read_in(m, step, value);
@@ -189,7 +195,8 @@ static void read_step(struct making *m, const struct entry *entry, const struct 
 
 	if (m->pipeline->step_count == STEPS_MAX + 1)
 		fault(m->loader, value->place,
-			"a pipeline has at most %d steps; let an event start a second one", STEPS_MAX);
+			"a pipeline has at most %d steps; let an event start a second one",
+			STEPS_MAX);
 	m->home = entry->home;
 	memset(m->lines, 0, sizeof(m->lines));
 	apply_list(m->loader, &step->cancel_on, NULL, 0);
@@ -245,27 +252,63 @@ static void load_steps(struct making *m)
 
 /* ---- Pipelines ---------------------------------------------------------------------------- */
 
-static void check_fallback(struct making *m)
-{
-	const struct config_pipeline *pipeline = m->pipeline;
+/* Somebody is on the line, or at the keyboard, only for these; all else is told afterwards. */
+static const char *const awaited[] = {"call.inbound", "call.function", "chat.inbound"};
 
-	if (pipeline->within_ms && !pipeline->fallback.text.ptr)
-		fault(m->loader, m->section->place,
-			"[pipeline %s] has \"within\" and needs \"fallback\": what is said when it "
-			"is late",
-			pipeline->name);
-	if (!pipeline->within_ms && pipeline->fallback.text.ptr)
-		warn(m->loader, pipeline->fallback.place,
-			"\"fallback\" is said only if there is \"within\", and there is none");
+static void check_awaited(struct making *m)
+{
+	const struct config_list *on = &m->pipeline->on;
+
+	for (size_t i = 0; i < on->count; i++) {
+		const struct noted *noted = noted_of(m->loader, on->list[i]);
+		bool waits = false;
+		for (size_t k = 0; k < sizeof(awaited) / sizeof(*awaited); k++)
+			waits |= strcmp(on->list[i], awaited[k]) == 0;
+		if (!waits)
+			fault(m->loader, noted->place,
+				"nobody waits for \"%s\"; \"within\" is for call.inbound, "
+				"call.function and chat.inbound",
+				noted->shown);
+	}
 }
 
-static void load_on_error(struct making *m)
+static void load_fallback(struct making *m)
 {
-	struct item *item = section_next(m->section, "on_error", NULL);
+	struct config_pipeline *pipeline = m->pipeline;
+	struct item *item = section_next(m->section, "fallback", NULL);
 	struct value value;
 
 	if (item && value_expand(m->loader, &value, item->entry, '\n'))
-		m->pipeline->on_error = read_call(m, &value, m->pipeline->step_count);
+		say_parse(m->loader, &pipeline->fallback, &pipeline->fallback_is_sql, &value);
+	if (item && !pipeline->within_ms && !section_next(m->section, "within", NULL))
+		fault(m->loader, item->entry->place,
+			"\"fallback\" is said only if there is \"within\", and there is none");
+	if (!item && pipeline->within_ms)
+		fault(m->loader, m->section->place,
+			"[pipeline %s] has \"within\" and needs \"fallback\", what is said when it "
+			"is late: fallback = \"I cannot see that right now. May we call you "
+			"back?\"",
+			pipeline->name);
+}
+
+static const struct config_call *load_call(struct making *m, const char *key)
+{
+	struct item *item = section_next(m->section, key, NULL);
+	struct value value;
+
+	if (!item || !value_expand(m->loader, &value, item->entry, '\n'))
+		return NULL;
+	return read_call(m, &value, m->pipeline->step_count);
+}
+
+static void load_late(struct making *m)
+{
+	struct item *item = section_next(m->section, "late", NULL);
+
+	m->pipeline->late = load_call(m, "late");
+	if (item && !m->pipeline->within_ms && !section_next(m->section, "within", NULL))
+		fault(m->loader, item->entry->place,
+			"\"late\" is done only if there is \"within\", and there is none");
 }
 
 static void load_pipeline(struct loader *loader, struct section *section)
@@ -280,9 +323,12 @@ static void load_pipeline(struct loader *loader, struct section *section)
 	pipeline->full = apply_owner(loader, section, &pipeline->tenant);
 	pipeline->retry = (struct config_retry){-1, -1, -1, -1};
 	apply_table(loader, section, pipeline);
-	check_fallback(&m);
+	if (pipeline->within_ms)
+		check_awaited(&m);
+	load_fallback(&m);
 	load_steps(&m);
-	load_on_error(&m);
+	load_late(&m);
+	pipeline->on_error = load_call(&m, "on_error");
 	apply_leftovers(loader, section, NULL, 0);
 }
 

@@ -149,7 +149,8 @@ static bool arg_value(struct parse *parse, struct config_arg *arg)
 	return true;
 }
 
-static bool arg_name(struct parse *parse, struct config_call *call, struct config_arg *arg)
+static bool arg_name(
+	struct parse *parse, const struct config_arg *before, size_t count, struct config_arg *arg)
 {
 	struct str text = parse->value->text;
 	size_t from = parse->at;
@@ -165,26 +166,73 @@ static bool arg_name(struct parse *parse, struct config_call *call, struct confi
 	}
 	parse->at++;
 	arg->name = take_text(parse->loader, name);
-	for (size_t i = 0; i < call->arg_count; i++)
-		if (strcmp(call->args[i].name, arg->name) == 0) {
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(before[i].name, arg->name) == 0) {
 			fault(parse->loader, here(parse, from), "\"%s\" is given twice", arg->name);
 			return false;
 		}
 	return true;
 }
 
-static bool arguments(struct parse *parse, struct config_call *call)
+static bool arguments(struct parse *parse, const struct config_arg **out, size_t *count)
 {
 	struct config_arg *args = NULL;
 
 	for (skip_blanks(parse); parse->at < parse->value->text.len; skip_blanks(parse)) {
 		struct config_arg arg = {0};
-		if (!arg_name(parse, call, &arg) || !arg_value(parse, &arg))
+		if (!arg_name(parse, args, *count, &arg) || !arg_value(parse, &arg))
 			return false;
-		*PUSH(parse->loader, parse->loader->arena, args, call->arg_count) = arg;
-		call->args = args;
+		*PUSH(parse->loader, parse->loader->arena, args, *count) = arg;
+		*out = args;
 	}
 	return true;
+}
+
+bool args_parse(struct loader *loader, const struct config_arg **args, size_t *count,
+	const struct value *value, size_t from)
+{
+	struct parse parse = {loader, value, NULL, NULL, from};
+
+	return arguments(&parse, args, count);
+}
+
+/* ---- What is said ------------------------------------------------------------------------- */
+
+/* Text without quotes around it: a continued line is one line when it is spoken. */
+static bool plain(struct parse *parse, struct config_arg *arg)
+{
+	char *copy = take_text(parse->loader, parse->value->text);
+
+	for (char *p = copy; *p; p++)
+		*p = *p == '\n' ? ' ' : *p;
+	arg->value = (struct config_text){{copy, parse->value->text.len}, here(parse, 0)};
+	parse->at = parse->value->text.len;
+	return true;
+}
+
+bool say_parse(
+	struct loader *loader, struct config_text *out, bool *is_sql, const struct value *value)
+{
+	struct parse parse = {loader, value, NULL, NULL, 0};
+	struct config_arg arg = {0};
+	char first = value->text.len ? *value->text.ptr : ' ';
+	bool ok = first == '('   ? expression(&parse, &arg)
+		  : first == '"' ? quoted(&parse, &arg)
+				 : plain(&parse, &arg);
+
+	skip_blanks(&parse);
+	if (ok && parse.at < value->text.len) {
+		fault(loader, here(&parse, parse.at),
+			"nothing may follow here; write \"…\" around all of what is said");
+		ok = false;
+	}
+	if (ok && !arg.is_sql && !arg.value.text.len) {
+		fault(loader, value->place, "nothing is said here");
+		ok = false;
+	}
+	*out = arg.value;
+	*is_sql = arg.is_sql;
+	return ok;
 }
 
 /* ---- Does it exist? ----------------------------------------------------------------------- */
@@ -302,6 +350,25 @@ static void warn_missing(struct parse *parse, const char *name, size_t at)
 	}
 }
 
+/* Told once for each tenant, however many steps there are: a caller would hear only fallbacks. */
+static void warn_no_desk(struct parse *parse)
+{
+	const struct config *config = parse->loader->config;
+
+	for (size_t t = 0; t < config->tenant_count; t++) {
+		const struct config_tenant *tenant = &config->tenants[t];
+		bool found = parse->tenant && parse->tenant != tenant;
+		for (size_t i = 0; i < config->desk_count && !found; i++)
+			found = config->desks[i].tenant == tenant;
+		if (!found)
+			warn(parse->loader, tenant->place,
+				"pipelines answer callers of [tenant %s] with the desk, and there "
+				"is "
+				"no [desk %s]",
+				tenant->name, tenant->name);
+	}
+}
+
 static bool connection_target(
 	struct parse *parse, struct config_call *call, size_t from, size_t dot)
 {
@@ -314,6 +381,8 @@ static bool connection_target(
 		if (!str_is(name, own->name))
 			continue;
 		call->builtin = true;
+		if (str_is(name, "desk"))
+			warn_no_desk(parse);
 		return op_ok(own, call->op) || tell_op(parse, own, call->op, dot + 1);
 	}
 	for (size_t i = 0; i < config->connection_count; i++) {
@@ -352,5 +421,5 @@ bool call_parse(struct loader *loader, struct config_call *out, const struct val
 	out->connection = take_text(loader, connection);
 	out->op = take_text(loader, op);
 	ok = connection_target(&parse, out, from, from + dot);
-	return arguments(&parse, out) && ok;
+	return arguments(&parse, &out->args, &out->arg_count) && ok;
 }

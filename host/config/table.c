@@ -15,7 +15,12 @@
 #define ONE_OF(choices) .kind = K_CHOICE, .type = choices
 #define DIRECTORY .kind = K_PATH, .type = "directory"
 #define WORDS .kind = K_WORDS, .type = "list of words", .repeated = true
+#define WORD .kind = K_WORD, .type = "one word"
 #define EVENTS .kind = K_EVENTS, .type = "list of event types", .repeated = true
+#define PHRASES .kind = K_PHRASES, .type = "list, by commas", .repeated = true
+#define NUMBERS .kind = K_NUMBERS, .type = "list of phone numbers, by commas", .repeated = true
+#define SPAN .kind = K_SPAN, .type = "HH:MM-HH:MM"
+#define STATE .kind = K_STATE, .type = "BW | BY | BE | …"
 #define EXPRESSION .kind = K_SQL, .type = "SQL expression"
 #define ONE_STEP .kind = K_OTHER, .type = "CONNECTION.OPERATION [KEY=VALUE …]"
 #define TO(T, field) .offset = offsetof(T, field)
@@ -113,7 +118,8 @@ static const struct config_key host_keys[] = {
 		.type = "secret",
 		.repeated = true,
 		TO(struct config_host, admin_token),
-		.help = "Needed for the API, the metrics and the pages; without it they are closed. "
+		.help = "Needed for the API, the metrics and the pages; without it they are "
+			"closed. "
 			"Twice while it is changed."},
 	{.name = "allow_private",
 		.kind = K_NETS,
@@ -154,9 +160,7 @@ static const struct config_key tenant_keys[] = {
 		TO(struct config_tenant, country),
 		.help = "For phone numbers and holidays: DE. The time zone's country if left out."},
 	{.name = "numbers",
-		.kind = K_NUMBERS,
-		.type = "list of phone numbers, by commas",
-		.repeated = true,
+		NUMBERS,
 		TO(struct config_tenant, numbers),
 		.help = "Dialled numbers, +49…, by which calls of an agency's connection find this "
 			"tenant; ids of its WhatsApp numbers (phone_number_id), by which messages "
@@ -169,6 +173,188 @@ static const struct config_key tenant_keys[] = {
 		WORDS,
 		TO(struct config_tenant, event_types),
 		.help = "Ids of calendar event types by which bookings do."},
+	{.name = "live_token",
+		.kind = K_SECRET,
+		.type = "secret",
+		.repeated = true,
+		TO(struct config_tenant, live_token),
+		.help = "Opens the live view of this tenant's calls to whoever has it; without it "
+			"only the host's admin_token does. Twice while it is changed."},
+	LIKE,
+};
+
+#define PART(part, field, range, what)                                                             \
+	{                                                                                          \
+		.name = part, SPAN, TO(struct config_desk, field), .fallback = range, .help = what \
+	}
+
+static const struct config_key desk_keys[] = {
+	{.name = "calendar",
+		NAME,
+		.fallback = "calendar",
+		.help = "The connection that knows the free times and books: the tenant's own of "
+			"this name, else the agency's."},
+	{.name = "email",
+		.kind = K_EMAIL,
+		.type = "e-mail address",
+		TO(struct config_desk, email),
+		.help = "Given to the calendar with bookings of callers who give none of theirs."},
+	{.name = "horizon",
+		DURATION,
+		TO(struct config_desk, horizon_ms),
+		.low = DAY,
+		.high = 365 * DAY,
+		.fallback = "14d",
+		.help = "How far ahead times are offered."},
+	{.name = "alternatives",
+		NUMBER,
+		TO(struct config_desk, alternatives),
+		.low = 1,
+		.high = 10,
+		.fallback = "2",
+		.help = "How many other times are said when the wished one is taken."},
+	{.name = "hold",
+		DURATION,
+		TO(struct config_desk, hold_ms),
+		.low = SECOND,
+		.high = HOUR,
+		.fallback = "5m",
+		.help = "How long an offered time is kept for its caller; a call that ends frees "
+			"it earlier."},
+	{.name = "fresh",
+		DURATION,
+		TO(struct config_desk, fresh_ms),
+		.low = SECOND,
+		.high = DAY,
+		.fallback = "10m",
+		.help = "How old known free times may be to be offered without asking the "
+			"calendar."},
+	{.name = "refresh",
+		DURATION,
+		TO(struct config_desk, refresh_ms),
+		.high = DAY,
+		.fallback = "5m",
+		.help = "How often free times are read again while nobody calls; 0: never."},
+	{.name = "notice",
+		DURATION,
+		TO(struct config_desk, notice_ms),
+		.high = 30 * DAY,
+		.fallback = "1h",
+		.help = "Nothing is offered that begins sooner."},
+	{.name = "identity",
+		.kind = K_OTHER,
+		.type = "list of number, name-date | none",
+		.fallback = "number, name-date",
+		.help = "What proves who is calling before an appointment is told, moved or "
+			"cancelled: the number of the call, a name with the date of the "
+			"appointment. With none of them somebody calls back."},
+	{.name = "state",
+		STATE,
+		TO(struct config_desk, state),
+		.help = "Federal state whose public holidays count, in Germany: BE. Left out: "
+			"only those of all states."},
+	PART("early", early, "06:00-10:00", "What a caller means by early, \"früh\"."),
+	PART("morning", morning, "06:00-12:00", "By in the morning, \"vormittags\"."),
+	PART("noon", noon, "11:00-14:00", "By at lunchtime, \"mittags\"."),
+	PART("afternoon", afternoon, "12:00-18:00", "By in the afternoon, \"nachmittags\"."),
+	PART("early_afternoon", early_afternoon, "12:00-15:00", "By early in the afternoon."),
+	PART("late_afternoon", late_afternoon, "15:00-18:00", "By late in the afternoon."),
+	PART("evening", evening, "17:00-22:00", "By in the evening, \"abends\"."),
+	{.name = "about",
+		DURATION,
+		TO(struct config_desk, about_ms),
+		.high = 3 * HOUR,
+		.fallback = "30m",
+		.help = "By about four o'clock, \"gegen vier\": that much before or after."},
+	LIKE,
+};
+
+#define OFFICE                                                                                     \
+	{                                                                                          \
+		.name = "tenant", NAME, .required = true, .help = "Whose it is."                   \
+	}
+
+static const struct config_key service_keys[] = {
+	OFFICE,
+	{.name = "title",
+		TEXT,
+		TO(struct config_service, title),
+		.help = "What callers are told it is; the section's name if left out."},
+	{.name = "aliases",
+		PHRASES,
+		TO(struct config_service, aliases),
+		.help = "What callers call it."},
+	{.name = "duration",
+		DURATION,
+		TO(struct config_service, length_ms),
+		.required = true,
+		.low = 5 * MINUTE,
+		.high = 12 * HOUR,
+		.help = "How long it takes: 30m."},
+	{.name = "price",
+		.kind = K_OTHER,
+		.type = "amount",
+		.help = "What callers are told it costs: 89,00 EUR."},
+	{.name = "event_type",
+		WORD,
+		TO(struct config_service, event_type),
+		.required = true,
+		.help = "The calendar's id of the appointments of this service."},
+	{.name = "calendar",
+		NAME,
+		.help = "The connection that books it, if it is not the [desk]'s."},
+	{.name = "staff",
+		.kind = K_OTHER,
+		.type = "NAME : EVENT_TYPE",
+		.repeated = true,
+		.help = "Who does it, for callers who want a certain person, and the event type "
+			"of only that person's appointments."},
+	{.name = "capacity",
+		NUMBER,
+		TO(struct config_service, capacity),
+		.low = 1,
+		.high = 1000,
+		.fallback = "1",
+		.help = "How many appointments of the event type may be at the same time, where "
+			"no staff is named."},
+	LIKE,
+};
+
+static const struct config_key branch_keys[] = {
+	OFFICE,
+	{.name = "title",
+		TEXT,
+		TO(struct config_branch, title),
+		.help = "What callers are told it is; the section's name if left out."},
+	{.name = "address",
+		TEXT,
+		TO(struct config_branch, address),
+		.help = "Where it is, as it is said."},
+	{.name = "numbers",
+		NUMBERS,
+		TO(struct config_branch, numbers),
+		.help = "Dialled numbers, +49…, that ring there. They lead to the tenant as its "
+			"own numbers do."},
+	{.name = "agent",
+		WORD,
+		TO(struct config_branch, agent),
+		.help = "Id of the voice agent that answers there, if it is not the number's own."},
+	{.name = "agent_version",
+		NUMBER,
+		TO(struct config_branch, agent_version),
+		.high = 1000000,
+		.help = "Its version; the vendor's choice if left out."},
+	{.name = "state",
+		STATE,
+		TO(struct config_branch, state),
+		.help = "Federal state whose public holidays count there; the [desk]'s if left "
+			"out."},
+	{.name = "override",
+		.kind = K_OTHER,
+		.type = "SERVICE [duration=…] [price=…] [event_type=…] [active=yes | no]",
+		.repeated = true,
+		.help = "What is different there: cleaning duration=45m price=\"70,00 EUR\". "
+			"With active=no it is not offered there."},
 	LIKE,
 };
 
@@ -305,10 +491,13 @@ static const struct config_key pipeline_keys[] = {
 		.high = MINUTE,
 		.help = "A caller waits for the answer, this long at most."},
 	{.name = "fallback",
-		.kind = K_SAY,
-		.type = "text",
-		TO(struct config_pipeline, fallback),
+		.kind = K_OTHER,
+		.type = "text | (SQL)",
 		.help = "With within: what is said if it is late or has failed."},
+	{.name = "late",
+		ONE_STEP,
+		.help = "With within: done with the result that came after the fallback was said. "
+			"Its input is that result."},
 	{.name = "step",
 		.kind = K_OTHER,
 		.repeated = true,
@@ -359,6 +548,10 @@ static const struct config_key pipeline_keys[] = {
 static const struct config_section sections[] = {
 	TABLE("host", false, host_keys, "The host itself."),
 	TABLE("tenant", true, tenant_keys, "An office."),
+	TABLE("desk", true, desk_keys,
+		"How callers of the tenant of that name are answered during the call."),
+	TABLE("service", true, service_keys, "What callers can book. Names are unique per tenant."),
+	TABLE("branch", true, branch_keys, "A place of the office. Names are unique per tenant."),
 	TABLE("connection", true, connection_keys,
 		"One account at one provider. Names are unique per tenant."),
 	TABLE("mapping", true, mapping_keys, "How the input of an operation is made of an event."),

@@ -121,7 +121,7 @@ static int by_value(const void *a, const void *b)
 		((const struct route_entry *)a)->value, ((const struct route_entry *)b)->value);
 }
 
-static const struct noted *noted_of(const struct loader *loader, const char *element)
+const struct noted *noted_of(const struct loader *loader, const char *element)
 {
 	size_t i = 0;
 
@@ -156,6 +156,30 @@ static void finish_routes(struct loader *loader, enum config_route by)
 	}
 	for (size_t i = 0; i < routes->count; i++)
 		routes->list[i].noted = NULL;
+}
+
+void route_numbers(struct loader *loader, const struct route_entry *list, size_t count)
+{
+	struct routes *routes = &loader->config->routes[CONFIG_BY_NUMBER];
+	const struct route_entry **more = NULL;
+	size_t more_count = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct config_tenant *known =
+			config_tenant_for(loader->config, CONFIG_BY_NUMBER, str_of(list[i].value));
+		if (!list[i].tenant)
+			continue; /* told */
+		if (!known)
+			*PUSH(loader, loader->scratch, more, more_count) = &list[i];
+		else if (known != list[i].tenant)
+			fault(loader, list[i].noted->place, "\"%s\" leads to [tenant %s] already",
+				list[i].noted->shown, known->name);
+	}
+	for (size_t i = 0; i < more_count; i++)
+		*PUSH(loader, loader->arena, routes->list, routes->count) =
+			(struct route_entry){more[i]->value, 0, more[i]->tenant, NULL};
+	if (more_count)
+		qsort(routes->list, routes->count, sizeof(*routes->list), by_value);
 }
 
 /* ---- Tenants ------------------------------------------------------------------------------ */

@@ -72,6 +72,8 @@ bool parse_int(struct str s, int64_t *out)
 	return true;
 }
 
+/* ---- Units -------------------------------------------------------------------------------- */
+
 struct unit {
 	const char *name;
 	int64_t factor;
@@ -288,4 +290,80 @@ bool parse_number(struct str s, char out[20])
 	}
 	out[len] = '\0';
 	return len >= 5 && out[0] == '+' && out[1] != '0';
+}
+
+/* ---- Times of day, money, addresses ------------------------------------------------------- */
+
+/* "6", "06:00", "24:00" */
+static bool take_clock(struct str *s, int32_t *minutes)
+{
+	int64_t hour, minute = 0;
+
+	*s = str_trim(*s);
+	if (!take_digits(s, &hour))
+		return false;
+	if (s->len && *s->ptr == ':') {
+		s->ptr++, s->len--;
+		if (s->len < 2 || !is_digit(s->ptr[0]) || !is_digit(s->ptr[1]) ||
+			!take_digits(s, &minute))
+			return false;
+	}
+	if (hour > 24 || minute > 59 || (hour == 24 && minute))
+		return false;
+	*minutes = (int32_t)(60 * hour + minute);
+	*s = str_trim(*s);
+	return true;
+}
+
+bool parse_span(struct str s, struct config_span *out)
+{
+	static const char dash[] = "\xe2\x80\x93"; /* what word processors make of a minus */
+
+	if (!take_clock(&s, &out->from) || !s.len)
+		return false;
+	size_t len = s.len > 3 && memcmp(s.ptr, dash, 3) == 0 ? 3 : *s.ptr == '-';
+	s.ptr += len;
+	s.len -= len;
+	return len && take_clock(&s, &out->to) && !s.len;
+}
+
+/* Those of countries whose money has hundredths; the rest would be off by a factor. */
+static const char *currency_of(struct str s)
+{
+	static const char *const all[] = {
+		"EUR", "CHF", "USD", "GBP", "PLN", "CZK", "DKK", "SEK", "NOK"};
+
+	for (size_t i = 0; i < COUNT(all); i++)
+		if (str_is(s, all[i]))
+			return all[i];
+	return str_is(s, "\xe2\x82\xac") ? "EUR" : NULL;
+}
+
+bool parse_price(struct str s, int64_t *minor, const char **currency)
+{
+	int64_t cents = 0;
+
+	if (!take_digits(&s, minor) || *minor > 1000000000)
+		return false;
+	if (s.len && (*s.ptr == ',' || *s.ptr == '.')) {
+		s.ptr++, s.len--;
+		size_t before = s.len;
+		if (!take_digits(&s, &cents) || before - s.len != 2)
+			return false; /* "1.200" may be a thousand or one */
+	}
+	*minor = *minor * 100 + cents;
+	*currency = currency_of(str_trim(s));
+	return *currency != NULL;
+}
+
+bool parse_email(struct str s)
+{
+	const char *at = s.len ? memchr(s.ptr, '@', s.len) : NULL;
+	struct str host = {at ? at + 1 : NULL, at ? (size_t)(s.ptr + s.len - at) - 1 : 0};
+
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] <= ' ' || strchr("<>,;\"", s.ptr[i]))
+			return false;
+	return at && at > s.ptr && is_host(host) && memchr(host.ptr, '.', host.len) &&
+	       host.ptr[host.len - 1] != '.';
 }
