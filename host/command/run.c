@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -31,6 +32,7 @@ struct host {
 	struct runner *runner;
 	struct server *server;
 	struct control *control;
+	struct arena *arena;         /* of what is known from the start on */
 	pthread_mutex_t reload_lock; /* one at a time; the second waits, and is not dropped */
 };
 
@@ -52,10 +54,15 @@ static void hide_secrets(const struct config *config)
 {
 	const struct config_secret *token = &config_host(config)->admin_token;
 	const struct config_connection *c;
+	const struct config_tenant *t;
 	size_t n;
 
 	for (size_t i = 0; i < token->count; i++)
 		log_secret(token->values[i]);
+	t = config_tenants(config, &n);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < t[i].live_token.count; k++)
+			log_secret(t[i].live_token.values[k]);
 	c = config_connections(config, &n);
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < c[i].secret_count; k++)
@@ -143,6 +150,27 @@ static int inherited_socket(void)
 	return pid && count && atoi(pid) == getpid() && atoi(count) >= 1 ? 3 : 0;
 }
 
+/* What the kernel or the container lacks is told, since nobody would miss it otherwise. */
+static const char *tell_sandbox(struct host *h)
+{
+	const char *report, *lacks = "";
+	struct admin_means means;
+	struct str rest;
+
+	h->arena = arena_create(64 * 1024);
+	report = plugin_sandbox_report(h->in->zygote, h->arena).ptr;
+	rest = str_of(report);
+	while (admin_next_means(&rest, &means))
+		if (!means.there)
+			lacks = arena_printf(h->arena, "%s%s%.*s: %.*s", lacks ? lacks : "",
+				lacks && lacks[0] ? ", " : "", STR_ARG(means.name),
+				STR_ARG(means.why));
+	if (lacks && lacks[0])
+		log_line(LOG_WARN, "plugins are confined less than they could be", "lacks", lacks,
+			NULL);
+	return report;
+}
+
 static int start(struct host *h)
 {
 	const char *state = config_host(h->config)->state;
@@ -157,6 +185,7 @@ static int start(struct host *h)
 	if (store_open(&error, &h->store, &store) < 0)
 		return fail(h->in, &error);
 	server.admin.store = runner.store = h->store;
+	server.admin.sandbox = tell_sandbox(h);
 	if (!(h->runner = runner_create(&error, &runner)))
 		return fail(h->in, &error);
 	server.admin.runner = server.runner = h->runner;
@@ -199,6 +228,7 @@ static void stop(struct host *h)
 	store_close(h->store);
 	config_unref(h->config);
 	setup_destroy(h->setup);
+	arena_destroy(h->arena);
 }
 
 static void serve(struct host *h, const sigset_t *signals)

@@ -40,9 +40,10 @@ const struct command command_status = {
 	.summary = "what the host has, waits for and needs",
 	.help = "Numbers of events, of webhooks that wait or are parked, of jobs by their state; "
 		"running tells\n"
-		"whether a host answered, or the state directory was read without one. klinke "
-		"dead lists what\n"
-		"needs you.\n",
+		"whether a host answered, or the state directory was read without one; sandbox "
+		"tells what confines\n"
+		"plugins there, and what its kernel lacks for it. klinke dead lists what needs "
+		"you.\n",
 	.options = "config= json state-dir=",
 };
 

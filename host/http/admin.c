@@ -12,6 +12,7 @@
 #include "pipeline/runner.h"
 
 #define CALL_MS 60000
+#define RUNNING_MS ((int64_t)4 * 3600 * 1000) /* longer than any call; its end was lost */
 
 struct ask {
 	const struct admin *admin;
@@ -140,7 +141,7 @@ static int read_filter(struct ask *q, struct store_filter *f)
 	return read_time(q, "until", &f->until_ms);
 }
 
-static const struct json *rows_object(struct ask *q, struct json *list)
+static struct json *rows_object(struct ask *q, struct json *list)
 {
 	struct json *o = json_object(q->arena);
 	json_put(q->arena, o, "rows", list);
@@ -168,6 +169,28 @@ LIST(inbox, struct inbox_row, store_list_inbox, rows_inbox(q->arena, &rows[i], f
 LIST(calls, struct call_row, store_list_calls, rows_call(q->arena, &rows[i]))
 LIST(appointments, struct appointment_row, store_list_appointments,
 	rows_appointment(q->arena, &rows[i]))
+
+/* The place first: what happens meanwhile is told by the stream, at worst again. */
+static const struct json *running(struct ask *q)
+{
+	struct json *list = json_array(q->arena), *o;
+	char after[ID_TEXT];
+	struct call_row *rows;
+	struct id last;
+	size_t count;
+
+	if (reader_of(q) < 0 || store_live_last(&q->error, q->reader, tenant_of(q), &last) < 0 ||
+		store_list_running(&q->error, q->reader, tenant_of(q), clock_now_ms() - RUNNING_MS,
+			q->arena, &rows, &count) < 0)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		json_push(q->arena, list, rows_call(q->arena, &rows[i]));
+	o = rows_object(q, list);
+	id_text(after, &last);
+	if (!id_is_zero(&last))
+		json_put_text(q->arena, o, "after", str_of(after));
+	return o;
+}
 
 /* What needs a person, in one shape: jobs that are parked or dead, webhooks nobody could read. */
 
@@ -491,6 +514,38 @@ static const struct json *call(struct ask *q)
 	return json_parse(q->arena, result, &q->error);
 }
 
+bool admin_next_means(struct str *rest, struct admin_means *out)
+{
+	const char *end, *colon;
+	struct str line;
+
+	if (!rest->len)
+		return false;
+	end = memchr(rest->ptr, '\n', rest->len);
+	line = (struct str){rest->ptr, end ? (size_t)(end - rest->ptr) : rest->len};
+	rest->ptr += line.len + (end != NULL);
+	rest->len -= line.len + (end != NULL);
+	colon = memchr(line.ptr, ':', line.len);
+	if (!colon || line.ptr + line.len - colon < 2)
+		return false;
+	out->name = (struct str){line.ptr, (size_t)(colon - line.ptr)};
+	out->why = (struct str){colon + 2, (size_t)(line.ptr + line.len - colon) - 2};
+	out->there = str_is(out->why, "yes");
+	return true;
+}
+
+static void put_sandbox(struct ask *q, struct json *status)
+{
+	struct str rest = str_of(q->admin->sandbox);
+	struct json *o = json_object(q->arena);
+	struct admin_means means;
+
+	while (admin_next_means(&rest, &means))
+		json_set(q->arena, o, means.name, json_of_text(q->arena, means.why));
+	if (json_count(o))
+		json_put(q->arena, status, "sandbox", o);
+}
+
 static const struct json *status(struct ask *q)
 {
 	struct json *o = json_object(q->arena), *jobs = json_object(q->arena);
@@ -506,6 +561,7 @@ static const struct json *status(struct ask *q)
 	for (int s = JOB_READY; s <= JOB_DROPPED; s++)
 		json_put_i64(q->arena, jobs, rows_job_state((enum job_state)s), (int64_t)c.jobs[s]);
 	json_put(q->arena, o, "jobs", jobs);
+	put_sandbox(q, o);
 	if (q->admin->runner) {
 		struct runner_stats r;
 		runner_stats(q->admin->runner, &r);
@@ -534,6 +590,7 @@ static const struct {
 	{"jobs", jobs, false},
 	{"inbox", inbox, false},
 	{"calls", calls, false},
+	{"running", running, false},
 	{"appointments", appointments, false},
 	{"dead", dead, false},
 	{"show", show, false},

@@ -13,6 +13,8 @@
  *   replay    {id}                             a webhook again from its raw bytes -> {inbox};
  *                                              with "dry-run": nothing, -> {rows} of it
  *   call      {target, input, timeout_ms}      one operation now -> {job, state, result …}
+ *   running   {tenant}                         calls in progress -> {rows, after}: the event after
+ *                                              which a live stream goes on
  *   status    {}                               -> counts, plugins, generation
  *   reload    {}                               -> {generation}
  */
@@ -34,9 +36,18 @@ struct admin {
 	int (*reload)(void *user, struct error *error); /* NULL: cannot */
 	void *user;
 	const char *tenant; /* NULL: sees all; else this one only */
+	/* What confines plugins here, as plugin_sandbox_report() says it; NULL: not known. */
+	const char *sandbox;
 };
 
 /* From any thread; opens a reader of its own. May wait (call). Never NULL but for no memory. */
 const struct json *admin_answer(const struct admin *admin, struct arena *arena, struct str request);
+
+/* One line of what confines plugins. False: no more. */
+struct admin_means {
+	struct str name, why; /* "yes", or "no (why)" */
+	bool there;
+};
+bool admin_next_means(struct str *rest, struct admin_means *out);
 
 #endif

@@ -5,7 +5,7 @@
  * libmicrohttpd runs without a thread of its own, so that all of its state belongs to ours: answers
  * made elsewhere come through the mailbox, many per wake-up, and deadlines need no lock.
  */
-#include "http/exchange.h"
+#include "http/stream.h"
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -34,6 +34,13 @@ void client_enter(struct client *client, enum phase phase)
 {
 	client->phase = phase;
 	client->since_ms = clock_mono_ms();
+}
+
+void client_cut(struct client *client)
+{
+	shutdown(client->fd, SHUT_RDWR);
+	client_enter(client, PHASE_CUT);
+	atomic_fetch_add(&client->listener->cut, 1);
 }
 
 uint64_t client_bytes(const struct client *client)
@@ -176,6 +183,9 @@ static void exchange_give(struct exchange *exchange)
 	struct listener *listener = exchange->listener;
 	struct arena *arena = exchange->request.arena;
 
+	if (exchange->stream)
+		stream_gone(exchange->stream);
+	exchange->stream = NULL;
 	if (listener->free_count >= KEPT_EXCHANGES || exchange->body.cap > KEPT_BODY) {
 		exchange_destroy(exchange);
 		return;
@@ -429,7 +439,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
 
 	if (listener->draining)
 		MHD_add_response_header(exchange->response, "Connection", "close");
-	client_enter(exchange->client, PHASE_ANSWERING);
+	client_enter(exchange->client, exchange->stream ? PHASE_STREAMING : PHASE_ANSWERING);
 	atomic_fetch_add_explicit(&listener->answered, 1, memory_order_relaxed);
 	return MHD_queue_response(
 		exchange->client->connection, exchange->status, exchange->response);
@@ -502,21 +512,29 @@ static void on_answered(struct mailbox_item *item)
 
 void exchange_abandon(struct client *client)
 {
+	if (client->exchange && client->exchange->stream)
+		stream_stir(client->exchange->stream); /* else libmicrohttpd would not end */
 	if (client->phase != PHASE_HANDLER || !client->exchange)
 		return;
 	client->exchange->client = NULL;
 	client->exchange = NULL;
-	MHD_resume_connection(client->connection); /* else libmicrohttpd would not end */
+	MHD_resume_connection(client->connection);
 }
 
 static struct MHD_Response *make_response(const struct answer *answer)
 {
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		answer->body.len, (void *)answer->body.ptr, MHD_RESPMEM_MUST_COPY);
+
+	if (response)
+		exchange_set_headers(response, answer);
+	return response;
+}
+
+void exchange_set_headers(struct MHD_Response *response, const struct answer *answer)
+{
 	char name[128], value[2048];
 
-	if (!response)
-		return NULL;
 	if (answer->content_type)
 		MHD_add_response_header(response, "Content-Type", answer->content_type);
 	for (size_t i = 0; i < answer->header_count; i++) {
@@ -526,7 +544,6 @@ static struct MHD_Response *make_response(const struct answer *answer)
 	}
 	if (answer->close)
 		MHD_add_response_header(response, "Connection", "close");
-	return response;
 }
 
 void request_answer(struct request *request, const struct answer *answer)

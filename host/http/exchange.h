@@ -16,8 +16,9 @@ enum phase {
 	PHASE_BODY,
 	PHASE_HANDLER, /* handed over, suspended */
 	PHASE_ANSWERING,
-	PHASE_LINGER, /* refused and half closed: we read on a little, or a reset would
-			 overtake our answer */
+	PHASE_STREAMING, /* an answer that goes on */
+	PHASE_LINGER,    /* refused and half closed: we read on a little, or a reset would
+			    overtake our answer */
 	PHASE_CUT
 };
 
@@ -46,6 +47,7 @@ struct exchange {               /* one request and its answer */
 	struct buf body;
 	bool begun, handed, answered_at_once;
 	struct MHD_Response *response;
+	struct stream *stream; /* NULL: an answer with an end */
 	unsigned status;
 };
 
@@ -85,7 +87,9 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **con
 void exchange_abandon(struct client *client); /* the listener closes; its answer goes nowhere */
 void exchange_free_all(struct listener *listener);
 void client_enter(struct client *client, enum phase phase);
+void client_cut(struct client *client);             /* libmicrohttpd sees the end and cleans up */
 uint64_t client_bytes(const struct client *client); /* received so far, as the kernel says */
+void exchange_set_headers(struct MHD_Response *response, const struct answer *answer);
 void listener_now_empty(struct listener *listener);
 
 #endif

@@ -1,6 +1,6 @@
 /* listener.c - see listener.h: the listening socket, the thread and its deadlines. Never looks at
  * what a request says (exchange.c, request.c). */
-#include "http/exchange.h"
+#include "http/stream.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -134,13 +134,6 @@ static unsigned port_of(int fd)
 /* ---- Deadlines --------------------------------------------------------------------------------
  */
 
-static void cut(struct client *client)
-{
-	shutdown(client->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */
-	client_enter(client, PHASE_CUT);
-	atomic_fetch_add(&client->listener->cut, 1);
-}
-
 /* A next request has begun when more bytes came than there were when the last one ended. The
  * kernel counts; libmicrohttpd tells nothing before the request line is whole. */
 static bool has_begun(struct client *client)
@@ -164,6 +157,8 @@ static uint32_t limit_of(const struct client *client)
 	case PHASE_BODY:
 	case PHASE_ANSWERING:
 		return options->body_deadline_ms;
+	case PHASE_STREAMING: /* of not taking what is there */
+		return client->listener->draining ? LINGER_MS : options->body_deadline_ms;
 	case PHASE_LINGER:
 		return LINGER_MS;
 	default:
@@ -177,14 +172,39 @@ static bool is_silent(const struct client *client)
 	       (client->phase == PHASE_HEAD && !client->served && !client_bytes(client));
 }
 
+/* libmicrohttpd does not look at suspended connections, so we do. */
+static bool has_left(const struct client *client)
+{
+	struct pollfd fd = {client->fd, POLLRDHUP, 0};
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+static void check_stream(struct client *client, int64_t now_ms)
+{
+	struct stream *stream = client->exchange->stream;
+
+	if (!stream_idle(stream)) {
+		if (now_ms - client->since_ms > (int64_t)limit_of(client))
+			stream_stalled(stream);
+	} else if (has_left(client)) {
+		client_enter(client, PHASE_CUT);
+		stream_stir(stream);
+	}
+}
+
 static void check_client(struct client *client, int64_t now_ms)
 {
+	if (client->phase == PHASE_STREAMING) {
+		check_stream(client, now_ms);
+		return;
+	}
 	if (client->phase == PHASE_IDLE && has_begun(client))
 		client_enter(client, PHASE_HEAD);
 	if (now_ms - client->since_ms > (int64_t)limit_of(client))
-		cut(client);
+		client_cut(client);
 	else if (client->listener->draining && is_silent(client))
-		cut(client);
+		client_cut(client);
 }
 
 static int64_t sweep_interval(const struct listener *listener)
@@ -466,6 +486,9 @@ static void on_drain(struct mailbox_item *item)
 	struct listener *listener = owner_of(item, offsetof(struct listener, drain_item));
 
 	stop_accepting(listener);
+	for (struct client *client = listener->clients; client; client = client->next)
+		if (client->phase == PHASE_STREAMING)
+			stream_end(client->exchange->stream);
 	if (!listener->clients)
 		listener_now_empty(listener);
 }

@@ -73,8 +73,30 @@ int listener_drain(struct listener *listener, int64_t deadline_ms);
  * Every request must be answered for its memory to be freed. */
 void listener_destroy(struct listener *listener);
 
-/* Exactly once per request; afterwards request is gone. */
+/* Exactly once per request; afterwards request is gone. Any thread. */
 void request_answer(struct request *request, const struct answer *answer);
+
+/* An answer that goes on: head is sent (its body is empty), then what is written, as it is written.
+ * Only from inside the handler, instead of request_answer(); after it request is gone, too. NULL:
+ * refused and answered, with 503 (no memory, or the listener drains); over() is not called then.
+ * Everything but request_stream() may be called from any thread, also after over(). */
+struct stream_options {
+	size_t room; /* bytes that may wait for a client that does not take them [256 KiB] */
+	/* On the listener's thread, exactly once: the client has left, has all of it, or was cut:
+	 * by stream_cut(), or because it took nothing of what waits for body_deadline_ms. */
+	void (*over)(void *user, bool cut);
+	void *user;
+};
+struct stream;
+struct stream *request_stream(
+	struct request *request, const struct answer *head, const struct stream_options *options);
+size_t stream_room(struct stream *stream); /* what stream_write() would take now */
+/* All or nothing. False: nothing, there is no room for it, or the stream is over. */
+bool stream_write(struct stream *stream, struct str bytes);
+void stream_end(struct stream *stream); /* the client still gets what was written */
+void stream_cut(struct stream *stream); /* at once, and so that the client knows it is not all */
+void stream_release(struct stream *stream); /* after over(); takes NULL */
+
 /* First header of that name (lower case), first query parameter; nothing if there is none. */
 struct str request_header(const struct request *request, const char *name);
 struct str request_query(const struct request *request, const char *name);

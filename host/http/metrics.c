@@ -1,7 +1,9 @@
 /* metrics.c - what runs, what waits, what went wrong, in numbers. No personal data, no ids. */
 #include "http/metrics.h"
 
+#include "http/admin.h"
 #include "http/listener.h"
+#include "http/live.h"
 #include "http/rows.h"
 #include "pipeline/runner.h"
 
@@ -31,14 +33,42 @@ static void print_store(struct buf *out, const char *state)
 	store_reader_close(reader);
 }
 
-void metrics_print(
-	struct buf *out, const char *state, struct runner *runner, const struct listener *listener)
+static void print_live(struct buf *out, struct live *live)
+{
+	struct live_stats s;
+
+	live_stats(live, &s);
+	one(out, "klinke_live_streams", "gauge", "Open live streams.", s.streams);
+	one(out, "klinke_live_opened_total", "counter", "Live streams opened.", s.opened);
+	one(out, "klinke_live_refused_total", "counter",
+		"Requests for a live stream refused: too often, too many, not understood.",
+		s.refused);
+	one(out, "klinke_live_behind_total", "counter",
+		"Times a viewer had no room for an event, and got it later.", s.behind);
+	one(out, "klinke_live_cut_total", "counter", "Live streams cut: their viewer took nothing.",
+		s.cut);
+	one(out, "klinke_live_events_total", "counter", "Events told to viewers.", s.events);
+}
+
+static void print_sandbox(struct buf *out, const char *sandbox)
+{
+	struct str rest = str_of(sandbox);
+	struct admin_means means;
+
+	buf_add_text(out, "# HELP klinke_sandbox What confines plugins here: 1 there, 0 lacking.\n"
+			  "# TYPE klinke_sandbox gauge\n");
+	while (admin_next_means(&rest, &means))
+		buf_printf(out, "klinke_sandbox{means=\"%.*s\"} %d\n", STR_ARG(means.name),
+			means.there);
+}
+
+void metrics_print(struct buf *out, const struct metrics_sources *of)
 {
 	struct runner_stats r;
 	struct listener_stats l;
 
-	runner_stats(runner, &r);
-	listener_stats(listener, &l);
+	runner_stats(of->runner, &r);
+	listener_stats(of->listener, &l);
 	one(out, "klinke_http_requests_total", "counter", "Requests received.", l.requests);
 	one(out, "klinke_http_rejected_total", "counter", "Requests refused before any handler.",
 		l.rejected);
@@ -57,6 +87,8 @@ void metrics_print(
 	one(out, "klinke_jobs_running", "gauge", "Jobs in hand.", r.jobs_running);
 	one(out, "klinke_config_generation", "gauge", "Generation of the configuration.",
 		r.generation);
-	print_store(out, state);
-	runner_metrics(runner, out);
+	print_live(out, of->live);
+	print_sandbox(out, of->sandbox);
+	print_store(out, of->state);
+	runner_metrics(of->runner, out);
 }

@@ -4,10 +4,18 @@
 
 struct buf;
 struct listener;
+struct live;
 struct runner;
 
+struct metrics_sources {
+	const char *state;   /* directory */
+	const char *sandbox; /* see struct admin */
+	struct runner *runner;
+	const struct listener *listener;
+	struct live *live;
+};
+
 /* Waits for the runner; not for the listener's thread. */
-void metrics_print(
-	struct buf *out, const char *state, struct runner *runner, const struct listener *listener);
+void metrics_print(struct buf *out, const struct metrics_sources *of);
 
 #endif

@@ -147,6 +147,55 @@ struct json *rows_event(struct arena *a, const struct event_row *r)
 	return o;
 }
 
+/* The end of what was said, from the beginning of a line: that is what people wait for. */
+static struct str last_lines(struct str text, size_t most)
+{
+	const char *line;
+
+	if (text.len <= most)
+		return text;
+	text = (struct str){text.ptr + text.len - most, most};
+	line = memchr(text.ptr, '\n', text.len);
+	if (!line)
+		return STR("");
+	return (struct str){line + 1, (size_t)(text.ptr + text.len - line) - 1};
+}
+
+static const struct json *shorten(struct arena *a, const struct json *data, size_t largest)
+{
+	struct json *o = json_object(a);
+
+	for (size_t i = 0; i < json_count(data); i++) {
+		struct str key;
+		const struct json *value = json_at(data, i, &key);
+		if (str_is(key, "transcript"))
+			json_set(a, o, key,
+				json_of_text(a, last_lines(json_text(value), largest / 4)));
+		else if (json_print(a, value).len <= largest / 64)
+			json_set(a, o, key, value);
+	}
+	return o;
+}
+
+struct json *rows_live(struct arena *a, const struct live_row *r, size_t largest)
+{
+	struct event_row row = r->event;
+	struct str call = r->call;
+	struct json *o;
+
+	row.data = (struct str){0};
+	o = rows_event(a, &row);
+	if (call.len > 5 && memcmp(call.ptr, "call:", 5) == 0)
+		put(a, o, "call", (struct str){call.ptr + 5, call.len - 5});
+	if (r->event.data.len <= largest) {
+		put_body(a, o, "data", r->event.data);
+		return o;
+	}
+	json_put_bool(a, o, "shortened", true);
+	json_put(a, o, "data", shorten(a, json_parse(a, r->event.data, NULL), largest));
+	return o;
+}
+
 struct json *rows_job(struct arena *a, const struct job_row *r)
 {
 	struct json *o = json_object(a);

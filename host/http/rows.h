@@ -15,6 +15,8 @@ struct json *rows_job(struct arena *arena, const struct job_row *row);
 struct json *rows_attempt(struct arena *arena, const struct attempt_row *row);
 struct json *rows_call(struct arena *arena, const struct call_row *row);
 struct json *rows_appointment(struct arena *arena, const struct appointment_row *row);
+/* largest: bytes of data; beyond, large members are left out and "shortened" says so. */
+struct json *rows_live(struct arena *arena, const struct live_row *row, size_t largest);
 struct json *rows_story(struct arena *arena, const struct story *story);
 
 /* Bit mask of words like "parked,dead"; 0: one of them is no such state. */

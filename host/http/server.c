@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "config/config.h"
 #include "http/listener.h"
+#include "http/live.h"
 #include "http/metrics.h"
 #include "pipeline/intake.h"
 #include "web/page.h"
@@ -30,6 +31,7 @@ struct server {
 	struct server_options options;
 	pthread_mutex_t starting; /* held until listener is known: requests come before */
 	struct listener *listener;
+	struct live *live;
 	pthread_mutex_t lock; /* of options.config, which a reload replaces */
 	atomic_uint threads;
 	atomic_bool draining;
@@ -51,6 +53,10 @@ static const struct request_pair safe_headers[] = {
 		"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
 		"form-action 'self'; base-uri 'none'"),
 };
+/* The live page has one script of ours, and that listens to one stream of ours. */
+static const char live_policy[] =
+	"default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
+	"frame-ancestors 'none'; form-action 'self'; base-uri 'none'";
 #define SAFE_HEADERS (sizeof(safe_headers) / sizeof(safe_headers[0]))
 
 static void answer(struct request *request, unsigned status, const char *type, struct str body)
@@ -60,6 +66,20 @@ static void answer(struct request *request, unsigned status, const char *type, s
 		.body = body,
 		.headers = safe_headers,
 		.header_count = SAFE_HEADERS};
+	request_answer(request, &a);
+}
+
+static void answer_live(struct request *request, unsigned status, const char *type, struct str body)
+{
+	struct request_pair headers[SAFE_HEADERS];
+	struct answer a = {.status = status,
+		.content_type = type,
+		.body = body,
+		.headers = headers,
+		.header_count = SAFE_HEADERS};
+
+	memcpy(headers, safe_headers, sizeof(headers));
+	headers[SAFE_HEADERS - 1].value = str_of(live_policy);
 	request_answer(request, &a);
 }
 
@@ -195,30 +215,48 @@ static bool foreign(const struct request *request)
 	return origin.len && !same_origin(origin, request_header(request, "host"));
 }
 
-static bool allowed(const struct config_host *host, const struct request *request)
+/* What a request brings to show that it may; nothing if a foreign page made it. */
+static struct str token_of(const struct request *request)
 {
 	struct str header = request_header(request, "authorization");
 
 	if (foreign(request))
-		return false;
+		return (struct str){0};
 	if (begins(header, "Bearer "))
-		return token_holds(
-			&host->admin_token, (struct str){header.ptr + 7, header.len - 7});
-	return token_holds(&host->admin_token, cookie(request, "klinke_token"));
+		return (struct str){header.ptr + 7, header.len - 7};
+	return cookie(request, "klinke_token");
 }
 
-static void login(const struct config_host *host, struct request *request)
+/* The office whose live_token that is. Nobody's, if it is that of two: it would be a guess whom it
+ * shows what. */
+static const struct config_tenant *office_of(const struct config *config, struct str token)
+{
+	const struct config_tenant *found = NULL;
+	size_t n, holders = 0;
+	const struct config_tenant *tenants = config_tenants(config, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (token_holds(&tenants[i].live_token, token)) {
+			found = &tenants[i];
+			holders++;
+		}
+	return holders == 1 ? found : NULL;
+}
+
+static void login(const struct config *config, struct request *request)
 {
 	struct str token = request_query(request, "token");
+	bool operator= token_holds(&config_host(config)->admin_token, token);
 	struct request_pair headers[SAFE_HEADERS + 2];
 	struct answer a = {.status = 303, .headers = headers, .header_count = SAFE_HEADERS + 2};
 
-	if (!token_holds(&host->admin_token, token)) {
+	if (!operator&& !office_of(config, token)) {
 		answer_text(request, 403, "this is not the admin token\n");
 		return;
 	}
 	memcpy(headers, safe_headers, sizeof(safe_headers));
-	headers[SAFE_HEADERS] = (struct request_pair){STR("Location"), STR("/")};
+	headers[SAFE_HEADERS] =
+		(struct request_pair){STR("Location"), operator? STR("/") : STR("/live")};
 	headers[SAFE_HEADERS + 1].name = STR("Set-Cookie");
 	headers[SAFE_HEADERS + 1].value = str_of(arena_printf(request->arena,
 		"klinke_token=%.*s; HttpOnly; SameSite=Strict; Path=/", STR_ARG(token)));
@@ -364,7 +402,11 @@ static void run_metrics(struct server *s, struct request *request, struct arena 
 	pthread_mutex_lock(&s->starting);
 	pthread_mutex_unlock(&s->starting);
 	buf_init(&out, 4 * 1024 * 1024);
-	metrics_print(&out, s->options.admin.state, s->options.runner, s->listener);
+	metrics_print(&out, &(struct metrics_sources){.state = s->options.admin.state,
+				    .sandbox = s->options.admin.sandbox,
+				    .runner = s->options.runner,
+				    .listener = s->listener,
+				    .live = s->live});
 	answer(request, 200, "text/plain; version=0.0.4; charset=utf-8",
 		(struct str){out.ptr, out.len});
 	buf_finish(&out);
@@ -372,9 +414,19 @@ static void run_metrics(struct server *s, struct request *request, struct arena 
 
 static void run_page(struct server *s, struct request *request, struct arena *arena)
 {
+	struct admin admin = s->options.admin;
+	const char *tenant = request->user;
 	struct str html;
-	unsigned status = page_render(&s->options.admin, arena, request->path, &html);
-	answer(request, status, "text/html; charset=utf-8", html);
+	unsigned status;
+
+	admin.tenant = tenant[0] ? tenant : NULL;
+	status = page_render(&admin, arena, request->path, &html);
+	if (str_is(request->path, "/live"))
+		answer_live(request, status, "text/html; charset=utf-8", html);
+	else if (str_is(request->path, "/live.js"))
+		answer_live(request, status, "text/javascript; charset=utf-8", html);
+	else
+		answer(request, status, "text/html; charset=utf-8", html);
 }
 
 /* ---- Routes ------------------------------------------------------------------------------- */
@@ -389,15 +441,46 @@ static const struct config *config_now(struct server *s)
 	return config;
 }
 
-/* True: it may look; false: it has its answer. */
-static bool guard(const struct config_host *host, struct request *request)
+static bool any_live_token(const struct config *config)
 {
-	if (!host->admin_token.count)
+	size_t n;
+	const struct config_tenant *tenants = config_tenants(config, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (tenants[i].live_token.count)
+			return true;
+	return false;
+}
+
+static bool is_live(struct str path)
+{
+	return str_is(path, "/live") || str_is(path, "/live.js") || str_is(path, "/api/v1/live");
+}
+
+static bool keep_tenant(struct request *request, const char *name, struct str *tenant)
+{
+	*tenant = str_dup(request->arena, str_of(name));
+	if (!tenant->ptr)
+		answer_text(request, 503, "no memory, please try again\n");
+	return tenant->ptr != NULL;
+}
+
+/* True: it may look, and *tenant says at whose: empty, everybody's. False: it has its answer. */
+static bool guard(const struct config *config, struct request *request, struct str *tenant)
+{
+	const struct config_secret *admin = &config_host(config)->admin_token;
+	bool live = is_live(request->path);
+	const struct config_tenant *office;
+
+	*tenant = STR("");
+	if (!admin->count && !((live || str_is(request->path, "/login")) && any_live_token(config)))
 		answer_text(request, 401, "closed: admin_token is not set in [host]\n");
 	else if (str_is(request->path, "/login"))
-		login(host, request);
-	else if (allowed(host, request))
+		login(config, request);
+	else if (token_holds(admin, token_of(request)))
 		return true;
+	else if (live && (office = office_of(config, token_of(request))))
+		return keep_tenant(request, office->name, tenant);
 	else
 		answer_text(request, 401,
 			"this needs the admin token: open /login?token=…, or send it as "
@@ -405,15 +488,36 @@ static bool guard(const struct config_host *host, struct request *request)
 	return false;
 }
 
+/* Whom it asks for, if it may; for an office a foreign name is like one that there is not. */
+static bool narrow(const struct config *config, struct request *request, struct str *tenant)
+{
+	struct str asked = request_query(request, "tenant");
+	size_t n;
+	const struct config_tenant *tenants = config_tenants(config, &n);
+
+	if (!asked.len)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (str_is(asked, tenants[i].name) && (!tenant->len || str_eq(asked, *tenant)))
+			return keep_tenant(request, tenants[i].name, tenant);
+	answer_text(request, 404, "there is no such tenant\n");
+	return false;
+}
+
 static void guarded(struct server *s, struct request *request)
 {
 	const struct config *config = config_now(s);
-	bool open = guard(config_host(config), request);
+	struct str tenant;
+	bool open = guard(config, request, &tenant) &&
+		    (!is_live(request->path) || narrow(config, request, &tenant));
 
 	config_unref(config);
 	if (!open)
 		return;
-	if (begins(request->path, "/api/v1/"))
+	request->user = (void *)tenant.ptr;
+	if (str_is(request->path, "/api/v1/live"))
+		live_watch(s->live, request, tenant);
+	else if (begins(request->path, "/api/v1/"))
 		start(s, request, run_api);
 	else if (!reads(request))
 		answer_text(request, 405, "pages are only looked at\n");
@@ -434,7 +538,7 @@ static void handle(void *user, struct request *request)
 	else if (str_is(request->path, "/readyz"))
 		answer_text(request, atomic_load(&s->draining) ? 503 : 200,
 			atomic_load(&s->draining) ? "draining\n" : "ready\n");
-	else
+	else if (!str_is(request->path, "/api/v1/live") || live_admit(s->live, request))
 		guarded(s, request);
 }
 
@@ -465,7 +569,9 @@ struct server *server_create(struct error *error, const struct server_options *o
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->starting, NULL);
 	pthread_mutex_lock(&s->starting);
-	s->listener = listener_create(error, &listen);
+	s->live = live_create(error, options->admin.state);
+	if (s->live)
+		s->listener = listener_create(error, &listen);
 	pthread_mutex_unlock(&s->starting);
 	if (s->listener)
 		return s;
@@ -483,6 +589,7 @@ void server_configure(struct server *s, const struct config *config)
 	s->options.config = config;
 	pthread_mutex_unlock(&s->lock);
 	config_unref(before);
+	live_dismiss(s->live); /* whose token was taken away does not come back */
 }
 
 unsigned server_port(const struct server *server)
@@ -504,6 +611,7 @@ void server_destroy(struct server *server)
 		usleep(1000);
 	if (server->listener)
 		listener_destroy(server->listener);
+	live_destroy(server->live);
 	pthread_mutex_destroy(&server->starting);
 	config_unref(server->options.config);
 	pthread_mutex_destroy(&server->lock);

@@ -28,8 +28,8 @@ struct server_options {
 };
 
 struct server *server_create(struct error *error, const struct server_options *options);
-/* A new admin token counts from now on, and the old one no longer; the rest of [host] needs a start.
- * Any thread. */
+/* A new admin token counts from now on, and the old one no longer; the rest of [host] needs a
+ * start. Any thread. */
 void server_configure(struct server *server, const struct config *config);
 unsigned server_port(const struct server *server);
 int server_drain(struct server *server, int64_t deadline_ms);

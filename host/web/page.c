@@ -6,51 +6,9 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "web/html.h"
 
 #define PAGE_MAX ((size_t)32 * 1024 * 1024)
-
-static void escaped(struct buf *out, struct str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		switch (text.ptr[i]) {
-		case '<':
-			buf_add_text(out, "&lt;");
-			break;
-		case '>':
-			buf_add_text(out, "&gt;");
-			break;
-		case '&':
-			buf_add_text(out, "&amp;");
-			break;
-		case '"':
-			buf_add_text(out, "&quot;");
-			break;
-		case '\'':
-			buf_add_text(out, "&#39;");
-			break;
-		default:
-			buf_add(out, &text.ptr[i], 1);
-		}
-}
-
-static void begin(struct buf *out, const char *title)
-{
-	buf_printf(out,
-		"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-		"content=\"width=device-width\"><title>%s</title><style>"
-		"body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem "
-		"auto;padding:0 1rem;"
-		"color:#1c1f23;background:#fbfaf8}h1,h2{font-weight:600}a{color:#0b5c7a}table{"
-		"border-"
-		"collapse:collapse;width:100%%}td,th{text-align:left;padding:.3rem "
-		".6rem;border-bottom:1px "
-		"solid "
-		"#ddd;vertical-align:top}.bad{color:#a3211b;font-weight:600}.good{color:#1d6b3a;"
-		"font-weight:600}pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px;"
-		"background:"
-		"#f1efeb;padding:.6rem}</style><p><a href=/>Klinke</a></p><h1>%s</h1>",
-		title, title);
-}
 
 static const struct json *ask(const struct admin *admin, struct arena *arena, const char *request)
 {
@@ -69,7 +27,7 @@ static void verdict(struct buf *out, const struct json *status)
 
 	if (json_get(status, "error")) {
 		buf_add_text(out, "<p class=bad>The store cannot be read: ");
-		escaped(out, json_text(json_find(status, "error.text")));
+		html_escaped(out, json_text(json_find(status, "error.text")));
 		buf_add_text(out, "</p>");
 		return;
 	}
@@ -92,9 +50,9 @@ static void cell(struct buf *out, struct arena *arena, const struct json *value)
 {
 	buf_add_text(out, "<td>");
 	if (json_type(value) == JSON_TEXT)
-		escaped(out, json_text(value));
+		html_escaped(out, json_text(value));
 	else if (value)
-		escaped(out, json_print(arena, value));
+		html_escaped(out, json_print(arena, value));
 	buf_add_text(out, "</td>");
 }
 
@@ -104,7 +62,7 @@ static void details(
 	if (!value)
 		return;
 	buf_printf(out, "<details><summary>%s</summary><pre>", name);
-	escaped(out,
+	html_escaped(out,
 		json_type(value) == JSON_TEXT ? json_text(value) : json_print_pretty(arena, value));
 	buf_add_text(out, "</pre></details>");
 }
@@ -144,7 +102,7 @@ static void table(
 			folded(out, arena, row);
 		if (l->links) {
 			buf_add_text(out, "<td><a href=\"/show/");
-			escaped(out, json_get_text(row, "id"));
+			html_escaped(out, json_get_text(row, "id"));
 			buf_add_text(out, "\">story</a></td>");
 		}
 		buf_add_text(out, "</tr>");
@@ -162,7 +120,7 @@ static void overview(const struct admin *admin, struct arena *arena, struct buf 
 	static const struct layout needs = {"Needs you", COLUMNS(failed), .links = true};
 	static const struct layout latest = {"Latest events", COLUMNS(events), .links = true};
 
-	begin(out, "Klinke");
+	html_begin(out, "Klinke");
 	verdict(out, ask(admin, arena, "{\"verb\":\"status\"}"));
 	table(out, arena, &needs,
 		json_get(ask(admin, arena, "{\"verb\":\"dead\",\"limit\":20}"), "rows"));
@@ -189,10 +147,10 @@ static unsigned story(
 	json_put_text(arena, request, "verb", STR("show"));
 	json_put_text(arena, request, "id", id);
 	s = admin_answer(admin, arena, json_print(arena, request));
-	begin(out, "Story");
+	html_begin(out, "Story");
 	if (json_get(s, "error")) {
 		buf_add_text(out, "<p>");
-		escaped(out, json_text(json_find(s, "error.text")));
+		html_escaped(out, json_text(json_find(s, "error.text")));
 		buf_add_text(out, "</p>");
 		return 404;
 	}
@@ -210,10 +168,14 @@ unsigned page_render(
 	buf_init(&out, PAGE_MAX);
 	if (str_is(path, "/"))
 		overview(admin, arena, &out);
+	else if (str_is(path, "/live"))
+		live_page(admin, arena, &out);
+	else if (str_is(path, "/live.js"))
+		buf_add_str(&out, live_script());
 	else if (path.len > 6 && str_eq((struct str){path.ptr, 6}, STR("/show/")))
 		status = story(admin, arena, (struct str){path.ptr + 6, path.len - 6}, &out);
 	else {
-		begin(&out, "Not here");
+		html_begin(&out, "Not here");
 		status = 404;
 	}
 	*html = str_dup(arena, (struct str){out.ptr, out.len});
