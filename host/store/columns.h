@@ -19,5 +19,15 @@
 	"attempt.id, job.id, attempt.kind, attempt.step, attempt.number, attempt.name, "           \
 	"attempt.outcome, attempt.method, attempt.url, attempt.status, attempt.started_ms, "       \
 	"attempt.took_us, attempt.note, attempt.lock, attempt.sealed"
+#define APPOINTMENT_COLUMNS                                                                        \
+	"appointment.tenant, appointment.connection, appointment.uid, "                            \
+	"appointment.rescheduled_from, appointment.status, appointment.start_ms, "                 \
+	"appointment.end_ms, appointment.changed_ms, appointment.event_type, appointment.host, "   \
+	"appointment.vendor_id, appointment.key, appointment.version, appointment.lock, "          \
+	"appointment.sealed"
+#define HOLD_COLUMNS                                                                               \
+	"hold.id, hold.tenant, hold.holder, hold.resource, hold.event_type, hold.start_ms, "       \
+	"hold.end_ms, hold.expires_ms, hold.capacity, hold.state, "                                \
+	"(SELECT job.id FROM job WHERE job.seq = hold.job)"
 
 #endif

@@ -86,6 +86,8 @@ struct sealed_piece {
 	uint8_t lock[SEAL_LOCK];
 	const uint8_t *bytes; /* NULL: there was nothing to seal */
 	size_t len;
+	bool known; /* of an appointment: it has a person, and mark is theirs */
+	uint8_t mark[KEYS_MARK];
 };
 struct sealed { /* one malloc */
 	size_t count;
@@ -93,7 +95,8 @@ struct sealed { /* one malloc */
 };
 /* 0, or sets op->result and op->error. Pieces: */
 int prepare_inbox(struct store *store, struct store_op *op, const struct inbox_row *row); /* 0 */
-/* attempts, then per event its person and its appointment's person, then the own appointment's */
+/* attempts, then per event its person and its appointment's, then the own appointment's, then the
+ * answer's */
 struct prepare {
 	struct id job; /* the attempts' */
 	struct str tenant;
@@ -104,6 +107,7 @@ struct prepare {
 	struct job_row *jobs;
 	size_t job_count;
 	const struct appointment_row *appointment;
+	const struct answer_row *answer;
 };
 int prepare_change(struct store *store, struct store_op *op, const struct prepare *what);
 void stmt_sealed(
@@ -143,8 +147,8 @@ int job_close_regarded(struct error *error, struct store *store, const struct ev
 	struct str closes, uint32_t *closed);
 int job_cancel(struct error *error, struct store *store, const struct event_row *event,
 	uint32_t *cancelled);
-/* A job that begins to wait, as stored: did an event cancel it while it was in our hands? Then it is
- * DROPPED. */
+/* A job that begins to wait, as stored: did an event cancel it while it was in our hands? Then it
+ * is DROPPED. */
 int job_cancel_late(struct error *error, struct store *store, const struct job_row *row,
 	int64_t seq, enum job_state *state);
 /* A job that cannot be read, for a person; *why is the reason, and cleared. */
@@ -159,7 +163,27 @@ int attempt_insert(struct error *error, struct store *store, int64_t job, struct
 int call_merge(struct error *error, struct store *store, const struct call_row *row);
 int checkpoint_save(struct error *error, struct store *store, const struct checkpoint_row *row);
 int appointment_merge(struct error *error, struct store *store, const struct appointment_row *row,
-	const struct sealed_piece *person);
+	const struct sealed_piece *sealed);
+/* E_CONFLICT: it is not as expected. */
+int appointment_check(
+	struct error *error, struct store *store, const struct appointment_expect *expect);
+int answer_save(struct error *error, struct store *store, const struct answer_row *row,
+	const struct sealed_piece *sealed);
+
+/* ---- hold.c, mirror.c --------------------------------------------------------------------- */
+#define HOLD_LONGEST_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
+/* All of them, or E_TAKEN. Those that name one of jobs that was not inserted are left out. */
+int hold_take_all(struct error *error, struct store *store, const struct hold_row *holds,
+	size_t count, const struct job_row *jobs, size_t job_count);
+int hold_free_job(struct error *error, struct store *store, int64_t job);
+/* The OFFERED ones. */
+int hold_free_holder(struct error *error, struct store *store, struct str tenant, struct str holder,
+	uint32_t *freed);
+int mirror_save(
+	struct error *error, struct store *store, const struct slot_day *days, size_t count);
+/* The days around this time, in whatever zone. */
+int mirror_dirty(struct error *error, struct store *store, struct str tenant, struct str connection,
+	int64_t start_ms, int64_t end_ms);
 
 /* ---- rows.c: columns as listed in columns.h ----------------------------------------------- */
 void read_inbox(struct stmt *stmt, struct arena *arena, struct inbox_row *row);
@@ -170,5 +194,7 @@ int read_event(struct error *error, struct keys *keys, struct stmt *stmt, struct
 void read_job(struct stmt *stmt, struct arena *arena, struct job_row *row);
 int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
 	struct attempt_row *row);
+int read_appointment(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
+	struct appointment_row *row);
 
 #endif

@@ -43,6 +43,15 @@ static void nothing_of_it(struct event_change *change)
 	}
 }
 
+static int free_holds(struct error *error, struct store *store, const struct event_change *change)
+{
+	uint32_t freed = 0;
+
+	if (!change->frees.len)
+		return 0;
+	return hold_free_holder(error, store, change->row->tenant, change->frees, &freed);
+}
+
 int event_apply(struct error *error, struct store *store, const struct store_op *op,
 	struct event_change *change, size_t piece, bool claim)
 {
@@ -61,6 +70,8 @@ int event_apply(struct error *error, struct store *store, const struct store_op 
 	rc = job_cancel(error, store, row, &change->cancelled);
 	if (!rc)
 		rc = job_close_regarded(error, store, row, change->closes, &change->closed);
+	if (!rc)
+		rc = free_holds(error, store, change);
 	if (!rc && change->call)
 		rc = call_merge(error, store, change->call);
 	if (!rc && change->appointment)

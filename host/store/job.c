@@ -115,14 +115,20 @@ int job_insert_all(
 static int run_add(struct store *store, struct store_op *base)
 {
 	struct store_add_jobs *op = (struct store_add_jobs *)base;
+	struct error *error = &base->error;
 	size_t i;
 	int rc;
 
 	op->added = 0;
-	rc = job_insert_all(&base->error, store, op->jobs, op->job_count, op->claim);
+	rc = job_insert_all(error, store, op->jobs, op->job_count, op->claim);
 	for (i = 0; i < op->job_count && !rc; i++)
 		op->added += op->jobs[i].state != 0;
-	return rc;
+	/* A repeat is not a second wish: what it expected was changed by the first one. */
+	if (!rc && op->expect && (op->added || !op->job_count))
+		rc = appointment_check(error, store, op->expect);
+	if (rc)
+		return rc;
+	return hold_take_all(error, store, op->holds, op->hold_count, op->jobs, op->job_count);
 }
 
 void store_add_jobs(struct store *store, struct store_add_jobs *op)
@@ -212,6 +218,17 @@ static int use_closed(struct error *error, struct store *store, struct store_sav
 	return job_close(error, store, &now, now.closed);
 }
 
+/* Ended, or given to a person before anything left: its times are free again. An outcome that is
+ * not known keeps them. */
+static int free_holds(struct error *error, struct store *store, const struct store_save_job *op,
+	const struct job_now *now, enum job_state state)
+{
+	bool ended =
+		finished(state) || state == JOB_DEAD || (state == JOB_PARKED && !op->job->sent);
+
+	return ended && !op->closed ? hold_free_job(error, store, now->seq) : 0;
+}
+
 static int save_row(struct error *error, struct store *store, struct store_save_job *op,
 	const struct job_now *now)
 {
@@ -229,6 +246,8 @@ static int save_row(struct error *error, struct store *store, struct store_save_
 		rc = settle_claim(error, store, row, now, op->keep_claim);
 	if (!rc)
 		rc = use_closed(error, store, op, now, state);
+	if (!rc)
+		rc = free_holds(error, store, op, now, state);
 	if (!rc && !op->closed && held && !turn_holds(state, row->strict))
 		rc = turn_pass(error, store, now, &op->promoted);
 	return rc;
@@ -259,7 +278,13 @@ static int save_rest(struct error *error, struct store *store, struct store_save
 		rc = appointment_merge(error, store, op->appointment, sealed_piece(&op->op, piece));
 	if (!rc && op->checkpoint)
 		rc = checkpoint_save(error, store, op->checkpoint);
-	return rc;
+	if (!rc && op->answer)
+		rc = answer_save(error, store, op->answer, sealed_piece(&op->op, piece + 1));
+	if (!rc)
+		rc = mirror_save(error, store, op->days, op->day_count);
+	if (rc)
+		return rc;
+	return hold_take_all(error, store, op->holds, op->hold_count, op->jobs, op->job_count);
 }
 
 static int run_save(struct store *store, struct store_op *base)
@@ -292,6 +317,7 @@ void store_save_job(struct store *store, struct store_save_job *op)
 		.jobs = op->jobs,
 		.job_count = op->job_count,
 		.appointment = op->appointment,
+		.answer = op->answer,
 	};
 	int rc = prepare_change(store, &op->op, &what);
 

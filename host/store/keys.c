@@ -17,6 +17,7 @@
 
 #define FILE_MAX 1024
 #define OWNER_MAX 200
+#define PERSON_MAX 512 /* what follows does not count for a mark */
 #define WRAPPED (CRYPTO_NONCE + CRYPTO_KEY + CRYPTO_TAG)
 
 struct entry {
@@ -28,6 +29,7 @@ struct entry {
 struct keys {
 	char directory[4096];
 	uint8_t master[CRYPTO_KEY];
+	uint8_t person[CRYPTO_KEY]; /* of marks */
 	pthread_mutex_t lock;
 	struct entry *first;
 	bool may_create;
@@ -196,6 +198,66 @@ static int load_master(struct error *error, struct keys *keys)
 	return rc;
 }
 
+/* ---- wrapped keys ------------------------------------------------------------------------- */
+
+static int wrap_key(struct error *error, const struct keys *keys, struct str bound,
+	const uint8_t key[CRYPTO_KEY], char hex[2 * WRAPPED + 1])
+{
+	uint8_t wrapped[WRAPPED];
+
+	crypto_random(wrapped, CRYPTO_NONCE);
+	if (!crypto_seal(keys->master, wrapped, bound, (struct str){(const char *)key, CRYPTO_KEY},
+		    wrapped + CRYPTO_NONCE))
+		return error_set(error, E_NOMEM, "no memory to wrap a key");
+	to_hex(hex, wrapped, WRAPPED);
+	return 0;
+}
+
+static int unwrap_key(struct error *error, struct keys *keys, const char *name, const char *text,
+	struct str bound, uint8_t key[CRYPTO_KEY])
+{
+	uint8_t wrapped[WRAPPED];
+	char hex[2 * WRAPPED + 1];
+
+	if (!get_line(text, "wrapped", hex, sizeof(hex)) || !from_hex(wrapped, hex, WRAPPED))
+		return damaged(error, keys, name, "is damaged");
+	if (!crypto_unseal(keys->master, wrapped, bound,
+		    (struct str){(const char *)wrapped + CRYPTO_NONCE, CRYPTO_KEY + CRYPTO_TAG},
+		    key))
+		return damaged(error, keys, name, "does not belong to master.key");
+	return 0;
+}
+
+/* ---- the key of marks --------------------------------------------------------------------- */
+
+#define PERSON_FILE "person.key"
+#define PERSON_BOUND STR("klinke person marks")
+
+static int make_person(struct error *error, struct keys *keys)
+{
+	char hex[2 * WRAPPED + 1], text[FILE_MAX];
+	int rc;
+
+	crypto_random(keys->person, CRYPTO_KEY);
+	rc = wrap_key(error, keys, PERSON_BOUND, keys->person, hex);
+	if (rc)
+		return rc;
+	snprintf(text, sizeof(text), "klinke-key 1\n# Finds a person's rows.\nwrapped %s\n", hex);
+	return create_file(error, keys, PERSON_FILE, text);
+}
+
+static int load_person(struct error *error, struct keys *keys)
+{
+	char text[FILE_MAX];
+	int rc;
+
+	rc = read_file(error, keys, PERSON_FILE, text);
+	if (rc == E_NOTFOUND)
+		return keys->may_create ? make_person(error, keys)
+					: damaged(error, keys, PERSON_FILE, "is missing");
+	return rc ? rc : unwrap_key(error, keys, PERSON_FILE, text, PERSON_BOUND, keys->person);
+}
+
 /* ---- owners' keys ------------------------------------------------------------------------- */
 
 static void name_of(char name[32], uint64_t number)
@@ -211,15 +273,12 @@ static struct str bound_to(const struct entry *entry)
 
 static int save_entry(struct error *error, struct keys *keys, const struct entry *entry)
 {
-	uint8_t wrapped[WRAPPED];
 	char hex[2 * WRAPPED + 1], text[FILE_MAX], name[32];
+	int rc;
 
-	crypto_random(wrapped, CRYPTO_NONCE);
-	if (!crypto_seal(keys->master, wrapped, bound_to(entry),
-		    (struct str){(const char *)entry->key.bytes, CRYPTO_KEY},
-		    wrapped + CRYPTO_NONCE))
-		return error_set(error, E_NOMEM, "no memory to wrap a key");
-	to_hex(hex, wrapped, WRAPPED);
+	rc = wrap_key(error, keys, bound_to(entry), entry->key.bytes, hex);
+	if (rc)
+		return rc;
 	snprintf(text, sizeof(text), "klinke-key 1\nowner %s\nwrapped %s\n",
 		*entry->owner ? entry->owner : "-", hex);
 	name_of(name, entry->key.number);
@@ -229,19 +288,11 @@ static int save_entry(struct error *error, struct keys *keys, const struct entry
 static int parse_entry(struct error *error, struct keys *keys, const char *name, const char *text,
 	struct entry *entry)
 {
-	uint8_t wrapped[WRAPPED];
-	char hex[2 * WRAPPED + 1];
-
-	if (!get_line(text, "owner", entry->owner, sizeof(entry->owner)) ||
-		!get_line(text, "wrapped", hex, sizeof(hex)) || !from_hex(wrapped, hex, WRAPPED))
+	if (!get_line(text, "owner", entry->owner, sizeof(entry->owner)))
 		return damaged(error, keys, name, "is damaged");
 	if (strcmp(entry->owner, "-") == 0)
 		*entry->owner = '\0';
-	if (!crypto_unseal(keys->master, wrapped, bound_to(entry),
-		    (struct str){(const char *)wrapped + CRYPTO_NONCE, CRYPTO_KEY + CRYPTO_TAG},
-		    entry->key.bytes))
-		return damaged(error, keys, name, "does not belong to master.key");
-	return 0;
+	return unwrap_key(error, keys, name, text, bound_to(entry), entry->key.bytes);
 }
 
 static void push(struct keys *keys, struct entry *entry)
@@ -361,6 +412,8 @@ int keys_open(struct error *error, struct keys **out, const char *state_director
 	if (!rc)
 		rc = load_master(error, keys);
 	if (!rc)
+		rc = load_person(error, keys);
+	if (!rc)
 		rc = load_entries(error, keys);
 	if (rc)
 		keys_close(keys);
@@ -398,6 +451,38 @@ void keys_check(const struct keys *keys, uint8_t out[SEAL_CHECK])
 		"sha256", (struct str){(const char *)keys->master, CRYPTO_KEY}, &piece, 1, mac);
 	assert(n >= SEAL_CHECK);
 	memcpy(out, mac, SEAL_CHECK);
+}
+
+/* An address is the same in capitals; everything else is taken as it is. */
+static void normalize(struct str person, char *out)
+{
+	bool address = memchr(person.ptr, '@', person.len) != NULL;
+	size_t i;
+
+	for (i = 0; i < person.len; i++) {
+		char c = person.ptr[i];
+		out[i] = address && c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+	}
+}
+
+int keys_mark(struct error *error, const struct keys *keys, struct str tenant, struct str person,
+	uint8_t out[KEYS_MARK])
+{
+	char text[PERSON_MAX];
+	struct str key = {(const char *)keys->person, CRYPTO_KEY};
+	struct str pieces[] = {tenant, {"", 1}, {text, 0}};
+	uint8_t mac[CRYPTO_HASH_MAX];
+	size_t n;
+
+	person.len = person.len < sizeof(text) ? person.len : sizeof(text);
+	pieces[2].len = person.len;
+	normalize(person, text);
+	n = crypto_hmac("sha256", key, pieces, 3, mac);
+	crypto_wipe(text, sizeof(text));
+	if (n < KEYS_MARK)
+		return error_set(error, E_NOMEM, "no memory to mark a person");
+	memcpy(out, mac, KEYS_MARK);
+	return 0;
 }
 
 int keys_forget(struct error *error, struct keys *keys, struct str owner)

@@ -119,12 +119,16 @@ static int begin(struct error *error, struct store_reader *reader, struct query_
 	return 0;
 }
 
-static int end(struct error *error, struct stmt *stmt, struct arena *arena, int rc)
+static int collect(struct error *error, struct store_reader *reader, struct query_text *query,
+	const struct row_kind *kind, struct arena *arena, void **rows, size_t *count)
 {
-	stmt_end(stmt);
-	if (rc >= 0 && arena_failed(arena))
-		rc = error_set(error, E_NOMEM, "more rows than there is memory for: ask for fewer");
-	return rc < 0 ? rc : 0;
+	struct stmt stmt;
+	int rc;
+
+	*rows = NULL;
+	*count = 0;
+	rc = begin(error, reader, query, &stmt);
+	return rc ? rc : rows_collect(error, reader, &stmt, kind, arena, rows, count);
 }
 
 /* ---- the lists ---------------------------------------------------------------------------------
@@ -136,11 +140,9 @@ int store_list_inbox(struct error *error, struct store_reader *reader,
 {
 	const uint32_t open = 1u << INBOX_NEW | 1u << INBOX_PARKED;
 	struct query_text query;
-	struct stmt stmt;
+	void *all;
 	int rc;
 
-	*rows = NULL;
-	*count = 0;
 	query_init(&query);
 	buf_add_text(&query.sql,
 		"SELECT " INBOX_COLUMNS " FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE 1");
@@ -153,13 +155,9 @@ int store_list_inbox(struct error *error, struct store_reader *reader,
 	and_time(&query, "received_ms", filter);
 	and_before(&query, "inbox", &filter->before);
 	end_list(&query, "inbox", filter);
-	rc = begin(error, reader, &query, &stmt);
-	if (rc)
-		return rc;
-	while ((rc = stmt_step(error, &stmt)) == 1 &&
-		(*rows = rows_more(arena, *rows, count, sizeof(**rows))))
-		read_inbox(&stmt, arena, *rows + *count - 1);
-	return end(error, &stmt, arena, rc);
+	rc = collect(error, reader, &query, &kind_inbox, arena, &all, count);
+	*rows = all;
+	return rc;
 }
 
 int store_list_events(struct error *error, struct store_reader *reader,
@@ -167,12 +165,9 @@ int store_list_events(struct error *error, struct store_reader *reader,
 	size_t *count)
 {
 	struct query_text query;
-	struct event_row *row;
-	struct stmt stmt;
+	void *all;
 	int rc;
 
-	*rows = NULL;
-	*count = 0;
 	query_init(&query);
 	buf_add_text(&query.sql,
 		"SELECT " EVENT_COLUMNS " FROM event WHERE seq IN (SELECT seq FROM event WHERE 1");
@@ -184,18 +179,9 @@ int store_list_events(struct error *error, struct store_reader *reader,
 	and_time(&query, "received_ms", filter);
 	and_before(&query, "event", &filter->before);
 	end_list(&query, "event", filter);
-	rc = begin(error, reader, &query, &stmt);
-	if (rc)
-		return rc;
-	while ((rc = stmt_step(error, &stmt)) == 1 &&
-		(*rows = rows_more(arena, *rows, count, sizeof(*row)))) {
-		row = *rows + *count - 1;
-		rc = read_event(error, reader->keys, &stmt, arena, row);
-		rc = allow_unreadable(reader, error, rc, &row->unreadable);
-		if (rc)
-			break;
-	}
-	return end(error, &stmt, arena, rc);
+	rc = collect(error, reader, &query, &kind_event, arena, &all, count);
+	*rows = all;
+	return rc;
 }
 
 static void and_event_type(struct query_text *query, struct str type)
@@ -212,11 +198,9 @@ int store_list_jobs(struct error *error, struct store_reader *reader,
 	size_t *count)
 {
 	struct query_text query;
-	struct stmt stmt;
+	void *all;
 	int rc;
 
-	*rows = NULL;
-	*count = 0;
 	query_init(&query);
 	buf_add_text(&query.sql,
 		"SELECT " JOB_COLUMNS " FROM job WHERE seq IN (SELECT seq FROM job WHERE 1");
@@ -232,13 +216,9 @@ int store_list_jobs(struct error *error, struct store_reader *reader,
 	and_time(&query, "created_ms", filter);
 	and_before(&query, "job", &filter->before);
 	end_list(&query, "job", filter);
-	rc = begin(error, reader, &query, &stmt);
-	if (rc)
-		return rc;
-	while ((rc = stmt_step(error, &stmt)) == 1 &&
-		(*rows = rows_more(arena, *rows, count, sizeof(**rows))))
-		read_job(&stmt, arena, *rows + *count - 1);
-	return end(error, &stmt, arena, rc);
+	rc = collect(error, reader, &query, &kind_job, arena, &all, count);
+	*rows = all;
+	return rc;
 }
 
 /* ---- projections: by time ----------------------------------------------------------------- */
@@ -250,11 +230,12 @@ static void end_by_time(
 	bind_number(query, filter->limit ? (int64_t)filter->limit : LIMIT_DEFAULT);
 }
 
-static int read_call(struct error *error, struct store_reader *reader, struct stmt *stmt,
-	struct arena *arena, struct call_row *row)
+static int one_call(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	struct arena *arena, void *to)
 {
 	struct seal_place place = {"call", {"", 0}};
 	struct str lock, sealed, parts[4] = {STR(""), STR(""), STR(""), STR("")};
+	struct call_row *row = to;
 	int rc;
 
 	row->tenant = col_text(stmt, arena);
@@ -277,18 +258,16 @@ static int read_call(struct error *error, struct store_reader *reader, struct st
 	row->data = parts[3];
 	return rc;
 }
+static const struct row_kind kind_call = {sizeof(struct call_row), one_call};
 
 int store_list_calls(struct error *error, struct store_reader *reader,
 	const struct store_filter *filter, struct arena *arena, struct call_row **rows,
 	size_t *count)
 {
 	struct query_text query;
-	struct call_row *row;
-	struct stmt stmt;
+	void *all;
 	int rc;
 
-	*rows = NULL;
-	*count = 0;
 	query_init(&query);
 	buf_add_text(&query.sql,
 		"SELECT tenant, connection, call_id, rank, direction, status, agent, "
@@ -298,44 +277,9 @@ int store_list_calls(struct error *error, struct store_reader *reader,
 	and_text(&query, "call_id", filter->subject);
 	and_time(&query, "started_ms", filter);
 	end_by_time(&query, "started_ms", filter);
-	rc = begin(error, reader, &query, &stmt);
-	if (rc)
-		return rc;
-	while ((rc = stmt_step(error, &stmt)) == 1 &&
-		(*rows = rows_more(arena, *rows, count, sizeof(*row)))) {
-		row = *rows + *count - 1;
-		rc = read_call(error, reader, &stmt, arena, row);
-		if (rc)
-			break;
-	}
-	return end(error, &stmt, arena, rc);
-}
-
-static int read_appointment(struct error *error, struct store_reader *reader, struct stmt *stmt,
-	struct arena *arena, struct appointment_row *row)
-{
-	struct seal_place place = {"appointment", {"", 0}};
-	struct str lock, person;
-	int rc = 0;
-
-	row->tenant = col_text(stmt, arena);
-	row->connection = col_text(stmt, arena);
-	row->uid = col_text(stmt, arena);
-	row->rescheduled_from = col_text(stmt, arena);
-	row->status = col_text(stmt, arena);
-	row->start_ms = col_i64(stmt);
-	row->end_ms = col_i64(stmt);
-	row->changed_ms = col_i64(stmt);
-	row->event_type = col_text(stmt, arena);
-	row->host = col_text(stmt, arena);
-	row->key = col_text(stmt, arena);
-	row->person = STR("");
-	lock = col_str(stmt);
-	person = col_str(stmt);
-	place.row = row_name(arena, row->tenant, row->connection, row->uid);
-	if (lock.ptr)
-		rc = seal_open(error, reader->keys, place, lock, person, arena, &row->person, 1);
-	return allow_unreadable(reader, error, rc, &row->unreadable);
+	rc = collect(error, reader, &query, &kind_call, arena, &all, count);
+	*rows = all;
+	return rc;
 }
 
 int store_list_appointments(struct error *error, struct store_reader *reader,
@@ -343,31 +287,17 @@ int store_list_appointments(struct error *error, struct store_reader *reader,
 	size_t *count)
 {
 	struct query_text query;
-	struct appointment_row *row;
-	struct stmt stmt;
+	void *all;
 	int rc;
 
-	*rows = NULL;
-	*count = 0;
 	query_init(&query);
-	buf_add_text(&query.sql,
-		"SELECT tenant, connection, uid, rescheduled_from, status, start_ms, "
-		"end_ms, changed_ms, event_type, host, key, lock, person "
-		"FROM appointment WHERE 1");
+	buf_add_text(&query.sql, "SELECT " APPOINTMENT_COLUMNS " FROM appointment WHERE 1");
 	and_text(&query, "tenant", filter->tenant);
 	and_text(&query, "connection", filter->connection);
 	and_text(&query, "uid", filter->subject);
 	and_time(&query, "start_ms", filter);
 	end_by_time(&query, "start_ms", filter);
-	rc = begin(error, reader, &query, &stmt);
-	if (rc)
-		return rc;
-	while ((rc = stmt_step(error, &stmt)) == 1 &&
-		(*rows = rows_more(arena, *rows, count, sizeof(*row)))) {
-		row = *rows + *count - 1;
-		rc = read_appointment(error, reader, &stmt, arena, row);
-		if (rc)
-			break;
-	}
-	return end(error, &stmt, arena, rc);
+	rc = collect(error, reader, &query, &kind_appointment, arena, &all, count);
+	*rows = all;
+	return rc;
 }

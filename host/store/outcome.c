@@ -28,7 +28,7 @@ static const struct query q_cancel = {
 static const struct query q_cancelled = {Q_JOB_CANCELLED,
 	"SELECT type FROM event INDEXED BY event_subject WHERE subject = ?1 AND subject <> "
 	"'' " LATER_AND_NAMED "UNION ALL SELECT type FROM event INDEXED BY event_also WHERE also = "
-			      "?1 AND also <> '' " LATER_AND_NAMED "LIMIT 1"};
+	"?1 AND also <> '' " LATER_AND_NAMED "LIMIT 1"};
 static const struct query q_decide = {Q_JOB_DECIDE,
 	"UPDATE job SET state = ?1, tries = 0, absent = 0, kills = 0, fail = '', "
 	"due_ms = ?2, updated_ms = ?2, reason = ?3, sent = sent AND NOT ?4 WHERE seq = ?5"};
@@ -140,6 +140,46 @@ int job_recover(struct error *error, struct store *store)
 	return rc;
 }
 
+/* ---- given back ------------------------------------------------------------------------------
+ */
+
+/* What an event said meanwhile counts now, as after a restart. */
+static int unclaim(struct error *error, struct store *store, const struct id *id, uint32_t *count)
+{
+	struct job_now now;
+	int rc;
+
+	rc = job_find(error, store, id, &now);
+	if (rc || !now.seq || !claims_have(&store->claims, now.seq))
+		return rc;
+	rc = claims_drop(error, &store->claims, now.seq);
+	claims_lower(&store->claims, INT64_MIN); /* it was due, whenever that was */
+	++*count;
+	if (rc || !now.closed.len)
+		return rc;
+	if (now.sent || now.state == JOB_PARKED)
+		return job_close(error, store, &now, now.closed);
+	return job_keep_closed(error, store, now.seq, STR(""));
+}
+
+static int run_unclaim(struct store *store, struct store_op *base)
+{
+	struct store_unclaim_jobs *op = (struct store_unclaim_jobs *)base;
+	size_t i;
+	int rc = 0;
+
+	op->unclaimed = 0;
+	for (i = 0; i < op->job_count && !rc; i++)
+		rc = unclaim(&base->error, store, &op->jobs[i], &op->unclaimed);
+	return rc;
+}
+
+void store_unclaim_jobs(struct store *store, struct store_unclaim_jobs *op)
+{
+	op->op.sealed = NULL;
+	queue_submit(store, &op->op, run_unclaim);
+}
+
 /* ---- cancelled by an event ----------------------------------------------------------------------
  */
 
@@ -154,6 +194,8 @@ static int drop(
 	stmt_text(&stmt, type);
 	stmt_i64(&stmt, now->seq);
 	rc = stmt_done(error, &stmt);
+	if (!rc)
+		rc = hold_free_job(error, store, now->seq);
 	if (rc || !turn_holds(now->state, now->strict))
 		return rc;
 	return turn_pass(error, store, now, &promoted);
@@ -272,7 +314,10 @@ static int decide(struct error *error, struct store *store, const struct store_d
 	stmt_i64(&stmt, now->seq);
 	rc = stmt_done(error, &stmt);
 	claims_lower(&store->claims, now_ms);
-	return rc || state != JOB_DROPPED ? rc : pass_if_held(error, store, now);
+	if (rc || state != JOB_DROPPED)
+		return rc;
+	rc = hold_free_job(error, store, now->seq);
+	return rc ? rc : pass_if_held(error, store, now);
 }
 
 static int run_decide(struct store *store, struct store_op *base)
@@ -332,5 +377,7 @@ int job_park(struct store *store, const struct id *id, struct error *why)
 	stmt_text(&stmt, str_of(reason.text));
 	stmt_i64(&stmt, now.seq);
 	rc = stmt_done(why, &stmt);
+	if (!rc && !now.sent)
+		rc = hold_free_job(why, store, now.seq);
 	return rc || now.strict ? rc : pass_if_held(why, store, &now);
 }

@@ -131,23 +131,52 @@ static int add_attempt(struct work *work, struct str tenant, const struct attemp
 	return add_piece(work, tenant, place_of("attempt", &row->id), parts, 2);
 }
 
-static int add_appointment(struct work *work, const struct appointment_row *row)
+/* With a place whose name is made of three columns. */
+static int add_named(struct work *work, const char *table, const struct str name[3],
+	const struct str *parts, size_t count)
 {
-	struct seal_place place = {"appointment", {"", 0}};
-	struct arena *arena;
+	struct arena *arena = arena_create(name[0].len + name[1].len + name[2].len + 64);
+	struct seal_place place = {table, row_name(arena, name[0], name[1], name[2])};
 	int rc;
 
-	if (!row || !row->person.len) {
+	if (arena_failed(arena))
+		rc = error_set(&work->op->error, E_NOMEM, "no memory to seal a row");
+	else
+		rc = add_piece(work, name[0], place, parts, count);
+	arena_destroy(arena);
+	return rc;
+}
+
+static int mark_person(struct work *work, const struct appointment_row *row)
+{
+	struct sealed_piece *piece;
+
+	if (!work->sealed || !row->person.len)
+		return 0;
+	piece = &work->sealed->piece[work->count - 1];
+	piece->known = true;
+	return keys_mark(
+		&work->op->error, work->store->keys, row->tenant, row->person, piece->mark);
+}
+
+static int add_appointment(struct work *work, const struct appointment_row *row)
+{
+	int rc;
+
+	if (!row || (!row->person.len && !row->name.len)) {
 		skip_piece(work);
 		return 0;
 	}
-	arena = arena_create(row->tenant.len + row->connection.len + row->uid.len + 64);
-	place.row = row_name(arena, row->tenant, row->connection, row->uid);
-	rc = arena_failed(arena) ? E_NOMEM : add_piece(work, row->tenant, place, &row->person, 1);
-	if (arena_failed(arena))
-		error_set(&work->op->error, E_NOMEM, "no memory to seal a row");
-	arena_destroy(arena);
-	return rc;
+	rc = add_named(work, "appointment",
+		(const struct str[]){row->tenant, row->connection, row->uid},
+		(const struct str[]){row->person, row->name}, 2);
+	return rc ? rc : mark_person(work, row);
+}
+
+static int add_answer(struct work *work, const struct answer_row *row)
+{
+	return add_named(work, "answer",
+		(const struct str[]){row->tenant, row->connection, row->dedupe}, &row->result, 1);
 }
 
 static int add_event(struct work *work, const struct event_change *change)
@@ -171,7 +200,9 @@ static int add_all(struct work *work, const struct prepare *what)
 		rc = add_attempt(work, what->tenant, &what->attempts[i]);
 	for (i = 0; i < what->event_count && !rc; i++)
 		rc = add_event(work, &what->events[i]);
-	return rc ? rc : add_appointment(work, what->appointment);
+	if (!rc)
+		rc = add_appointment(work, what->appointment);
+	return rc || !what->answer ? rc : add_answer(work, what->answer);
 }
 
 /* state is both what the caller asks for and what becomes of it; the writer may have to run an

@@ -2,8 +2,6 @@
  * came. Never lets what is older overwrite what is newer. The writer's thread. */
 #include "store/engine.h"
 
-#include <stdlib.h>
-
 static const struct query q_call_find = {Q_CALL_FIND,
 	"SELECT rank, lock, sealed FROM call "
 	"WHERE tenant = ?1 AND connection = ?2 AND call_id = ?3"};
@@ -30,40 +28,23 @@ static const struct query q_call_save = {Q_CALL_SAVE,
 	"  coalesce(nullif(excluded.ended_ms, 0), ended_ms), "
 	"  coalesce(nullif(ended_ms, 0), excluded.ended_ms)), "
 	"rank = max(rank, excluded.rank), lock = excluded.lock, sealed = excluded.sealed"};
-/* The same by changed_ms. */
+static const struct query q_appointment_find = {Q_APPOINTMENT_FIND,
+	"SELECT rescheduled_from, status, start_ms, end_ms, changed_ms, event_type, host, "
+	"vendor_id, key, version, person_hash, lock, sealed FROM appointment "
+	"WHERE tenant = ?1 AND connection = ?2 AND uid = ?3"};
 static const struct query q_appointment_save = {Q_APPOINTMENT_SAVE,
 	"INSERT INTO appointment (tenant, connection, uid, rescheduled_from, status, start_ms, "
-	"end_ms, "
-	"changed_ms, event_type, host, key, lock, person) "
-	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+	"end_ms, changed_ms, event_type, host, vendor_id, key, version, person_hash, lock, sealed) "
+	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
 	"ON CONFLICT (tenant, connection, uid) DO UPDATE SET "
-	"rescheduled_from = iif(excluded.changed_ms >= changed_ms, "
-	"  coalesce(nullif(excluded.rescheduled_from, ''), rescheduled_from), "
-	"  coalesce(nullif(rescheduled_from, ''), excluded.rescheduled_from)), "
-	"status = iif(excluded.changed_ms >= changed_ms, "
-	"  coalesce(nullif(excluded.status, ''), status), "
-	"  coalesce(nullif(status, ''), excluded.status)), "
-	"start_ms = iif(excluded.changed_ms >= changed_ms, "
-	"  coalesce(nullif(excluded.start_ms, 0), start_ms), "
-	"  coalesce(nullif(start_ms, 0), excluded.start_ms)), "
-	"end_ms = iif(excluded.changed_ms >= changed_ms, "
-	"  coalesce(nullif(excluded.end_ms, 0), end_ms), "
-	"  coalesce(nullif(end_ms, 0), excluded.end_ms)), "
-	"event_type = iif(excluded.changed_ms >= changed_ms, "
-	"  coalesce(nullif(excluded.event_type, ''), event_type), "
-	"  coalesce(nullif(event_type, ''), excluded.event_type)), "
-	"host = iif(excluded.changed_ms >= changed_ms, "
-	"  coalesce(nullif(excluded.host, ''), host), "
-	"  coalesce(nullif(host, ''), excluded.host)), "
-	"key = iif(excluded.changed_ms >= changed_ms, "
-	"  coalesce(nullif(excluded.key, ''), key), "
-	"  coalesce(nullif(key, ''), excluded.key)), "
-	/* lock and person belong together: both come from the same side */
-	"lock = iif(excluded.changed_ms >= changed_ms, "
-	"  coalesce(excluded.lock, lock), coalesce(lock, excluded.lock)), "
-	"person = iif(excluded.changed_ms >= changed_ms, "
-	"  coalesce(excluded.person, person), coalesce(person, excluded.person)), "
-	"changed_ms = max(changed_ms, excluded.changed_ms)"};
+	"rescheduled_from = excluded.rescheduled_from, status = excluded.status, "
+	"start_ms = excluded.start_ms, end_ms = excluded.end_ms, "
+	"changed_ms = excluded.changed_ms, event_type = excluded.event_type, "
+	"host = excluded.host, vendor_id = excluded.vendor_id, key = excluded.key, "
+	"version = excluded.version, person_hash = excluded.person_hash, lock = excluded.lock, "
+	"sealed = excluded.sealed"};
+static const struct query q_appointment_version = {Q_APPOINTMENT_VERSION,
+	"SELECT version FROM appointment WHERE tenant = ?1 AND connection = ?2 AND uid = ?3"};
 
 /* ---- calls ------------------------------------------------------------------------------------
  */
@@ -193,9 +174,163 @@ int call_merge(struct error *error, struct store *store, const struct call_row *
 /* ---- appointments ------------------------------------------------------------------------------
  */
 
-int appointment_merge(struct error *error, struct store *store, const struct appointment_row *row,
-	const struct sealed_piece *person)
+struct standing { /* one as stored; text in the scratch arena */
+	bool there;
+	struct appointment_row row;
+	struct str mark, lock, sealed;
+};
+
+static int find_appointment(struct error *error, struct store *store,
+	const struct appointment_row *row, struct standing *old)
 {
+	struct stmt stmt;
+	int rc;
+
+	*old = (struct standing){0};
+	stmt_begin(&stmt, &store->conn, &q_appointment_find);
+	stmt_text(&stmt, row->tenant);
+	stmt_text(&stmt, row->connection);
+	stmt_text(&stmt, row->uid);
+	rc = stmt_step(error, &stmt);
+	if (rc == 1) {
+		old->there = true;
+		old->row.rescheduled_from = col_text(&stmt, store->scratch);
+		old->row.status = col_text(&stmt, store->scratch);
+		old->row.start_ms = col_i64(&stmt);
+		old->row.end_ms = col_i64(&stmt);
+		old->row.changed_ms = col_i64(&stmt);
+		old->row.event_type = col_text(&stmt, store->scratch);
+		old->row.host = col_text(&stmt, store->scratch);
+		old->row.vendor_id = col_text(&stmt, store->scratch);
+		old->row.key = col_text(&stmt, store->scratch);
+		old->row.version = (uint32_t)col_i64(&stmt);
+		old->mark = col_text(&stmt, store->scratch);
+		old->lock = col_text(&stmt, store->scratch);
+		old->sealed = col_text(&stmt, store->scratch);
+		rc = arena_failed(store->scratch)
+			     ? error_set(error, E_NOMEM, "no memory for an appointment")
+			     : 0;
+	}
+	stmt_end(&stmt);
+	return rc;
+}
+
+static struct str first_str(struct str a, struct str b)
+{
+	return a.len ? a : b;
+}
+
+static int64_t first_ms(int64_t a, int64_t b)
+{
+	return a ? a : b;
+}
+
+/* What changed later wins; the other fills what is empty. */
+static struct appointment_row merge_columns(
+	const struct appointment_row *row, const struct appointment_row *old)
+{
+	bool newer = row->changed_ms >= old->changed_ms;
+	const struct appointment_row *a = newer ? row : old, *b = newer ? old : row;
+	struct appointment_row out = *row;
+
+	out.rescheduled_from = first_str(a->rescheduled_from, b->rescheduled_from);
+	out.status = first_str(a->status, b->status);
+	out.start_ms = first_ms(a->start_ms, b->start_ms);
+	out.end_ms = first_ms(a->end_ms, b->end_ms);
+	out.event_type = first_str(a->event_type, b->event_type);
+	out.host = first_str(a->host, b->host);
+	out.vendor_id = first_str(a->vendor_id, b->vendor_id);
+	out.key = first_str(a->key, b->key);
+	out.changed_ms = a->changed_ms;
+	return out;
+}
+
+/* Does it take another time of the calendar now, or of another one? */
+static bool is_moved(const struct appointment_row *a, const struct appointment_row *b)
+{
+	return a->start_ms != b->start_ms || a->end_ms != b->end_ms ||
+	       !str_eq(a->status, b->status) || !str_eq(a->event_type, b->event_type) ||
+	       !str_eq(a->host, b->host);
+}
+
+static bool is_changed(const struct standing *old, const struct standing *new)
+{
+	return is_moved(&old->row, &new->row) ||
+	       !str_eq(old->row.rescheduled_from, new->row.rescheduled_from) ||
+	       !str_eq(old->row.vendor_id, new->row.vendor_id) || !str_eq(old->mark, new->mark);
+}
+
+static void use_piece(struct standing *new, const struct sealed_piece *piece)
+{
+	new->mark = (struct str){(const char *)piece->mark, piece->known ? KEYS_MARK : 0};
+	new->lock = (struct str){(const char *)piece->lock, piece->bytes ? SEAL_LOCK : 0};
+	new->sealed = (struct str){(const char *)piece->bytes, piece->len};
+}
+
+static int seal_again(struct error *error, struct store *store, struct seal_place place,
+	const struct str parts[2], struct standing *new)
+{
+	size_t size = seal_size(parts, 2);
+	uint8_t *bytes = arena_take(store->scratch, SEAL_LOCK + size);
+
+	if (!bytes)
+		return error_set(error, E_NOMEM, "no memory to merge an appointment");
+	new->lock = (struct str){(const char *)bytes, SEAL_LOCK};
+	new->sealed = (struct str){(const char *)bytes + SEAL_LOCK, size};
+	return seal_close(
+		error, store->keys, new->row.tenant, place, parts, 2, bytes, bytes + SEAL_LOCK);
+}
+
+/* Both sides know something of the person: opened, merged, and sealed once more. */
+static int merge_persons(struct error *error, struct store *store,
+	const struct appointment_row *row, const struct standing *old, struct standing *new)
+{
+	bool newer = row->changed_ms >= old->row.changed_ms;
+	struct seal_place place = {
+		"appointment", row_name(store->scratch, row->tenant, row->connection, row->uid)};
+	struct str was[2], is[2] = {row->person, row->name}, out[2];
+	int rc, i;
+
+	rc = seal_open(error, store->keys, place, old->lock, old->sealed, store->scratch, was, 2);
+	if (rc == E_CORRUPT) {
+		*error = (struct error){0};
+		return 0; /* forgotten on purpose: what comes now begins anew */
+	}
+	for (i = 0; i < 2 && !rc; i++)
+		out[i] = newer ? first_str(is[i], was[i]) : first_str(was[i], is[i]);
+	if (!rc && !str_eq(out[0], row->person))
+		new->mark = old->mark;
+	return rc ? rc : seal_again(error, store, place, out, new);
+}
+
+static int merge_person(struct error *error, struct store *store, const struct appointment_row *row,
+	const struct sealed_piece *piece, const struct standing *old, struct standing *new)
+{
+	bool whole = row->person.len && row->name.len && row->changed_ms >= old->row.changed_ms;
+
+	use_piece(new, piece);
+	if (!old->lock.len || whole)
+		return 0;
+	if (piece->bytes)
+		return merge_persons(error, store, row, old, new);
+	new->mark = old->mark;
+	new->lock = old->lock;
+	new->sealed = old->sealed;
+	return 0;
+}
+
+static void bind_blob(struct stmt *stmt, struct str bytes)
+{
+	if (bytes.len)
+		stmt_blob(stmt, bytes.ptr, bytes.len);
+	else
+		stmt_null(stmt);
+}
+
+static int save_appointment(
+	struct error *error, struct store *store, const struct standing *appointment)
+{
+	const struct appointment_row *row = &appointment->row;
 	struct stmt stmt;
 
 	stmt_begin(&stmt, &store->conn, &q_appointment_save);
@@ -209,7 +344,65 @@ int appointment_merge(struct error *error, struct store *store, const struct app
 	stmt_i64(&stmt, row->changed_ms);
 	stmt_text(&stmt, row->event_type);
 	stmt_text(&stmt, row->host);
+	stmt_text(&stmt, row->vendor_id);
 	stmt_text(&stmt, row->key);
-	stmt_sealed(&stmt, person);
+	stmt_i64(&stmt, row->version);
+	bind_blob(&stmt, appointment->mark);
+	bind_blob(&stmt, appointment->lock);
+	bind_blob(&stmt, appointment->sealed);
 	return stmt_done(error, &stmt);
+}
+
+/* The times it took and takes are not what the calendar said of them any more. */
+static int make_dirty(struct error *error, struct store *store, const struct standing *old,
+	const struct appointment_row *row)
+{
+	int rc = 0;
+
+	if (old->there && !is_moved(&old->row, row))
+		return 0;
+	if (old->there && (old->row.start_ms != row->start_ms || old->row.end_ms != row->end_ms))
+		rc = mirror_dirty(error, store, row->tenant, row->connection, old->row.start_ms,
+			old->row.end_ms);
+	return rc ? rc
+		  : mirror_dirty(
+			    error, store, row->tenant, row->connection, row->start_ms, row->end_ms);
+}
+
+int appointment_merge(struct error *error, struct store *store, const struct appointment_row *row,
+	const struct sealed_piece *sealed)
+{
+	struct standing old, new = {.row = *row};
+	int rc;
+
+	rc = find_appointment(error, store, row, &old);
+	if (rc)
+		return rc;
+	if (old.there)
+		new.row = merge_columns(row, &old.row);
+	rc = merge_person(error, store, row, sealed, &old, &new);
+	if (rc)
+		return rc;
+	new.row.version = old.row.version + (!old.there || is_changed(&old, &new));
+	rc = save_appointment(error, store, &new);
+	return rc ? rc : make_dirty(error, store, &old, &new.row);
+}
+
+int appointment_check(
+	struct error *error, struct store *store, const struct appointment_expect *expect)
+{
+	struct stmt stmt;
+	bool same;
+	int rc;
+
+	stmt_begin(&stmt, &store->conn, &q_appointment_version);
+	stmt_text(&stmt, expect->tenant);
+	stmt_text(&stmt, expect->connection);
+	stmt_text(&stmt, expect->uid);
+	rc = stmt_step(error, &stmt);
+	same = rc == 1 && col_i64(&stmt) == expect->version;
+	stmt_end(&stmt);
+	if (rc >= 0 && !same)
+		rc = error_set(error, E_CONFLICT, "the appointment has changed since it was seen");
+	return rc < 0 ? rc : 0;
 }

@@ -63,6 +63,82 @@ int allow_unreadable(struct store_reader *reader, struct error *error, int rc, b
 	return 0;
 }
 
+int rows_collect(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	const struct row_kind *kind, struct arena *arena, void **rows, size_t *count)
+{
+	int rc;
+
+	*rows = NULL;
+	*count = 0;
+	reader->conn.broken = false;
+	while ((rc = stmt_step(error, stmt)) == 1 &&
+		(*rows = rows_more(arena, *rows, count, kind->size))) {
+		rc = kind->read(
+			error, reader, stmt, arena, (char *)*rows + (*count - 1) * kind->size);
+		if (rc)
+			break;
+	}
+	stmt_end(stmt);
+	if (rc >= 0 && arena_failed(arena))
+		rc = error_set(error, E_NOMEM, "more rows than there is memory for: ask for fewer");
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- kinds of rows ------------------------------------------------------------------------ */
+
+static int one_inbox(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	struct arena *arena, void *row)
+{
+	(void)error;
+	(void)reader;
+	read_inbox(stmt, arena, row);
+	return 0;
+}
+const struct row_kind kind_inbox = {sizeof(struct inbox_row), one_inbox};
+
+static int one_event(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	struct arena *arena, void *row)
+{
+	int rc = read_event(error, reader->keys, stmt, arena, row);
+
+	return allow_unreadable(reader, error, rc, &((struct event_row *)row)->unreadable);
+}
+const struct row_kind kind_event = {sizeof(struct event_row), one_event};
+
+static int one_job(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	struct arena *arena, void *row)
+{
+	(void)error;
+	(void)reader;
+	read_job(stmt, arena, row);
+	return 0;
+}
+const struct row_kind kind_job = {sizeof(struct job_row), one_job};
+
+static int one_appointment(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	struct arena *arena, void *row)
+{
+	int rc = read_appointment(error, reader->keys, stmt, arena, row);
+
+	return allow_unreadable(reader, error, rc, &((struct appointment_row *)row)->unreadable);
+}
+const struct row_kind kind_appointment = {sizeof(struct appointment_row), one_appointment};
+
+static int one_breaker(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	struct arena *arena, void *to)
+{
+	struct breaker_row *row = to;
+
+	(void)error;
+	(void)reader;
+	row->key = col_text(stmt, arena);
+	row->state = col_text(stmt, arena);
+	row->until_ms = col_i64(stmt);
+	row->failures = (uint32_t)col_i64(stmt);
+	row->successes = (uint32_t)col_i64(stmt);
+	return 0;
+}
+
 /* ---- single values ------------------------------------------------------------------------ */
 
 static int get_text(struct error *error, struct stmt *stmt, struct arena *arena, const char *what,
@@ -106,27 +182,16 @@ int store_get_generation(struct error *error, struct store_reader *reader, uint6
 int store_list_breakers(struct error *error, struct store_reader *reader, struct arena *arena,
 	struct breaker_row **rows, size_t *count)
 {
-	struct breaker_row *row;
+	static const struct row_kind kind = {sizeof(struct breaker_row), one_breaker};
 	struct stmt stmt;
+	void *all;
 	int rc;
 
-	*count = 0;
-	*rows = NULL;
 	stmt_begin_sql(&stmt, &reader->conn,
 		"SELECT key, state, until_ms, failures, successes FROM breaker ORDER BY key");
-	while ((rc = stmt_step(error, &stmt)) == 1 &&
-		(*rows = rows_more(arena, *rows, count, sizeof(*row)))) {
-		row = *rows + *count - 1;
-		row->key = col_text(&stmt, arena);
-		row->state = col_text(&stmt, arena);
-		row->until_ms = col_i64(&stmt);
-		row->failures = (uint32_t)col_i64(&stmt);
-		row->successes = (uint32_t)col_i64(&stmt);
-	}
-	stmt_end(&stmt);
-	if (rc >= 0 && arena_failed(arena))
-		rc = error_set(error, E_NOMEM, "no memory to list breakers");
-	return rc < 0 ? rc : 0;
+	rc = rows_collect(error, reader, &stmt, &kind, arena, &all, count);
+	*rows = all;
+	return rc;
 }
 
 /* ---- counts ------------------------------------------------------------------------------- */

@@ -14,4 +14,16 @@ void *rows_more(struct arena *arena, void *rows, size_t *count, size_t size);
 /* What cannot be unsealed is shown without it. */
 int allow_unreadable(struct store_reader *reader, struct error *error, int rc, bool *unreadable);
 
+struct row_kind {
+	size_t size;
+	/* row is zeroed */
+	int (*read)(struct error *error, struct store_reader *reader, struct stmt *stmt,
+		struct arena *arena, void *row);
+};
+extern const struct row_kind kind_inbox, kind_event, kind_job, kind_appointment;
+
+/* All rows of a statement whose parameters are bound, and its end. */
+int rows_collect(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	const struct row_kind *kind, struct arena *arena, void **rows, size_t *count);
+
 #endif

@@ -125,3 +125,34 @@ int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, stru
 	row->output = parts[1];
 	return 0;
 }
+
+int read_appointment(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
+	struct appointment_row *row)
+{
+	struct seal_place place = {"appointment", {"", 0}};
+	struct str lock, sealed, parts[2] = {STR(""), STR("")};
+	int rc = 0;
+
+	memset(row, 0, sizeof(*row));
+	row->tenant = col_text(stmt, arena);
+	row->connection = col_text(stmt, arena);
+	row->uid = col_text(stmt, arena);
+	row->rescheduled_from = col_text(stmt, arena);
+	row->status = col_text(stmt, arena);
+	row->start_ms = col_i64(stmt);
+	row->end_ms = col_i64(stmt);
+	row->changed_ms = col_i64(stmt);
+	row->event_type = col_text(stmt, arena);
+	row->host = col_text(stmt, arena);
+	row->vendor_id = col_text(stmt, arena);
+	row->key = col_text(stmt, arena);
+	row->version = (uint32_t)col_i64(stmt);
+	lock = col_str(stmt);
+	sealed = col_str(stmt);
+	place.row = row_name(arena, row->tenant, row->connection, row->uid);
+	if (lock.ptr)
+		rc = seal_open(error, keys, place, lock, sealed, arena, parts, 2);
+	row->person = rc ? STR("") : parts[0];
+	row->name = rc ? STR("") : parts[1];
+	return rc;
+}

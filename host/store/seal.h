@@ -8,6 +8,7 @@
  *
  * Key store, STATE/keys/ (mode 0700, files 0600, made whole or not at all):
  *	master.key      wraps the owners' keys; without it nothing can be read
+ *	person.key      marks persons, so that their rows can be found; wrapped, too
  *	NUMBER.key      one owner's key; NUMBER, 16 hex digits, is in each lock
  * It belongs in no backup that holds the store. Wrapping takes random nonces: good for 2^32 rows
  *per key, a century of a busy office.
@@ -27,19 +28,25 @@ struct keys;
 
 #define SEAL_LOCK (1 + 8 + CRYPTO_NONCE + CRYPTO_KEY + CRYPTO_TAG)
 #define SEAL_CHECK 16
+#define KEYS_MARK 16
 
 struct seal_place { /* what sealed bytes are bound to */
 	const char *table;
 	struct str row; /* its id, or the columns that make it unique */
 };
 
-/* create: makes the directory and the master key if there is none; otherwise E_NOTFOUND. */
+/* create: makes the directory, the master key and the key of marks if there are none; otherwise
+ * E_NOTFOUND, or E_CORRUPT if only the latter is missing. */
 int keys_open(struct error *error, struct keys **out, const char *state_directory, bool create);
 /* May keys of owners be made from now on? As keys_open's create until it is called. */
 void keys_allow(struct keys *keys, bool create);
 void keys_close(struct keys *keys); /* takes NULL */
 /* Tells one master key from another without telling the key. */
 void keys_check(const struct keys *keys, uint8_t out[SEAL_CHECK]);
+/* The same for the same person (E.164, or an address, of which case does not matter) of the same
+ * tenant; without the key nobody can tell whose it is, or try numbers. */
+int keys_mark(struct error *error, const struct keys *keys, struct str tenant, struct str person,
+	uint8_t out[KEYS_MARK]);
 /* Destroys an owner's key: nothing of it can ever be read again. E_NOTFOUND: it has none. */
 int keys_forget(struct error *error, struct keys *keys, struct str owner);
 

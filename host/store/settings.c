@@ -1,4 +1,5 @@
-/* settings.c - small things the host remembers: configurations, breakers, how far polling has read.
+/* settings.c - small things the host remembers: configurations, breakers, how far polling has read,
+ * what callers were told.
  * The writer's thread. */
 #include "store/engine.h"
 
@@ -13,6 +14,9 @@ static const struct query q_breaker_save = {Q_BREAKER_SAVE,
 	"INSERT INTO breaker (key, state, until_ms, failures, successes) VALUES (?, ?, ?, ?, ?) "
 	"ON CONFLICT (key) DO UPDATE SET state = excluded.state, until_ms = excluded.until_ms, "
 	"failures = excluded.failures, successes = excluded.successes"};
+static const struct query q_answer_save = {Q_ANSWER_SAVE,
+	"INSERT INTO answer (connection, dedupe, tenant, outcome, at_ms, lock, sealed) "
+	"VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (connection, dedupe) DO NOTHING"};
 
 int checkpoint_save(struct error *error, struct store *store, const struct checkpoint_row *row)
 {
@@ -70,4 +74,34 @@ void store_save_breaker(struct store *store, struct store_save_breaker *op)
 {
 	op->op.sealed = NULL;
 	queue_submit(store, &op->op, run_breaker);
+}
+
+int answer_save(struct error *error, struct store *store, const struct answer_row *row,
+	const struct sealed_piece *sealed)
+{
+	struct stmt stmt;
+
+	stmt_begin(&stmt, &store->conn, &q_answer_save);
+	stmt_text(&stmt, row->connection);
+	stmt_text(&stmt, row->dedupe);
+	stmt_text(&stmt, row->tenant);
+	stmt_i64(&stmt, row->outcome);
+	stmt_i64(&stmt, row->at_ms);
+	stmt_sealed(&stmt, sealed);
+	return stmt_done(error, &stmt);
+}
+
+static int run_answer(struct store *store, struct store_op *base)
+{
+	const struct answer_row *row = ((struct store_save_answer *)base)->row;
+
+	return answer_save(&base->error, store, row, sealed_piece(base, 1));
+}
+
+void store_save_answer(struct store *store, struct store_save_answer *op)
+{
+	struct prepare what = {.answer = op->row};
+	int rc = prepare_change(store, &op->op, &what);
+
+	queue_submit(store, &op->op, rc ? NULL : run_answer);
 }

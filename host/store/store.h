@@ -367,6 +367,16 @@ struct store_claim {
 };
 void store_claim(struct store *store, struct store_claim *op);
 
+/* Jobs in our hands that cannot be run after all (no memory): as they were before they were handed
+ * out, so that store_claim has them again. Ids that are not claimed are passed over. */
+struct store_unclaim_jobs {
+	struct store_op op;
+	const struct id *jobs;
+	size_t job_count;
+	uint32_t unclaimed; /* out */
+};
+void store_unclaim_jobs(struct store *store, struct store_unclaim_jobs *op);
+
 /* The raw rows not finished, oldest first: after a restart. */
 struct store_pending_inbox {
 	struct store_op op;

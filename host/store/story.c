@@ -242,60 +242,65 @@ static void begin(struct quest *quest, struct stmt *stmt, const char *sql)
 	stmt_text(stmt, quest->tenant);
 }
 
-static int end(struct error *error, struct quest *quest, struct stmt *stmt, int rc)
+static int one_raw(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	struct arena *arena, void *to)
 {
-	stmt_end(stmt);
-	if (rc >= 0 && arena_failed(quest->arena))
-		rc = error_set(error, E_NOMEM, "the story is longer than there is memory for");
-	return rc < 0 ? rc : 0;
+	struct inbox_row *row = to;
+	int rc;
+
+	read_inbox(stmt, arena, row);
+	rc = read_raw(error, reader->keys, stmt, arena, row);
+	return allow_unreadable(reader, error, rc, &row->unreadable);
+}
+
+static int one_attempt(struct error *error, struct store_reader *reader, struct stmt *stmt,
+	struct arena *arena, void *to)
+{
+	int rc = read_attempt(error, reader->keys, stmt, arena, to);
+
+	return allow_unreadable(reader, error, rc, &((struct attempt_row *)to)->unreadable);
+}
+
+/* All rows of a statement over the scope. */
+static int read_all(struct error *error, struct quest *quest, const struct row_kind *kind,
+	const char *sql, void **rows, size_t *count)
+{
+	struct stmt stmt;
+
+	begin(quest, &stmt, sql);
+	return rows_collect(error, quest->reader, &stmt, kind, quest->arena, rows, count);
 }
 
 static int read_all_inbox(struct error *error, struct quest *quest, struct story *story)
 {
-	struct inbox_row *row;
-	struct stmt stmt;
+	static const struct row_kind kind = {sizeof(struct inbox_row), one_raw};
+	void *rows;
 	int rc;
 
-	begin(quest, &stmt,
+	rc = read_all(error, quest, &kind,
 		"SELECT " INBOX_COLUMNS ", " RAW_COLUMNS
 		" FROM inbox JOIN inbox_raw ON inbox_raw.seq = inbox.seq WHERE inbox.id IN ("
 		"SELECT inbox FROM event WHERE correlation " SCOPE " AND correlation <> '' "
 		"UNION SELECT inbox FROM event WHERE id = ?2 UNION SELECT ?2) "
-		"AND " MINE("inbox") " ORDER BY inbox.seq");
-	while ((rc = stmt_step(error, &stmt)) == 1 &&
-		(story->inbox = rows_more(
-			 quest->arena, story->inbox, &story->inbox_count, sizeof(*row)))) {
-		row = story->inbox + story->inbox_count - 1;
-		read_inbox(&stmt, quest->arena, row);
-		rc = read_raw(error, quest->reader->keys, &stmt, quest->arena, row);
-		rc = allow_unreadable(quest->reader, error, rc, &row->unreadable);
-		if (rc)
-			break;
-	}
-	return end(error, quest, &stmt, rc);
+		"AND " MINE("inbox") " ORDER BY inbox.seq",
+		&rows, &story->inbox_count);
+	story->inbox = rows;
+	return rc;
 }
 
 static int read_all_events(struct error *error, struct quest *quest, struct story *story)
 {
-	struct event_row *row;
-	struct stmt stmt;
+	void *rows;
 	int rc;
 
-	begin(quest, &stmt,
+	rc = read_all(error, quest, &kind_event,
 		"SELECT " EVENT_COLUMNS " FROM event WHERE seq IN ("
 		"SELECT seq FROM event WHERE correlation " SCOPE " AND correlation <> '' "
 		"UNION SELECT seq FROM event WHERE id = ?2) "
-		"AND " MINE("event") " ORDER BY seq");
-	while ((rc = stmt_step(error, &stmt)) == 1 &&
-		(story->events = rows_more(
-			 quest->arena, story->events, &story->event_count, sizeof(*row)))) {
-		row = story->events + story->event_count - 1;
-		rc = read_event(error, quest->reader->keys, &stmt, quest->arena, row);
-		rc = allow_unreadable(quest->reader, error, rc, &row->unreadable);
-		if (rc)
-			break;
-	}
-	return end(error, quest, &stmt, rc);
+		"AND " MINE("event") " ORDER BY seq",
+		&rows, &story->event_count);
+	story->events = rows;
+	return rc;
 }
 
 #define JOBS                                                                                       \
@@ -306,39 +311,30 @@ static int read_all_events(struct error *error, struct quest *quest, struct stor
 
 static int read_all_jobs(struct error *error, struct quest *quest, struct story *story)
 {
-	struct stmt stmt;
+	void *rows;
 	int rc;
 
-	begin(quest, &stmt,
+	rc = read_all(error, quest, &kind_job,
 		"SELECT " JOB_COLUMNS " FROM job WHERE seq IN (" JOBS
-		") AND " MINE("job") " ORDER BY seq");
-	while ((rc = stmt_step(error, &stmt)) == 1 &&
-		(story->jobs = rows_more(
-			 quest->arena, story->jobs, &story->job_count, sizeof(*story->jobs))))
-		read_job(&stmt, quest->arena, story->jobs + story->job_count - 1);
-	return end(error, quest, &stmt, rc);
+		") AND " MINE("job") " ORDER BY seq",
+		&rows, &story->job_count);
+	story->jobs = rows;
+	return rc;
 }
 
 static int read_all_attempts(struct error *error, struct quest *quest, struct story *story)
 {
-	struct attempt_row *row;
-	struct stmt stmt;
+	static const struct row_kind kind = {sizeof(struct attempt_row), one_attempt};
+	void *rows;
 	int rc;
 
-	begin(quest, &stmt,
+	rc = read_all(error, quest, &kind,
 		"SELECT " ATTEMPT_COLUMNS " FROM attempt JOIN job ON job.seq = attempt.job "
 		"WHERE attempt.job IN (" JOBS
-		") AND " MINE("job") " ORDER BY attempt.started_ms, attempt.seq");
-	while ((rc = stmt_step(error, &stmt)) == 1 &&
-		(story->attempts = rows_more(
-			 quest->arena, story->attempts, &story->attempt_count, sizeof(*row)))) {
-		row = story->attempts + story->attempt_count - 1;
-		rc = read_attempt(error, quest->reader->keys, &stmt, quest->arena, row);
-		rc = allow_unreadable(quest->reader, error, rc, &row->unreadable);
-		if (rc)
-			break;
-	}
-	return end(error, quest, &stmt, rc);
+		") AND " MINE("job") " ORDER BY attempt.started_ms, attempt.seq",
+		&rows, &story->attempt_count);
+	story->attempts = rows;
+	return rc;
 }
 
 int store_story(struct error *error, struct store_reader *reader, struct str id,

@@ -223,22 +223,37 @@ static void without_its_master_key_a_store_does_not_open(void **state)
 	open_store(f);
 }
 
+static void put_key_of(struct fixture *f, struct fixture *other, const char *name)
+{
+	char path[128], stranger[128];
+
+	move_away(f, name, "elsewhere");
+	snprintf(path, sizeof(path), "%s/%s", f->directory, name);
+	snprintf(stranger, sizeof(stranger), "%s/%s", other->directory, name);
+	assert_int_equal(link(stranger, path), 0);
+}
+
 static void the_keys_of_another_store_are_refused(void **state)
 {
 	struct fixture *f = *state, *other = NULL;
-	char path[128], stranger[128];
-	struct error error;
 
 	close_both(f);
 	set_up((void **)&other);
 	close_both(other);
-	move_away(f, "keys/master.key", "elsewhere");
-	snprintf(path, sizeof(path), "%s/keys/master.key", f->directory);
-	snprintf(stranger, sizeof(stranger), "%s/keys/master.key", other->directory);
-	assert_int_equal(link(stranger, path), 0);
-	error = refused(f, E_CORRUPT);
-	assert_says(error, "another store's key store");
+	put_key_of(f, other, "keys/master.key");
+	assert_says(refused(f, E_CORRUPT), "person.key does not belong to master.key");
+	put_key_of(f, other, "keys/person.key");
+	assert_says(refused(f, E_CORRUPT), "another store's key store");
 	tear_down((void **)&other);
+}
+
+static void a_missing_key_of_marks_is_not_made_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	close_both(f);
+	move_away(f, "keys/person.key", "elsewhere");
+	assert_says(refused(f, E_CORRUPT), "person.key is missing");
 }
 
 static void a_damaged_key_file_is_named(void **state)
@@ -385,6 +400,7 @@ int main(void)
 		STORE_TEST(a_damaged_file_is_reported_and_kept),
 		STORE_TEST(without_its_master_key_a_store_does_not_open),
 		STORE_TEST(the_keys_of_another_store_are_refused),
+		STORE_TEST(a_missing_key_of_marks_is_not_made_anew),
 		STORE_TEST(a_damaged_key_file_is_named),
 		STORE_TEST(a_destroyed_key_takes_its_rows_and_no_others),
 		STORE_TEST(an_unreadable_pending_row_is_parked_and_the_next_ones_come),

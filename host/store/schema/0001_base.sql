@@ -160,13 +160,145 @@ CREATE TABLE appointment (
 	changed_ms INTEGER NOT NULL,
 	event_type TEXT NOT NULL,
 	host TEXT NOT NULL,
+	vendor_id TEXT NOT NULL,
 	key TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	person_hash BLOB, -- keyed: finds a person's rows without saying whose they are
 	lock BLOB,
-	person BLOB,
+	sealed BLOB, -- person, name
 	UNIQUE (tenant, connection, uid)
 ) STRICT;
 
 CREATE INDEX appointment_start ON appointment (tenant, start_ms);
+CREATE INDEX appointment_person ON appointment (tenant, person_hash, start_ms)
+	WHERE person_hash IS NOT NULL;
+
+-- A time kept for somebody, and the cells of five minutes it stands on. Of each resource a cell
+-- exists once per seat: the primary key of hold_cell is what makes two holds collide.
+CREATE TABLE hold (
+	seq INTEGER PRIMARY KEY,
+	id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+	tenant TEXT NOT NULL CHECK (tenant <> ''),
+	holder TEXT NOT NULL CHECK (holder <> ''),
+	resource TEXT NOT NULL CHECK (resource <> ''),
+	event_type TEXT NOT NULL,
+	start_ms INTEGER NOT NULL,
+	end_ms INTEGER NOT NULL CHECK (end_ms > start_ms),
+	expires_ms INTEGER NOT NULL,
+	capacity INTEGER NOT NULL CHECK (capacity > 0),
+	seat INTEGER NOT NULL CHECK (seat BETWEEN 0 AND capacity - 1),
+	state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 2),
+	job INTEGER REFERENCES job (seq),
+	CHECK (state = 1 OR job IS NOT NULL)
+) STRICT;
+
+CREATE INDEX hold_resource ON hold (tenant, resource, start_ms);
+CREATE INDEX hold_start ON hold (tenant, start_ms);
+CREATE INDEX hold_holder ON hold (tenant, holder, start_ms);
+CREATE INDEX hold_expires ON hold (expires_ms);
+CREATE INDEX hold_job ON hold (job) WHERE job IS NOT NULL;
+
+CREATE TABLE hold_cell (
+	tenant TEXT NOT NULL,
+	resource TEXT NOT NULL,
+	cell INTEGER NOT NULL,
+	seat INTEGER NOT NULL,
+	hold INTEGER NOT NULL REFERENCES hold (seq) ON DELETE CASCADE,
+	PRIMARY KEY (tenant, resource, cell, seat)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX hold_cell_hold ON hold_cell (hold);
+
+-- The mirror: what the calendar said is free on one day.
+CREATE TABLE slot (
+	tenant TEXT NOT NULL CHECK (tenant <> ''),
+	connection TEXT NOT NULL,
+	event_type TEXT NOT NULL,
+	day INTEGER NOT NULL,
+	staff TEXT NOT NULL,
+	asked_ms INTEGER NOT NULL,
+	starts TEXT NOT NULL,
+	PRIMARY KEY (tenant, connection, event_type, day, staff)
+) STRICT, WITHOUT ROWID;
+
+-- When a booking last changed a day, also one that is not in the mirror: the calendar may be asked
+-- for it at this moment, and its answer is from before.
+CREATE TABLE slot_dirty (
+	tenant TEXT NOT NULL,
+	connection TEXT NOT NULL,
+	day INTEGER NOT NULL,
+	dirty_ms INTEGER NOT NULL,
+	PRIMARY KEY (tenant, connection, day)
+) STRICT, WITHOUT ROWID;
+
+-- What a waiting caller was told, once for each event.
+CREATE TABLE answer (
+	seq INTEGER PRIMARY KEY,
+	connection TEXT NOT NULL,
+	dedupe TEXT NOT NULL CHECK (dedupe <> ''),
+	tenant TEXT NOT NULL CHECK (tenant <> ''),
+	outcome INTEGER NOT NULL,
+	at_ms INTEGER NOT NULL,
+	lock BLOB NOT NULL,
+	sealed BLOB NOT NULL, -- result
+	UNIQUE (connection, dedupe)
+) STRICT;
+
+-- The office's catalogue. What a person says of a name goes before what the INI says of it.
+CREATE TABLE master_service (
+	tenant TEXT NOT NULL CHECK (tenant <> ''),
+	name TEXT NOT NULL CHECK (name <> ''),
+	origin INTEGER NOT NULL CHECK (origin BETWEEN 1 AND 2), -- INI, PERSON
+	title TEXT NOT NULL,
+	aliases TEXT NOT NULL, -- JSON
+	connection TEXT NOT NULL,
+	event_type TEXT NOT NULL,
+	staff TEXT NOT NULL, -- JSON
+	length_min INTEGER NOT NULL,
+	capacity INTEGER NOT NULL,
+	position INTEGER NOT NULL,
+	price_minor INTEGER NOT NULL,
+	currency TEXT NOT NULL,
+	active INTEGER NOT NULL,
+	PRIMARY KEY (tenant, name, origin)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX master_service_position ON master_service (tenant, position, name);
+
+CREATE TABLE branch (
+	tenant TEXT NOT NULL CHECK (tenant <> ''),
+	name TEXT NOT NULL CHECK (name <> ''),
+	origin INTEGER NOT NULL CHECK (origin BETWEEN 1 AND 2),
+	title TEXT NOT NULL,
+	address TEXT NOT NULL,
+	numbers TEXT NOT NULL, -- JSON
+	agent TEXT NOT NULL,
+	agent_version INTEGER NOT NULL,
+	state TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	PRIMARY KEY (tenant, name, origin)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX branch_position ON branch (tenant, position, name);
+
+-- The numbers of the branches that count, drawn out of their rows: one number, one branch.
+CREATE TABLE phone_number (
+	number TEXT PRIMARY KEY,
+	tenant TEXT NOT NULL,
+	branch TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE branch_service_override (
+	tenant TEXT NOT NULL CHECK (tenant <> ''),
+	branch TEXT NOT NULL CHECK (branch <> ''),
+	service TEXT NOT NULL CHECK (service <> ''),
+	origin INTEGER NOT NULL CHECK (origin BETWEEN 1 AND 2),
+	active INTEGER NOT NULL,
+	length_min INTEGER NOT NULL,
+	price_minor INTEGER NOT NULL,
+	event_type TEXT NOT NULL,
+	PRIMARY KEY (tenant, branch, service, origin)
+) STRICT, WITHOUT ROWID;
 
 -- How far a polling operation has read.
 CREATE TABLE checkpoint (
