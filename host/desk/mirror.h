@@ -14,6 +14,7 @@ struct mirror_slot { /* one start somebody may have */
 	struct str event_type;
 	struct str resource; /* for a hold */
 	uint32_t capacity;
+	uint32_t order; /* its place among the service's staff */
 };
 
 struct mirror {
@@ -24,11 +25,11 @@ struct mirror {
 	const bool *fresh;        /* by day, from from_day */
 	int64_t asked_ms;         /* of the oldest fresh day; 0: none is fresh */
 	struct str connection;    /* the calendar */
+	uint32_t stale;           /* a bit for each event type that has to be asked for */
 };
 
 /* Free starts of the question's service (and staff), less what others hold, less what is sooner
- * than the notice, less what is in the past. NULL: no
- * memory. A reader's error counts as nothing fresh. */
+ * than the notice. NULL: no memory. A reader's error counts as nothing fresh. */
 struct mirror *mirror_read(struct desk_run *run, const struct question *question);
 
 /* Every day that [from_ms, to_ms) touches and that is within the horizon is fresh. */
@@ -52,5 +53,9 @@ struct str mirror_key(
  * named, else "event_type:ID". */
 void mirror_resource(struct arena *arena, const struct office_service *service,
 	const struct office_staff *staff, struct mirror_slot *slot);
+
+/* The office's wall calendar: days since 1970-01-01, and the instant one begins. */
+int32_t mirror_day(const struct zone *zone, int64_t ms);
+int64_t mirror_midnight(const struct zone *zone, int32_t day);
 
 #endif
