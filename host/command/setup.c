@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "desk/desk.h"
 #include "pipeline/expr.h"
 
 #define NAMES_MAX 100
@@ -305,19 +306,6 @@ static void ask_plugins(struct setup *s, const struct config *config, struct con
 		ask_about_mapping(s, faults, &m[i]);
 }
 
-/* Accepting a setting that does nothing would be a lie to the caller on the line. */
-static void refuse_unsupported(const struct config *config, struct config_faults *faults)
-{
-	size_t n;
-	const struct config_pipeline *p = config_pipelines(config, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (p[i].within_ms)
-			add_fault(faults, p[i].place,
-				"within = is not offered by this version: pipelines run "
-				"after the webhook is answered; leave it out");
-}
-
 /* ---- Loading ------------------------------------------------------------------------------ */
 
 static void on_read(void *user, const struct config *config)
@@ -325,15 +313,18 @@ static void on_read(void *user, const struct config *config)
 	struct setup *s = user;
 
 	ask_plugins(s, config, s->faults);
-	refuse_unsupported(config, s->faults);
 }
 
 static struct config_context context(struct setup *s)
 {
+	static const struct plugin_info *const builtins[] = {&desk_info};
+
 	return (struct config_context){.user = s,
 		.host = on_host,
 		.plugin = on_plugin,
 		.plugin_names = s->plugin_names,
+		.builtins = builtins,
+		.builtin_count = sizeof(builtins) / sizeof(*builtins),
 		.check_sql = on_sql,
 		.columns = expr_columns};
 }
