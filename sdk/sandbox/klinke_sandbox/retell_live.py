@@ -87,8 +87,10 @@ class Live:
         self.world, self.store = retell.world, retell.store
 
     def _ask(self, method, path, body, url, timeout_ms):
-        target = url or (self.world.options.hooks_retell or "") + path
-        return ask(method, target, body, self.world.secret("retell_key"), timeout_ms)
+        below = self.world.options.hooks_retell
+        if not url and not below:
+            raise ValueError("nobody listens: start with --hooks-retell, or give url")
+        return ask(method, url or below + path, body, self.world.secret("retell_key"), timeout_ms)
 
     def _ongoing(self, call_id):
         call = self.store.thing("call", call_id)
