@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "desk/desk.h"
 #include "desk/holiday.h"
 
 /* ---- Faults -------------------------------------------------------------------------------- */
@@ -248,6 +249,51 @@ static void what_a_waiting_caller_hears_arrives(void **state)
 	config_unref(config);
 }
 
+/* config/desk.ini against the real desk's operations: a wrong name there would be found by the
+ * first caller. */
+static void the_shipped_pipelines_answer_every_function(void **state)
+{
+	static const struct {
+		const char *when, *op;
+		int64_t within_ms;
+	} expected[] = {{NULL, "inbound", 1000},
+		{"data ->> 'name' = 'check_availability'", "offer", 450},
+		{"data ->> 'name' = 'book_appointment'", "book", 8000},
+		{"data ->> 'name' = 'reschedule_appointment'", "reschedule", 8000},
+		{"data ->> 'name' = 'cancel_appointment'", "cancel", 8000},
+		{"data ->> 'name' = 'find_appointments'", "find", 450},
+		{"data ->> 'name' = 'list_services'", "services", 450},
+		{"data ->> 'name' = 'request_callback'", "callback", 450}};
+	static const struct plugin_info *const real[] = {&desk_info};
+	static const char *const events[] = {"call.inbound", "call.function", NULL};
+	struct config_context ctx = world;
+	struct config_faults faults = {0};
+	struct config *config;
+	size_t count;
+
+	(void)state;
+	ctx.builtins = real;
+	ctx.events = events;
+	config = config_load(&faults, "../../../config/desk.ini", &ctx);
+	assert_int_equal(faults.count, 0);
+	assert_non_null(config);
+	const struct config_pipeline *p = config_pipelines(config, &count);
+	assert_int_equal(count, sizeof(expected) / sizeof(*expected));
+	for (size_t i = 0; i < count; i++) {
+		assert_null(p[i].tenant);
+		assert_int_equal(p[i].within_ms, expected[i].within_ms);
+		assert_int_equal(p[i].when.text.ptr != NULL, expected[i].when != NULL);
+		if (expected[i].when)
+			assert_string_equal(p[i].when.text.ptr, expected[i].when);
+		assert_int_equal(p[i].step_count, 1);
+		assert_true(p[i].steps[0].call.builtin);
+		assert_string_equal(p[i].steps[0].call.op, expected[i].op);
+		assert_true(p[i].fallback_is_sql);
+		assert_null(p[i].late);
+	}
+	config_unref(config);
+}
+
 /* ---- Secrets and snapshots ------------------------------------------------------------------ */
 
 static void a_tenant_has_two_live_tokens_at_most(void **state)
@@ -333,6 +379,7 @@ int main(void)
 		cmocka_unit_test(branches_arrive),
 		cmocka_unit_test(a_branchs_number_leads_to_its_tenant),
 		cmocka_unit_test(what_a_waiting_caller_hears_arrives),
+		cmocka_unit_test(the_shipped_pipelines_answer_every_function),
 		cmocka_unit_test(a_tenant_has_two_live_tokens_at_most),
 		cmocka_unit_test(a_literal_live_token_stays_its_tenants),
 		cmocka_unit_test(a_snapshot_has_desks_services_and_branches),
