@@ -32,13 +32,20 @@ static const struct plugin_option wildcard[] = {
 };
 static const struct plugin_op ops[] = {
 	{"call", KL_OP_ACTION, NULL, NULL}, {"poll_calls", KL_OP_POLL, NULL, NULL}};
+static const struct plugin_op calendar_ops[] = {
+	{"slots", KL_OP_ACTION, NULL, NULL}, {"book", KL_OP_ACTION, NULL, NULL}};
+static const struct plugin_op desk_ops[] = {{"offer", KL_OP_ACTION, NULL, NULL}};
 
 #define LIST(field, a) .field##s = a, .field##_count = sizeof(a) / sizeof(*(a))
 
-static const struct plugin_info voice = {
-	.name = "voice", .events = "call.ended", LIST(option, options), LIST(op, ops)};
+static const struct plugin_info voice = {.name = "voice",
+	.events = "call.ended call.inbound call.function chat.inbound",
+	LIST(option, options),
+	LIST(op, ops)};
+static const struct plugin_info calendar = {.name = "calendar", LIST(op, calendar_ops)};
+static const struct plugin_info desk = {.name = "desk", LIST(op, desk_ops)};
 static const struct plugin_info mapper = {.name = "mapper", LIST(option, wildcard), .can_map = 1};
-static const struct plugin_info *const builtins[] = {&voice};
+static const struct plugin_info *const builtins[] = {&voice, &desk};
 static const char *const words[] = {"data", "event", NULL};
 
 struct input {
@@ -52,6 +59,8 @@ static const struct plugin_info *find_plugin(void *user, const char *name, struc
 		return &voice;
 	if (strcmp(name, "mapper") == 0)
 		return &mapper;
+	if (strcmp(name, "calendar") == 0)
+		return &calendar;
 	error_set(error, strcmp(name, "broken") ? E_NOTFOUND : E_IO, "does not load");
 	return NULL;
 }
@@ -79,9 +88,10 @@ static int read_file(
 {
 	const struct input *input = user;
 	struct str text = input->office;
+	const char *slash = strrchr(path, '/'); /* a snapshot looks beside where the file was */
 
 	*mode = 0100644;
-	if (strcmp(path, "secret") == 0)
+	if (strcmp(slash ? slash + 1 : path, "secret") == 0)
 		text = str_of(secret);
 	else if (strcmp(path, "more.ini") == 0)
 		text = input->more;
@@ -148,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.plugin = find_plugin,
 		.plugin_names = words,
 		.builtins = builtins,
-		.builtin_count = 1,
+		.builtin_count = 2,
 		.check_sql = check_sql,
 		.columns = words,
 		.getenv = environment,
