@@ -83,12 +83,13 @@ unsigned limit_take(struct limit *limit, const char *address, int64_t now_ms)
 {
 	uint64_t key = limit_key(address);
 	struct bucket *b = find(limit, key, now_ms);
+	int64_t per_s = limit->per_ms * 1000;
 
 	b->level = level_of(limit, b, now_ms);
 	b->at_ms = now_ms;
 	b->key = key;
 	if (b->level < TOKEN)
-		return (unsigned)((TOKEN - b->level) / (limit->per_ms * 1000) + 1);
+		return (unsigned)((TOKEN - b->level + per_s - 1) / per_s);
 	b->level -= TOKEN;
 	return 0;
 }

@@ -8,6 +8,8 @@
 #include "http/stream.h"
 
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +17,8 @@
 #define ROOM ((size_t)256 << 10)
 /* What the kernel keeps for a client that does not read. Left alone it would be megabytes. */
 #define SEND_BUFFER (64 << 10)
+/* Who does not acknowledge what was sent, or keeps its window shut, for so long is not there. */
+#define SILENT_MS 60000
 #define BLOCK ((size_t)16 << 10)
 
 struct stream {
@@ -142,7 +146,7 @@ void stream_gone(struct stream *s)
 static struct stream *create(struct exchange *exchange, const struct stream_options *options)
 {
 	struct stream *s = calloc(1, sizeof(*s));
-	int size = SEND_BUFFER;
+	int size = SEND_BUFFER, silent_ms = SILENT_MS;
 
 	if (!s)
 		return NULL;
@@ -155,6 +159,7 @@ static struct stream *create(struct exchange *exchange, const struct stream_opti
 	pthread_mutex_init(&s->lock, NULL);
 	buf_init(&s->buf, options->room ? options->room : ROOM);
 	setsockopt(s->client->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(s->client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof(silent_ms));
 	return s;
 }
 
