@@ -514,7 +514,6 @@ static void wish_for_start(const struct desk_run *run, struct question *question
 		return;
 	question->date = (struct str){text, 10};
 	question->time = (struct str){text + 11, 5};
-	question->words = (struct str){"", 0};
 }
 
 static bool is_no(const struct json *value)
@@ -543,6 +542,12 @@ static void find_when(const struct desk_run *run, struct question *question)
 		wish_for_start(run, question);
 	question->wish =
 		question_wish(run, question, question->date, question->time, question->words);
+	if (question->words.len && question->date.len + question->time.len > 0) {
+		const struct str none = {"", 0};
+		question->asked =
+			question_wish(run, question, question->date, question->time, none);
+		question->preference = question_wish(run, question, none, none, question->words);
+	}
 	question->check = !is_no(question_value(run, "check_availability"));
 }
 

@@ -37,6 +37,10 @@ struct question {
 	 */
 	struct str date, time, words;
 	struct wish *wish;
+	/* A day or time and, beside it, what the caller likes in general ("donnerstags 16 bis 19
+	 * Uhr"): then the two alone, since something else may be offered within the second. NULL.
+	 */
+	struct wish *asked, *preference;
 	int64_t start_ms;
 	bool slot_bad;
 	bool check; /* false: "check_availability" says no */

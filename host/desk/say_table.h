@@ -27,6 +27,7 @@ SAY_LINE(CALENDAR_SILENT,
 	"I cannot look into the calendar just now. Shall I note a call back for you?")
 SAY_LINE(CHECK_OFF, "Sagen Sie mir gern, wann es Ihnen passt, dann sehe ich nach freien Terminen.",
 	"Just tell me when it suits you, and I will look for free times.")
+SAY_LINE(WITH, "{1} bei {2}", "{1} with {2}")
 SAY_LINE(NO_PERSON, "Zu wem der Termin ist, kann ich bei dieser Leistung nicht aussuchen.",
 	"I cannot choose who you see for this service.")
 
@@ -54,17 +55,19 @@ SAY_LINE(HELLO, "{1}, guten Tag.", "{1}, hello.")
 
 /* Services */
 SAY_LINE(SERVICES, "Wir bieten an: {1}.", "We offer: {1}.")
+SAY_LINE(SERVICE, "{1}, {2}", "{1}, {2}")
+SAY_LINE(SERVICE_PRICED, "{1}, {2}, {3}", "{1}, {2}, {3}")
 SAY_LINE(SERVICES_MORE, "Wir bieten zum Beispiel an: {1}. Dazu kommen noch {2} weitere.",
 	"We offer for example: {1}. There are {2} more.")
 SAY_LINE(SERVICES_MORE_ONE, "Wir bieten zum Beispiel an: {1}. Dazu kommt noch eine weitere.",
 	"We offer for example: {1}. There is one more.")
 
 /* Call back */
-SAY_LINE(CALLBACK, "Ich habe notiert, dass wir Sie zurückrufen.",
-	"I have noted that we will call you back.")
 SAY_LINE(CALLBACK_TO, "Ich habe notiert, dass wir Sie unter der Nummer mit den Endziffern {1} zurückrufen.",
 	"I have noted that we will call you back on the number ending in {1}.")
 SAY_LINE(CALLBACK_WISH, "Ihren Zeitwunsch habe ich dazugeschrieben.",
 	"I have added the time that you prefer.")
 SAY_LINE(CALLBACK_PHONE, "Unter welcher Telefonnummer dürfen wir Sie zurückrufen?",
 	"Which number may we call you back on?")
+
+#include "desk/say_booking_table.h"
