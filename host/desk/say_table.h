@@ -71,3 +71,6 @@ SAY_LINE(CALLBACK_PHONE, "Unter welcher Telefonnummer dürfen wir Sie zurückruf
 	"Which number may we call you back on?")
 
 #include "desk/say_booking_table.h"
+
+/* A person's changes */
+SAY_LINE(SAVED, "Gespeichert: {1}.", "Saved: {1}.")

@@ -15,8 +15,8 @@ void desk_reschedule(struct desk_run *run, struct desk_next *next);  /* change.c
 void desk_cancel(struct desk_run *run, struct desk_next *next);      /* change.c */
 void desk_services(struct desk_run *run, struct desk_next *next);    /* services.c */
 void desk_callback(struct desk_run *run, struct desk_next *next);    /* callback.c */
-void desk_set_service(struct desk_run *run, struct desk_next *next); /* catalogue.c */
-void desk_set_branch(struct desk_run *run, struct desk_next *next);  /* catalogue.c */
+void desk_set_service(struct desk_run *run, struct desk_next *next); /* catalogue_set.c */
+void desk_set_branch(struct desk_run *run, struct desk_next *next);  /* catalogue_set.c */
 
 /* What the operations read. */
 struct store_reader *desk_reader(const struct desk *desk);
