@@ -411,8 +411,8 @@ static void write_section(
 
 static void write_base(struct loader *loader, struct writer *writer)
 {
-	const char *first = loader->sections[0]->place.file;
-	char *cwd = *loader->base || *first == '/' ? NULL : getcwd(NULL, 0);
+	bool ours = loader->section_count && *loader->sections[0]->place.file != '/';
+	char *cwd = ours && !*loader->base ? getcwd(NULL, 0) : NULL;
 
 	if (*loader->base || cwd)
 		buf_printf(&writer->text, ";@base %s\n", cwd ? cwd : loader->base);
@@ -424,8 +424,7 @@ void snapshot_make(struct loader *loader)
 	struct writer writer = {.text = {.max = 64u << 20}};
 	char *copy = NULL;
 
-	if (loader->section_count)
-		write_base(loader, &writer);
+	write_base(loader, &writer);
 	for (size_t i = 0; i < loader->section_count; i++)
 		write_section(loader, &writer, loader->sections[i]);
 	if (!writer.text.failed)

@@ -72,6 +72,7 @@ static bool read_price(struct loader *loader, struct config_place place, struct 
 	if (parse_price(text, minor, currency))
 		return true;
 	*minor = -1;
+	*currency = "";
 	fault(loader, place,
 		"this is no price; write an amount and its currency, like 89,00 EUR or 120 CHF, "
 		"without points between thousands");
@@ -280,8 +281,19 @@ static void override_price(
 			out->service->name, expected, currency);
 }
 
-static void override_arg(
+static void override_event_type(
 	struct loader *loader, struct config_override *out, const struct config_arg *arg)
+{
+	struct str rest = arg->value.text, word;
+
+	if (str_word(&rest, &word) && str_eq(word, arg->value.text))
+		out->event_type = arg->value.text.ptr;
+	else
+		fault(loader, arg->value.place, "expected one word, the calendar's id");
+}
+
+static void override_arg(struct loader *loader, struct config_override *out,
+	const struct value *value, const struct config_arg *arg)
 {
 	static const char *const known[] = {"duration", "price", "event_type", "active"};
 	bool active;
@@ -292,8 +304,8 @@ static void override_arg(
 		override_duration(loader, out, arg);
 	else if (strcmp(arg->name, "price") == 0)
 		override_price(loader, out, arg);
-	else if (strcmp(arg->name, "event_type") == 0 && arg->value.text.len)
-		out->event_type = arg->value.text.ptr;
+	else if (strcmp(arg->name, "event_type") == 0)
+		override_event_type(loader, out, arg);
 	else if (strcmp(arg->name, "active") == 0 && parse_bool(arg->value.text, &active))
 		out->active = active;
 	else if (strcmp(arg->name, "active") == 0)
@@ -302,7 +314,8 @@ static void override_arg(
 		fault(loader, arg->value.place,
 			"a branch cannot override \"%s\"; expected "
 			"duration, price, event_type or active%s",
-			arg->name, hint(loader, str_of(arg->name), known, 4));
+			value_hidden(value, value->text) ? "${…}" : arg->name,
+			hint(loader, str_of(arg->name), known, 4));
 }
 
 static void add_override(
@@ -332,7 +345,7 @@ static void add_override(
 			return;
 		}
 	for (size_t i = 0; i < count; i++)
-		override_arg(loader, &new, &args[i]);
+		override_arg(loader, &new, value, &args[i]);
 	if (!count)
 		fault(loader, value->place,
 			"what is different? Like: override = %s duration=45m active=no",
