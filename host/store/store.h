@@ -154,10 +154,11 @@ struct appointment_row { /* projection of booking.* events and of bookings we ma
 	struct str status;                    /* requested, booked, cancelled, rejected, noshow */
 	int64_t start_ms, end_ms, changed_ms; /* older changed_ms never overwrites */
 	struct str event_type, host;
-	struct str person, name; /* sealed; person is found again by a keyed hash of it */
+	struct str person, name; /* sealed; person, E.164 or address, is found by a keyed hash */
 	struct str vendor_id;    /* a second name, which some calendars want for a change */
 	struct str key;
-	uint32_t version; /* out: counts its changes */
+	uint32_t version; /* out: 1, and one more whenever anything of it but changed_ms, key and
+			     name is another */
 	bool unreadable;
 };
 
@@ -166,7 +167,9 @@ struct checkpoint_row {
 };
 
 /* A time that is kept for somebody. It is laid out in cells of HOLD_CELL_MS: of one resource each
- * cell exists `capacity` times, so 9:00-9:30 and 9:15-9:45 collide wherever they come from. */
+ * cell exists `capacity` times, so 9:00-9:30 and 9:15-9:45 collide wherever they come from. A hold
+ * takes one seat of the resource for all its cells. It is over when the host's clock has reached
+ * expires_ms. At most 7 days long, and of a resource of at most 1000 seats, else E_INVALID. */
 #define HOLD_CELL_MS (5 * 60 * 1000)
 enum hold_state {
 	HOLD_OFFERED = 1, /* said to a caller; ends with the call, or expires */
@@ -181,15 +184,18 @@ struct hold_row {
 	int64_t start_ms, end_ms, expires_ms;
 	uint32_t capacity; /* of the resource; 0 is 1 */
 	enum hold_state state;
-	struct id job; /* BOOKING */
+	struct id job; /* BOOKING: it is stored already, or one of the same operation's jobs */
 };
 
-/* What the calendar said is free on one day: the mirror. Fresh if asked_ms > dirty_ms. */
+/* What the calendar said is free on one day: the mirror. Fresh if asked_ms > dirty_ms. Days are
+ * marked dirty also while they are not in the mirror, so that the answer to a question that was
+ * under way when a booking came is not taken for fresh. */
 struct slot_day {
 	struct str tenant, connection, event_type, staff; /* staff: empty, anybody */
 	int32_t day;       /* of the office's wall calendar, days since 1970-01-01 */
 	int64_t asked_ms;  /* when the calendar was asked; an older answer never overwrites */
-	int64_t dirty_ms;  /* out: when a booking last changed that day; 0: never */
+	int64_t dirty_ms;  /* out: when a booking last changed that day, by the host's clock; 0:
+			      never */
 	struct str starts; /* minutes since 1970 UTC, rising, "29684910 29684940"; may be empty */
 };
 
@@ -203,7 +209,8 @@ struct answer_row {
 	bool unreadable;
 };
 
-/* The office's catalogue. Rows of origin INI are replaced as a whole by store_save_catalogue. */
+/* The office's catalogue. Rows of origin INI are replaced as a whole by store_save_catalogue. Of two
+ * rows of one name a person's counts, whole, and the INI's comes back in no reader. */
 enum catalogue_origin { CATALOGUE_INI = 1, CATALOGUE_PERSON };
 struct service_row { /* table master_service */
 	struct str tenant, name, title;
@@ -307,12 +314,15 @@ void store_finish_inbox(struct store *store, struct store_finish_inbox *op);
  * An event that regards a job in our hands is kept beside it, and takes effect when the job is
  * saved with its outcome still unknown (same key, and sent or PARKED): closed is true then, the
  * job is READY with "closed" in its progress whatever state was saved, and store_claim has it.
- * Holds: all of them or E_TAKEN, and nothing of the operation is stored. What is expired does not
- * stand in the way. The holder's own: the same resource and start is renewed, an OFFERED one that
- * overlaps is replaced. A job saved as DONE, DROPPED, DEAD, or PARKED with nothing sent, frees
- * the holds that name it.
- * An appointment that changes, here or by an event, makes the mirrored days of its connection
- * around its old and its new time dirty. */
+ * Holds: all of them, in this order, or E_TAKEN, and nothing of the operation is stored. What is
+ * expired does not stand in the way. The holder's own: one of the same resource and start is renewed
+ * (under the new id), an OFFERED one that overlaps is replaced. But a time that a job is booking
+ * stays that job's: offered to the same holder once more it only lasts longer, and for another job
+ * it is E_TAKEN. A job that is DONE, DROPPED, DEAD, or PARKED with nothing sent, however it came to
+ * be, frees the holds that name it; one whose outcome is unknown keeps them.
+ * An appointment that begins to take a time, or lets go of one, here or by an event, makes the days
+ * of its connection around its old and its new time dirty, one more at each end (the store knows no
+ * zone). */
 struct store_save_job {
 	struct store_op op;
 	const struct job_row *job; /* id, and all that may change: state … fail */
@@ -336,9 +346,10 @@ struct store_save_job {
 };
 void store_save_job(struct store *store, struct store_save_job *op);
 
-/* By a schedule, a person, or a run that asks something. Holds as with store_save_job: E_TAKEN.
- * E_CONFLICT: the appointment is not as expected any more. A job whose dedupe is known already
- * takes no holds. */
+/* By a schedule, a person, or a run that asks something. Holds as with store_save_job: E_TAKEN. A
+ * job whose dedupe is known already takes no holds. E_CONFLICT: the appointment is not as expected
+ * any more, or not there; not asked if all jobs were known already, because the first of them may
+ * have changed it. */
 struct store_add_jobs {
 	struct store_op op;
 	struct job_row *jobs;
@@ -368,12 +379,12 @@ struct store_claim {
 void store_claim(struct store *store, struct store_claim *op);
 
 /* Jobs in our hands that cannot be run after all (no memory): as they were before they were handed
- * out, so that store_claim has them again. Ids that are not claimed are passed over. */
+ * out, so that store_claim has them again. What an event said of them meanwhile takes effect. */
 struct store_unclaim_jobs {
 	struct store_op op;
 	const struct id *jobs;
 	size_t job_count;
-	uint32_t unclaimed; /* out */
+	uint32_t unclaimed; /* out: the others were passed over */
 };
 void store_unclaim_jobs(struct store *store, struct store_unclaim_jobs *op);
 
@@ -440,7 +451,7 @@ struct store_save_answer { /* of a caller who was told before the run ended */
 };
 void store_save_answer(struct store *store, struct store_save_answer *op);
 
-/* Expired holds, and OFFERED ones of a holder if one is named, are removed. */
+/* Expired holds of all tenants, and OFFERED ones of a holder if one is named, are removed. */
 struct store_free_holds {
 	struct store_op op;
 	struct str tenant, holder; /* empty: only what is expired */
@@ -450,7 +461,8 @@ struct store_free_holds {
 void store_free_holds(struct store *store, struct store_free_holds *op);
 
 /* Rows of `origin` are replaced by these (INI: all of them; PERSON: those of the same tenant and
- * name, which go before INI's). E_CONFLICT: a number belongs to another tenant's branch. */
+ * name). E_CONFLICT: a number belongs to another branch that counts, of whichever tenant, or a name
+ * is there twice. E_INVALID: what must be JSON is not. */
 struct store_save_catalogue {
 	struct store_op op;
 	enum catalogue_origin origin;
@@ -492,28 +504,31 @@ int store_get_generation(struct error *, struct store_reader *, uint64_t generat
 
 /* ---- Reading for the desk: what a waiting caller needs, by index, in microseconds ---- */
 
-/* Newest state; of one tenant and connection. Days without a row were never asked for. */
+/* By day, then staff. Days without a row were never asked for. to_day is included. */
 int store_list_slots(struct error *, struct store_reader *, struct str tenant, struct str connection,
 	struct str event_type, int32_t from_day, int32_t to_day, struct arena *,
 	struct slot_day **days, size_t *count);
-/* Not expired, that overlap [from_ms, to_ms). resource empty: all of the tenant. */
+/* Not expired at now_ms, that overlap [from_ms, to_ms), by start. resource empty: all. */
 int store_list_holds(struct error *, struct store_reader *, struct str tenant, struct str resource,
 	int64_t from_ms, int64_t to_ms, int64_t now_ms, struct arena *, struct hold_row **rows,
 	size_t *count);
 int store_list_holds_of(struct error *, struct store_reader *, struct str tenant,
 	struct str holder, int64_t now_ms, struct arena *, struct hold_row **rows, size_t *count);
-/* By start, oldest first. person (as in the rows, E.164 or address) empty: everybody's. */
+/* By start, oldest first. */
 struct appointment_query {
-	struct str tenant, connection, person;
-	int64_t from_ms, to_ms; /* of their start */
+	struct str tenant;
+	struct str connection;  /* empty: all of the tenant's */
+	struct str person;      /* as in the rows, E.164, or an address in any case; empty: all */
+	int64_t from_ms, to_ms; /* of their start; to_ms is not included */
 	bool standing;          /* booked or requested only */
-	size_t limit;
+	size_t limit;           /* 0: 50 */
 };
 int store_find_appointments(struct error *, struct store_reader *,
 	const struct appointment_query *, struct arena *, struct appointment_row **rows,
 	size_t *count);
 int store_get_answer(struct error *, struct store_reader *, struct str connection,
 	struct str dedupe, struct arena *, struct answer_row *row); /* E_NOTFOUND: none yet */
+/* By tenant, then in the order of position. JSON columns that were empty come back as []. */
 int store_get_catalogue(struct error *, struct store_reader *, struct str tenant, /* empty: all */
 	struct arena *, struct catalogue *catalogue);
 /* By its dedupe key, which the tenant's own name begins. E_NOTFOUND. */

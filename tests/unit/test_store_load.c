@@ -299,7 +299,8 @@ static void the_log_stays_small_while_rows_keep_coming(void **state)
 	for (i = 0; i < 50; i++)
 		assert_int_equal(append_many(f, 200, body, 16384), 0);
 	assert_true(size_of(f, "klinke.db") > (off_t)100 << 20);
-	assert_true(size_of(f, "klinke.db-wal") < (off_t)40 << 20);
+	/* from 64 MiB on the writer itself copies; a copy that is under way comes on top */
+	assert_true(size_of(f, "klinke.db-wal") < (off_t)96 << 20);
 	free(body);
 }
 
