@@ -112,3 +112,8 @@ SAY_LINE(CHANGED, "Der Termin wurde inzwischen geändert. Dürfen wir Sie zurüc
 	"The appointment has been changed meanwhile. May we call you back?")
 SAY_LINE(CHANGED_GONE, "Diesen Termin gibt es im Kalender nicht mehr. Dürfen wir Sie zurückrufen?",
 	"That appointment is no longer in the calendar. May we call you back?")
+
+/* What a call back is about: for the office */
+SAY_LINE(ABOUT_FIND, "Frage nach einem Termin", "asks about an appointment")
+SAY_LINE(ABOUT_RESCHEDULE, "möchte einen Termin verlegen", "wants to move an appointment")
+SAY_LINE(ABOUT_CANCEL, "möchte einen Termin absagen", "wants to cancel an appointment")
