@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "pipeline/builtin.h"
+#include "pipeline/caller.h"
 #include "pipeline/job_i.h"
 
 /* ---- Beginning ---------------------------------------------------------------------------- */
@@ -150,10 +152,12 @@ void jobs_stored(struct runner *r, struct plan *plan, const struct event_row *ev
 			r->claim_wanted = true;
 }
 
-bool jobs_promise(struct runner *r, size_t n, unsigned *promised)
+bool jobs_promise(struct runner *r, size_t n, bool urgent, unsigned *promised)
 {
+	unsigned most = urgent ? RUNS_MAX + URGENT_MAX : RUNS_MAX;
+
 	*promised = 0;
-	if (r->draining || r->options.only_ours || r->runs + r->promised + n > RUNS_MAX)
+	if (r->draining || r->options.only_ours || r->runs + r->promised + n > most)
 		return false;
 	*promised = (unsigned)n;
 	r->promised += *promised;
@@ -161,6 +165,14 @@ bool jobs_promise(struct runner *r, size_t n, unsigned *promised)
 }
 
 /* ---- What a run is doing ------------------------------------------------------------------ */
+
+bool run_urgent(const struct run *run)
+{
+	const struct runner *r = run->runner;
+
+	return waiter_waits(r, &run->row.id) || callers_wait(r, &run->row.id) ||
+	       builtin_asked(r, &run->row.id);
+}
 
 const struct plan_step *run_step(const struct run *run)
 {
@@ -276,6 +288,9 @@ static void ended(struct run *run)
 
 	atomic_fetch_add(run->row.state == JOB_DONE ? &r->n_done : &r->n_failed, 1);
 	waiter_tell(r, &run->row, run->last);
+	if (run->has_answer)
+		callers_tell(r, &run->row.id, &run->answer);
+	builtin_tell(run);
 	release(run);
 }
 
@@ -309,6 +324,8 @@ static void after_save(struct run *run)
 	run->attempt_count = 0;
 	run->event_count = 0;
 	run->has_checkpoint = run->has_appointment = false;
+	run->day_count = 0;
+	builtin_saved(run);
 }
 
 static void saved_here(struct mailbox_item *item);
@@ -349,8 +366,11 @@ static void not_saved(struct run *run)
 {
 	struct runner *r = run->runner;
 	int code = run->save.op.result;
-	bool never = code == E_INVALID || code == E_CONFLICT || code == E_NOTFOUND;
+	bool never = code == E_INVALID || code == E_CONFLICT || code == E_NOTFOUND ||
+		     code == E_TAKEN;
 
+	if (code == E_TAKEN && builtin_taken(run))
+		return;
 	log_line(LOG_ERROR,
 		!never      ? "job not stored, will be tried again"
 		: run->bare ? "job cannot be stored"
@@ -427,7 +447,12 @@ void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
 	s->event_count = run->event_count;
 	s->jobs = jobs;
 	s->job_count = job_count;
-	s->claim = jobs_promise(run->runner, count_jobs(run), &run->promised);
+	s->claim = jobs_promise(run->runner, count_jobs(run), false, &run->promised);
+	s->holds = run->holds;
+	s->hold_count = run->hold_count;
+	s->days = run->days;
+	s->day_count = run->day_count;
+	s->answer = run->has_answer && run->answer.dedupe.len ? &run->answer : NULL;
 	s->appointment = run->has_appointment ? &run->appointment : NULL;
 	s->checkpoint = run->has_checkpoint ? &run->checkpoint : NULL;
 	submit(run);
@@ -435,10 +460,8 @@ void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
 
 /* ---- Ends --------------------------------------------------------------------------------- */
 
-static void alarm_event(struct run *run, const char *type)
+static void add_event(struct run *run, const struct plugin_event *e)
 {
-	struct json *data = json_object(run->arena);
-	struct plugin_event e = {.type = str_of(type)};
 	struct route_input in = {.plan = run->plan,
 		.engine = run->runner->engine,
 		.job = run->row.id,
@@ -447,7 +470,22 @@ static void alarm_event(struct run *run, const char *type)
 		.correlation = run->row.correlation,
 		.now_ms = clock_now_ms(),
 		.arena = run->arena};
-	struct event_change *change;
+	struct event_change *change =
+		arena_alloc(run->arena, (run->event_count + 1) * sizeof(*change));
+
+	if (!change)
+		return;
+	if (run->event_count)
+		memcpy(change, run->events, run->event_count * sizeof(*change));
+	run->events = change;
+	if (route_event(NULL, &in, e, &change[run->event_count]) == 0)
+		run->event_count++;
+}
+
+static void alarm_event(struct run *run, const char *type)
+{
+	struct json *data = json_object(run->arena);
+	struct plugin_event e = {.type = str_of(type)};
 	char id[ID_TEXT];
 
 	if (run->event.type.len > 4 && memcmp(run->event.type.ptr, "job.", 4) == 0)
@@ -461,32 +499,26 @@ static void alarm_event(struct run *run, const char *type)
 	json_put_text(run->arena, data, "reason", run->row.reason);
 	json_put_text(run->arena, data, "event_type", run->event.type);
 	e.data = json_print(run->arena, data);
-	change = arena_alloc(run->arena, (run->event_count + 1) * sizeof(*change));
-	if (!change)
-		return;
-	if (run->event_count)
-		memcpy(change, run->events, run->event_count * sizeof(*change));
-	run->events = change;
-	if (route_event(NULL, &in, &e, &change[run->event_count]) == 0)
-		run->event_count++;
+	add_event(run, &e);
+	if (!run->row.sent && builtin_unheard(run, &e))
+		add_event(run, &e);
 }
 
-/* on_error = is one operation, as a job of its own: it has its own tries and its own story. */
-static void start_on_error(struct run *run)
+/* on_error = and late = are one operation, as a job of its own: it has its own tries and story. */
+static void start_call(struct run *run, const struct plan_call *call, const char *what)
 {
-	const struct plan_call *call = run->pipeline ? &run->pipeline->on_error : NULL;
 	const struct plan_connection *to;
 	struct job_row *job;
 	struct error error = {0};
 	struct str input;
 
-	if (!call || !call->config)
+	if (!call->config)
 		return;
 	to = plan_connection_for(run->plan, run->tenant, call->config->connection);
 	job = arena_alloc(run->arena, sizeof(*job));
 	if (!to || !job || run_input(&error, run, call, &input) < 0) {
-		log_line(LOG_ERROR, "on_error cannot be run", "pipeline", run->row.pipeline.ptr,
-			"reason", error.text, NULL);
+		log_line(LOG_ERROR, "call cannot be started", "what", what, "pipeline",
+			run->row.pipeline.ptr, "reason", error.text, NULL);
 		return;
 	}
 	*job = (struct job_row){.id = id_new(),
@@ -504,6 +536,14 @@ static void start_on_error(struct run *run)
 	run->save.job_count = 1;
 }
 
+/* Whoever was on the line has heard something else, or nothing: now there is a result. */
+static void come_late(struct run *run)
+{
+	if (run->pipeline && run->pipeline->config->within_ms && !run->heard &&
+		!callers_wait(run->runner, &run->row.id))
+		start_call(run, &run->pipeline->late, "late");
+}
+
 void run_end(struct run *run, enum job_state state, const char *fail, const char *reason)
 {
 	char id[ID_TEXT];
@@ -518,8 +558,12 @@ void run_end(struct run *run, enum job_state state, const char *fail, const char
 			run->row.pipeline.len ? run->row.pipeline.ptr : NULL, "fail", fail,
 			"reason", reason, NULL);
 		alarm_event(run, state == JOB_DEAD ? "job.dead" : "job.parked");
-		start_on_error(run);
+		if (run->pipeline)
+			start_call(run, &run->pipeline->on_error, "on_error");
 	}
+	if (state == JOB_DONE)
+		come_late(run);
+	run->has_answer = caller_answer_row(run, &run->answer);
 	run_save(run, false, ended);
 }
 

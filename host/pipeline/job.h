@@ -12,9 +12,9 @@ struct runner;
 void jobs_stored(struct runner *runner, struct plan *plan, const struct event_row *event,
 	const struct job_row *jobs, size_t count);
 
-/* May an operation hand out the n jobs it inserts, or are too many in hand? *promised, to be taken
- * off runner->promised when it is done, is set. */
-bool jobs_promise(struct runner *runner, size_t n, unsigned *promised);
+/* May an operation hand out the n jobs it inserts, or are too many in hand? What somebody waits for
+ * has room of its own. *promised, to be taken off runner->promised when it is done, is set. */
+bool jobs_promise(struct runner *runner, size_t n, bool urgent, unsigned *promised);
 
 /* Begins a job that the store handed out. Copies what it needs. */
 void job_begin(struct runner *runner, const struct job_row *job, const struct event_row *event);

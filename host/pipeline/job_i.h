@@ -33,6 +33,8 @@ struct step_state {             /* of the step in hand; stored in job_row.progre
 	uint32_t timeout_ms; /* of the NEVER request that was sent */
 };
 
+struct builtin;
+
 struct run {
 	struct mailbox_item item;
 	struct run *next, **link; /* of all in hand */
@@ -72,7 +74,15 @@ struct run {
 	size_t event_count;
 	struct checkpoint_row checkpoint;
 	struct appointment_row appointment;
-	bool has_checkpoint, has_appointment;
+	struct answer_row answer;
+	bool has_checkpoint, has_appointment, has_answer;
+	const struct hold_row *holds; /* to be had with the next save */
+	size_t hold_count;
+	struct slot_day *days; /* what the calendar says is free */
+	size_t day_count;
+	struct str fail_code, fail_detail; /* of the last failure, as the plugin gave them */
+	struct builtin *builtin;           /* of the host's own operation in hand */
+	bool heard; /* its result has been said to the caller already */
 	struct store_save_job save;
 	void (*saved)(struct run *run);
 	bool foreign; /* what it has kept is of a configuration that is not here: left as it is */
@@ -93,6 +103,11 @@ const struct plan_step *run_step(const struct run *run); /* NULL: one operation 
 const struct plan_call *run_call(const struct run *run); /* NULL: one operation */
 struct expr_scope run_scope(struct run *run);
 void jobs_save_again(struct runner *r); /* those whose save failed */
+
+/* Does somebody wait for it? Then it goes before others. */
+bool run_urgent(const struct run *run);
+/* operation.c: fills step.input. False: the run has gone another way. */
+bool run_make_input(struct run *run);
 
 /* progress.c */
 struct str progress_print(struct run *run);

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "desk/project.h"
+#include "pipeline/builtin.h"
 #include "pipeline/job_i.h"
 #include "plugin/call.h"
 
@@ -73,6 +74,10 @@ static bool ready(struct run *run)
 		return false;
 	}
 	pause = paused_until(run->runner, str_of(run->connection->config->full));
+	if (pause && builtin_is_read(run)) {
+		run_end(run, JOB_DROPPED, "bad auth", "the connection is paused");
+		return false;
+	}
 	if (pause && !waiter_waits(run->runner, &run->row.id)) {
 		run_later(run, pause, "bad auth",
 			"the connection is paused: its credential was refused");
@@ -81,7 +86,7 @@ static bool ready(struct run *run)
 	return true;
 }
 
-static bool make_input(struct run *run)
+bool run_make_input(struct run *run)
 {
 	struct error error = {0};
 
@@ -109,9 +114,13 @@ static void look(struct run *run, const struct plugin_response *response)
 
 void operation_begin(struct run *run)
 {
+	if (builtin_is(run)) {
+		builtin_begin(run);
+		return;
+	}
 	run->began_us = clock_mono_us();
 	run->began_ms = clock_now_ms();
-	if (!ready(run) || !make_input(run))
+	if (!ready(run) || !run_make_input(run))
 		return;
 	if (run->step.waiting) /* after a whole answer: nothing of it is in question */
 		step(run, KL_TIMER, NULL);
@@ -387,7 +396,7 @@ static void fill_request(struct run *run, const struct plugin_request *r)
 	t->done = answered;
 	t->user = run;
 	t->repeat = r->repeat;
-	t->urgent = waiter_waits(run->runner, &run->row.id);
+	t->urgent = run_urgent(run);
 	t->method = r->method;
 	t->url = absolute(run, r->url);
 	t->headers = headers;
@@ -478,6 +487,12 @@ static void project(struct run *run, struct str result)
 
 	run->has_appointment = project_booking(&run->row, str_of(run->connection->config->full),
 		value, clock_now_ms(), &run->appointment);
+	run->day_count = 0;
+	if (strcmp(op_name(run), "slots") == 0)
+		run->day_count = project_slots(run->arena, &run->row,
+			str_of(run->connection->config->full),
+			json_parse(run->arena, run->step.input, NULL), value, run->began_ms,
+			&run->days);
 }
 
 static void go_on(struct run *run)
@@ -497,7 +512,8 @@ static void complete(struct run *run, struct str result, const char *how)
 		return;
 	}
 	must_keep =
-		run->row.sent || run->event_count || run->has_checkpoint || run->has_appointment;
+		run->row.sent || run->event_count || run->has_checkpoint || run->has_appointment ||
+		run->day_count;
 	run->row.sent = false;
 	if (!run->pipeline) {
 		run->last = result;
@@ -545,6 +561,8 @@ static void failed(struct run *run)
 	const char *message = next->message.len ? next->message.ptr : "the plugin gives no reason";
 
 	note_failure(run, message);
+	run->fail_code = next->code;
+	run->fail_detail = next->detail;
 	if (next->fail == KL_SURPRISE && run->row.sent && !run->step.looking) {
 		/* an answer that nobody understands is no refusal; only that of the request itself
 		 * says something about it */
@@ -691,7 +709,7 @@ static void step(struct run *run, uint32_t why, const struct plugin_response *re
 		.key = run->row.key,
 	};
 	c->timeout_ms = (unsigned)run->connection->config->worker.call_timeout_ms;
-	c->urgent = waiter_waits(run->runner, &run->row.id);
+	c->urgent = run_urgent(run);
 	c->arena = run->arena;
 	c->done = stepped;
 	c->user = run;

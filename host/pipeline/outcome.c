@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
+#include "pipeline/builtin.h"
 #include "pipeline/job_i.h"
 
 #define KILLS_MAX 2
@@ -174,6 +175,10 @@ static void final_failure(struct run *run, enum job_state state, const char *fai
 		run_unknown(run, why);
 		return;
 	}
+	if (builtin_asked(run->runner, &run->row.id)) { /* the caller is told in this moment */
+		run_end(run, JOB_DROPPED, fail, why);
+		return;
+	}
 	if (step && step->otherwise.config && !run->step.instead) {
 		run_note(
 			run, ATTEMPT_STEP, step->config->name, fail, run->step.input, STR(""), why);
@@ -215,6 +220,12 @@ void run_failed(
 	else
 		why = arena_printf(run->arena, "%s", why);
 	rewind_step(run);
+	if (builtin_is_read(run)) { /* the mirror keeps what it knows; the next read may do better */
+		if (fail == KL_BAD_AUTH && run->connection)
+			pause_connection(run, why);
+		run_end(run, JOB_DROPPED, fail_name(fail), why);
+		return;
+	}
 	switch (fail) {
 	case KL_BUSY:
 	case KL_BROKEN:
@@ -280,7 +291,9 @@ void run_died(struct run *run)
 	const char *why = arena_printf(run->arena, "%s", run->call.out.error.text);
 
 	run->row.kills++;
-	if (run->row.kills >= KILLS_MAX)
+	if (builtin_is_read(run))
+		run_end(run, JOB_DROPPED, "plugin", why);
+	else if (run->row.kills >= KILLS_MAX)
 		final_failure(run, JOB_PARKED, "plugin", why);
 	else
 		run_later(run, clock_now_ms() + 1000, "plugin", why);

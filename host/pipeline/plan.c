@@ -219,6 +219,10 @@ static void compile_pipeline(struct compile *k, struct plan_pipeline *p)
 		compile_call(k, &s->otherwise, c->tenant, s->config->otherwise);
 	}
 	compile_call(k, &p->on_error, c->tenant, c->on_error);
+	compile_call(k, &p->late, c->tenant, c->late);
+	k->step_names = NULL;
+	if (c->fallback_is_sql)
+		p->fallback = compile_text(k, &c->fallback);
 }
 
 /* ---- The plan ----------------------------------------------------------------------------- */
@@ -302,6 +306,8 @@ static void free_pipeline(const struct plan *plan, struct plan_pipeline *p)
 		free_call(plan, &p->steps[i].otherwise);
 	}
 	free_call(plan, &p->on_error);
+	free_call(plan, &p->late);
+	expr_free(p->fallback);
 }
 
 void plan_unref(struct plan *plan)

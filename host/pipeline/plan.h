@@ -45,7 +45,8 @@ struct plan_pipeline {
 	const struct config_pipeline *config;
 	struct expr *when; /* NULL: always */
 	struct plan_step *steps;
-	struct plan_call on_error;
+	struct plan_call on_error, late;
+	struct expr *fallback; /* NULL: config->fallback is the text */
 	const char **step_names; /* NULL-terminated */
 };
 

@@ -188,6 +188,7 @@ static int match(struct error *error, const struct route_input *in, struct event
 	struct config_pipelines found =
 		config_pipelines_for(in->plan->config, type.ptr ? type.ptr : "", in->tenant);
 	struct scope_texts texts;
+	unsigned answered = 0;
 
 	if (!found.count)
 		return 0;
@@ -199,12 +200,21 @@ static int match(struct error *error, const struct route_input *in, struct event
 		const struct plan_pipeline *p =
 			plan_pipeline(in->plan, str_of(found.list[i]->full));
 		struct job_row *job = &change->jobs[change->job_count];
-		if (p->config->within_ms)
-			continue; /* answered while the caller waits, not by the queue */
+		if (p->config->within_ms && !in->waits)
+			continue; /* nobody is there to be answered */
 		fill_job(in, event, job);
 		job->pipeline = str_of(p->config->full);
 		job->strict = p->config->strict;
-		change->job_count += (size_t)wants(in, p, event, &texts, job);
+		if (p->config->within_ms)
+			job->order_key = STR("");
+		if (!wants(in, p, event, &texts, job))
+			continue;
+		if (p->config->within_ms && answered++) {
+			log_line(LOG_ERROR, "a second pipeline wants to answer, it is left out",
+				"pipeline", p->config->full, NULL);
+			continue;
+		}
+		change->job_count++;
 	}
 	return 0;
 }
@@ -219,6 +229,17 @@ static void project(
 		change->call = call;
 	if (appointment && project_appointment(in->arena, change->row, data, appointment))
 		change->appointment = appointment;
+}
+
+struct job_row *route_answering(const struct route_input *in, const struct event_change *change)
+{
+	for (size_t i = 0; in->waits && i < change->job_count; i++) {
+		const struct plan_pipeline *p =
+			plan_pipeline(in->plan, change->jobs[i].pipeline);
+		if (p && p->config->within_ms)
+			return &change->jobs[i];
+	}
+	return NULL;
 }
 
 int route_event(struct error *error, const struct route_input *in, const struct plugin_event *event,
@@ -246,6 +267,8 @@ int route_event(struct error *error, const struct route_input *in, const struct 
 	if (row->also.len)
 		row->also = str_of(arena_printf(in->arena, "booking:%.*s", STR_ARG(row->also)));
 	change->row = row;
+	if (str_is(row->type, "call.ended") || str_is(row->type, "call.analyzed"))
+		change->frees = row->subject; /* what was offered to the caller is free again */
 	if (row->regarding.len)
 		change->closes = row->data;
 	project(&known, data, change);

@@ -12,11 +12,16 @@ struct route_input { /* who says it happened */
 	struct str connection;              /* "praxis-winter/phone" */
 	const struct config_tenant *tenant; /* NULL: the agency's, not known yet */
 	struct str correlation;
+	bool waits; /* somebody waits for the answer: a pipeline with `within` may give it */
 	bool keep_orphans; /* of a poll, which will not tell it again: an event that fits no tenant
 			      is kept as the agency's and starts nothing */
 	int64_t now_ms;
 	struct arena *arena;
 };
+
+/* The job of the pipeline that answers, among those of a routed event; NULL: none does. It has no
+ * order key, for whoever is on the line does not queue. */
+struct job_row *route_answering(const struct route_input *in, const struct event_change *change);
 
 /* Fills change->row, jobs and projections. E_NOTFOUND: an agency's event fits no tenant; the
  * error says what was looked at. */

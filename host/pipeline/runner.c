@@ -13,6 +13,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "desk/desk.h"
+#include "pipeline/builtin.h"
+#include "pipeline/caller.h"
 #include "pipeline/intake.h"
 #include "pipeline/job_i.h"
 #include "pipeline/runner_i.h"
@@ -245,6 +248,7 @@ static void on_tick(uv_timer_t *timer)
 
 	jobs_save_again(r);
 	runner_claim(r);
+	builtin_tick(r);
 	r->backlog |= r->backlog_later;
 	r->backlog_later = false;
 	if (r->backlog)
@@ -389,6 +393,7 @@ static void reload_here(struct question *q)
 	r->unusable = 0;
 	atomic_store(&r->n_generation, q->generation);
 	reload_plugins(plan);
+	desk_refresh(NULL, r->desk); /* the old catalogue stays if it cannot be read */
 	memset(r->pauses, 0, sizeof(r->pauses)); /* perhaps the credentials are right now */
 	hasten(r, "bad auth");
 	q->result = polls_start(r);
@@ -402,6 +407,8 @@ int runner_reload(struct error *error, struct runner *r, const struct config *co
 	struct question q = {.error = error, .config = config};
 	int err = save_generation(error, r->store, config, &q.generation); /* on this thread */
 
+	if (err == 0)
+		err = builtin_catalogue(error, r->store, config);
 	return err < 0 ? err : ask(r, &q, reload_here);
 }
 
@@ -525,7 +532,9 @@ static int create_loop(struct error *error, struct runner *r)
 	uv_timer_init(&r->loop, &r->claim_timer);
 	uv_timer_init(&r->loop, &r->poll_timer);
 	uv_timer_init(&r->loop, &r->tick_timer);
-	r->wake.data = r->claim_timer.data = r->poll_timer.data = r->tick_timer.data = r;
+	uv_timer_init(&r->loop, &r->caller_timer);
+	r->wake.data = r->claim_timer.data = r->poll_timer.data = r->tick_timer.data =
+		r->caller_timer.data = r;
 	mailbox_init(&r->mailbox, wake, r);
 	r->has_loop = true;
 	return 0;
@@ -542,6 +551,16 @@ static int create_plan(struct error *error, struct runner *r)
 	r->plan = plan_create(error, r->options.config, generation, &m);
 	atomic_store(&r->n_generation, generation);
 	return r->plan ? 0 : E_INVALID;
+}
+
+static int create_desk(struct error *error, struct runner *r)
+{
+	int err = builtin_catalogue(error, r->store, r->options.config);
+
+	if (err < 0)
+		return err;
+	r->desk = desk_create(error, r->reader);
+	return r->desk ? desk_refresh(error, r->desk) : E_NOMEM;
 }
 
 static void *run(void *arg)
@@ -578,6 +597,8 @@ static int create_all(struct error *error, struct runner *r)
 		err = restore_breakers(error, r);
 	if (!err)
 		err = create_plan(error, r);
+	if (!err)
+		err = create_desk(error, r);
 	if (!err && pthread_create(&r->thread, NULL, run, r) != 0)
 		err = error_set(error, E_IO, "the runner's thread cannot be started");
 	r->started = !err;
@@ -648,6 +669,7 @@ static void stop_here(struct question *q)
 	polls_stop(r);
 	uv_timer_stop(&r->claim_timer);
 	uv_timer_stop(&r->tick_timer);
+	callers_stop(r);
 	uv_stop(&r->loop);
 }
 
@@ -703,6 +725,8 @@ void runner_destroy(struct runner *r)
 	finish_loop(r);
 	jobs_abandon(r);
 	intakes_abandon(r);
+	builtin_abandon(r);
+	desk_destroy(r->desk);
 	expr_engine_destroy(r->engine);
 	store_reader_close(r->reader);
 	config_unref(r->options.config);
@@ -727,6 +751,11 @@ void runner_stats(struct runner *r, struct runner_stats *out)
 		.requests = atomic_load(&r->n_requests),
 		.jobs_running = atomic_load(&r->n_runs),
 		.generation = atomic_load(&r->n_generation),
+		.answered = atomic_load(&r->n_answered),
+		.fallbacks = atomic_load(&r->n_fallbacks),
+		.repeated = atomic_load(&r->n_repeated),
+		.unanswered = atomic_load(&r->n_unanswered),
+		.late = atomic_load(&r->n_late),
 	};
 }
 

@@ -13,6 +13,7 @@
 #define RUN_MEMORY ((size_t)64 * 1024 * 1024) /* the most one run or webhook may use */
 #define SPARES_MAX 64                         /* arenas that wait for the next run */
 #define RUNS_MAX 256                          /* jobs in hand at once */
+#define URGENT_MAX 256                        /* and as many more that somebody waits for */
 #define HOOKS_MAX 2048                        /* webhooks between socket and answer */
 #define NORMALIZE_MAX 1024                    /* stored, not yet normalized, in hand at once */
 
@@ -46,6 +47,8 @@ struct runner {
 	uint64_t unusable; /* a generation that could not be revived; 0: none */
 
 	unsigned hooks, normalizing, runs;
+	unsigned reading, unread_count; /* of normalizing: at the plugin or the store; behind those */
+	struct intake *unread, *unread_last;
 	unsigned promised;      /* jobs that operations under way may hand out at once */
 	struct intake *intakes; /* webhooks in hand */
 	struct run *all_runs;
@@ -61,12 +64,19 @@ struct runner {
 	size_t spares;
 	struct run *unsaved;    /* runs whose save failed */
 	struct waiter *waiters; /* runner_run() calls */
+	struct desk *desk;
+	struct ask *asks;       /* what desk operations wait for, or have refreshed */
+	struct caller *callers; /* webhooks that wait for their answer */
+	uv_timer_t caller_timer;
+	int64_t free_due_ms, refresh_due_ms; /* clock_mono_ms */
+	size_t refresh_at;                   /* tenant whose mirror is looked at next */
 	bool waiters_leave;
 	struct poll *polls;
 	size_t poll_count;
 
 	atomic_ullong n_hooks, n_rejected, n_refused, n_events, n_repeats, n_done, n_failed,
 		n_requests;
+	atomic_ullong n_answered, n_fallbacks, n_repeated, n_unanswered, n_late; /* callers */
 	atomic_uint n_runs;
 	atomic_ullong n_generation;
 };

@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "desk/desk.h"
+#include "pipeline/builtin.h"
 #include "pipeline/job.h"
 #include "pipeline/route.h"
 #include "pipeline/runner_i.h"
@@ -154,12 +156,25 @@ static void added(struct store_op *op)
 	runner_post(w->runner, &w->item);
 }
 
-static bool has_op(const struct plan_connection *c, struct str op)
+static bool has_op(const struct plugin_info *info, struct str op)
 {
-	for (size_t i = 0; c->config->info && i < c->config->info->op_count; i++)
-		if (str_is(op, c->config->info->ops[i].name))
+	for (size_t i = 0; info && i < info->op_count; i++)
+		if (str_is(op, info->ops[i].name))
 			return true;
 	return false;
+}
+
+/* "praxis-winter/desk": the tenant; NULL: it is no desk, or there is no such tenant. */
+static const struct config_tenant *desk_of(const struct waiter *w)
+{
+	static const char end[] = "/" BUILTIN_NAME;
+	struct str full = w->job.connection;
+	size_t n = sizeof(end) - 1;
+
+	if (full.len <= n || memcmp(full.ptr + full.len - n, end, n) != 0)
+		return NULL;
+	return config_tenant(
+		w->plan->config, arena_printf(w->arena, "%.*s", (int)(full.len - n), full.ptr));
 }
 
 static void no_connection(struct waiter *w)
@@ -179,18 +194,18 @@ static void no_connection(struct waiter *w)
 			w->job.connection.ptr, told ? ", like " : "", told ? names[0] : "");
 }
 
-static void no_operation(struct waiter *w, const struct config_connection *c)
+static void no_operation(struct waiter *w, const char *plugin, const struct plugin_info *info)
 {
 	const char *names[OPS_TOLD], *meant;
 	size_t told = 0;
 
-	for (; told < c->info->op_count && told < OPS_TOLD; told++)
-		names[told] = c->info->ops[told].name;
+	for (; told < info->op_count && told < OPS_TOLD; told++)
+		names[told] = info->ops[told].name;
 	meant = config_suggest(w->job.op, names, told);
 	error_set(&w->error, E_NOTFOUND,
-		"plugin %s has no operation %s%s%s%s klinke plugin info %s lists them", c->plugin,
+		"plugin %s has no operation %s%s%s%s klinke plugin info %s lists them", plugin,
 		w->job.op.ptr, meant ? "; did you mean " : "", meant ? meant : "",
-		meant ? "?" : ";", c->plugin);
+		meant ? "?" : ";", plugin);
 }
 
 static void begin(struct mailbox_item *item)
@@ -198,24 +213,31 @@ static void begin(struct mailbox_item *item)
 	struct waiter *w = (struct waiter *)((char *)item - offsetof(struct waiter, item));
 	struct runner *r = w->runner;
 	const struct plan_connection *c = plan_connection(r->plan, w->job.connection);
+	const struct config_tenant *desk;
 
 	w->plan = plan_ref(r->plan);
+	desk = desk_of(w);
 	w->next = r->waiters;
 	r->waiters = w;
 	if (r->draining)
 		error_set(&w->error, E_CLOSED, "the host stops and begins nothing new");
+	else if (desk && !has_op(&desk_info, w->job.op))
+		no_operation(w, BUILTIN_NAME, &desk_info);
+	else if (desk)
+		w->job.tenant = str_of(desk->name);
 	else if (!c)
 		no_connection(w);
 	else if (!c->config->info)
 		error_set(&w->error, E_BUSY, "connection %s is disabled: %s", c->config->full,
 			c->config->disabled);
-	else if (!has_op(c, w->job.op))
-		no_operation(w, c->config);
+	else if (!has_op(c->config->info, w->job.op))
+		no_operation(w, c->config->plugin, c->config->info);
 	if (w->error.code) {
 		finish(w);
 		return;
 	}
-	w->job.tenant = route_owner(c->config->tenant);
+	if (!desk)
+		w->job.tenant = route_owner(c->config->tenant);
 	w->job.generation = w->plan->generation;
 	w->op.op.done = added;
 	w->op.op.user = w;

@@ -1,0 +1,68 @@
+/* caller.h - somebody is on the line: a webhook that waits for what a pipeline makes of it.
+ *
+ * Whatever happens, it is answered before its deadline: with the pipeline's result, with what a
+ * desk operation can say so far, with the pipeline's fallback, or, if not even its own bytes are
+ * on disk, with 503. What was said is stored before it is said, and said again when the same
+ * request comes again. Runner's thread.
+ *
+ *   begin ─▶ stored (raw row) ─▶ asks (its job) ─▶ told (the run has ended)  ─▶ answer
+ *                             ├▶ repeat (known event)  ─────────────────────▶ answer
+ *                             └▶ none (no pipeline answers) ────────────────▶ answer
+ *   soft deadline: the run is asked what it can say, or the fallback is taken; stored; answered
+ *   hard deadline: the same, without waiting for the disk any longer
+ */
+#ifndef PIPELINE_CALLER_H
+#define PIPELINE_CALLER_H
+
+#include "pipeline/intake.h"
+#include "pipeline/plan.h"
+
+struct run;
+
+struct caller { /* part of an intake; hook NULL: nobody waits */
+	struct caller *next, **link;
+	struct runner *runner;
+	struct hook *hook;
+	struct arena *arena;
+	const struct plan_connection *connection;
+	const struct plugin_inbound *inbound;
+	const struct inbox_row *row;
+	void (*gone)(struct caller *caller); /* answered: it may be freed now */
+
+	int64_t soft_ms, hard_ms; /* clock_mono_ms */
+	bool on_disk;             /* its raw row */
+	const struct plan_pipeline *pipeline;
+	struct plan *plan;
+	struct id job; /* zero: none yet */
+	const struct event_row *event;
+	bool decided;        /* outcome and result are final */
+	bool kept;           /* the answer is on disk, or needs not be */
+	bool shaped, asking; /* the plugin has given it its shape; is being asked */
+	unsigned tries;
+	uint32_t outcome;  /* KL_REPLY_* */
+	struct str result; /* JSON */
+	struct plugin_call call;
+};
+
+/* The fields up to gone are set. limit_ms: what the route declares. */
+void caller_begin(struct caller *caller, int64_t limit_ms);
+void caller_stored(struct caller *caller);
+/* It was not: answered 503. */
+void caller_refuse(struct caller *caller, const char *why);
+/* This pipeline answers; its job is about to begin. */
+void caller_asks(struct caller *caller, struct plan *plan, const struct plan_pipeline *pipeline,
+	const struct job_row *job, const struct event_row *event);
+void caller_repeat(struct caller *caller, struct plan *plan, const struct plan_pipeline *pipeline,
+	const struct event_row *event);
+void caller_none(struct caller *caller);
+
+/* Of runs. */
+bool callers_wait(const struct runner *r, const struct id *job);
+/* The answer of a run that ends, to be stored with it; its result, or the fallback. False: its
+ * pipeline answers nobody. */
+bool caller_answer_row(struct run *run, struct answer_row *row);
+/* It is stored. */
+void callers_tell(struct runner *r, const struct id *job, const struct answer_row *row);
+void callers_stop(struct runner *r);
+
+#endif

@@ -1,0 +1,53 @@
+/* intake_i.h - a webhook in hand, for intake.c and reading.c. Runner's thread. */
+#ifndef PIPELINE_INTAKE_I_H
+#define PIPELINE_INTAKE_I_H
+
+#include "pipeline/caller.h"
+#include "pipeline/intake.h"
+#include "pipeline/runner_i.h"
+
+#define FETCH 256      /* read from the store at once */
+#define RUSH 24        /* webhooks that wait for their 2xx: more is a rush */
+#define RUSH_READING 4 /* read at once during it */
+#define UNREAD_MAX 512 /* stored ones kept in hand meanwhile */
+
+struct intake {
+	struct mailbox_item item, stored; /* both may be under way at once */
+	struct intake *next, **link; /* all in hand: the store may show them as new meanwhile */
+	struct intake *behind;       /* stored, to be read when there is room */
+	bool reading;
+	struct runner *runner;
+	struct hook *hook;             /* NULL once answered, or once the caller has it */
+	struct caller caller;          /* of a route where somebody waits */
+	struct job_row *answering;     /* of these, the job that answers; NULL: none */
+	struct event_change *answered; /* the event it is about */
+	unsigned parts;                /* ways under way: storing, reading, answering */
+	bool lost;                     /* it could not be stored */
+	struct arena *arena;
+	struct plan *plan;
+	const struct plan_connection *connection;
+	const struct plugin_route *route;
+	struct inbox_row row;
+	struct plugin_inbound inbound;
+	struct plugin_call call;
+	struct store_append_inbox append;
+	struct store_finish_inbox finish;
+	unsigned promised; /* see jobs_promise() */
+	bool bare;         /* finished without the events that the store refused */
+};
+
+/* intake.c: an empty one of today's plan; NULL: no memory. */
+struct intake *intake_create(struct runner *runner, const struct plan_connection *connection);
+/* One way of it is over; with the last one it is gone. */
+void intake_release(struct intake *in);
+void intake_call(struct intake *in, enum plugin_kind kind, void (*done)(struct plugin_call *));
+void intake_log_notes(const struct intake *in);
+bool intake_waits(const struct intake *in); /* is, or was, somebody on the line? */
+const struct plugin_route *intake_route(const struct plugin_info *info, struct str name);
+
+/* reading.c: what it means, once it is stored. */
+void intake_read(struct intake *in);
+/* There may be room for those that had to wait. */
+void intake_read_more(struct runner *runner);
+
+#endif
