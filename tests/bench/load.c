@@ -2,7 +2,11 @@
  * sink that receives what the pipeline makes of them, so that one clock times both ends.
  *
  *   load --to HOST:PORT --path PATH --key KEY [--connections 64] [--seconds 10] [--rate N]
- *        [--sink PORT] [--run NAME]
+ *        [--sink PORT] [--run NAME] [--tenants N --deadline MS]
+ *
+ * With --tenants it is callers that are sent: check_availability by N tenants in turn, to
+ * /hooks/t0/phone/function and so on; answers that came after the deadline are counted, and those
+ * that were looked up in the mirror.
  *
  * Prints one JSON object. Every call id is new: "NAME-INDEX". One thread, epoll; the same load for every
  * server it is pointed at.
@@ -22,6 +26,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,7 +49,8 @@ struct connection {
 static struct {
 	struct sockaddr_in to;
 	const char *path, *key, *run;
-	unsigned connections, seconds, rate, sink;
+	unsigned connections, seconds, rate, sink, tenants, deadline_ms;
+	uint32_t late, checked;
 	int epoll;
 	uint32_t sent, answered, failed, arrived, extra;
 	int64_t *begun_us;   /* of each webhook */
@@ -72,6 +78,22 @@ static void die(const char *what)
 }
 
 /* ---- Webhooks --------------------------------------------------------------------------------- */
+
+/* A function call of a caller who is on the line. */
+static size_t make_question(char *body, uint32_t index)
+{
+	return (size_t)snprintf(body, BODY,
+		"{\"name\":\"check_availability\",\"args\":{\"customer_preferences\":\"am liebsten "
+		"nachmittags\"},\"call\":{\"call_type\":\"phone_call\",\"call_id\":\"%s-%" PRIu32
+		"\",\"agent_id\":\"agent_1\",\"agent_version\":3,\"call_status\":\"ongoing\","
+		"\"direction\":\"inbound\",\"from_number\":\"+4917139%05" PRIu32
+		"\",\"to_number\":\"+493023125010\",\"start_timestamp\":%" PRId64
+		",\"transcript\":\"Agent: Guten Tag. User: ich haette gern einen Termin, am liebsten "
+		"nachmittags.\",\"transcript_with_tool_calls\":[{\"role\":\"tool_call_invocation\","
+		"\"tool_call_id\":\"tool_%s_%" PRIu32 "\",\"name\":\"check_availability\","
+		"\"arguments\":\"{}\"}]}}", g.run, index, index % 100000, wall_ms() - 20000, g.run,
+		index);
+}
 
 /* A call_analyzed of about 2.5 KB: what fills it up is the transcript, as in life. */
 static size_t make_body(char *body, uint32_t index)
@@ -116,13 +138,20 @@ static void sign(char out[65], const char *body, size_t len, int64_t at_ms)
 static void make_request(struct connection *c, uint32_t index)
 {
 	char body[BODY + 8], mac[65];
-	size_t len = make_body(body, index);
+	size_t len = g.tenants ? make_question(body, index) : make_body(body, index);
 	int64_t at = wall_ms();
+	char own[64];
+	const char *path = g.path;
+
+	if (g.tenants) {
+		snprintf(own, sizeof(own), "/hooks/t%u/phone/function", index % g.tenants);
+		path = own;
+	}
 
 	sign(mac, body, len, at);
 	c->out_len = (size_t)snprintf(c->out, sizeof(c->out),
 		"POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nX-Retell-Signature: "
-		"v=%" PRId64 ",d=%s\r\nContent-Length: %zu\r\n\r\n", g.path, at, mac, len);
+		"v=%" PRId64 ",d=%s\r\nContent-Length: %zu\r\n\r\n", path, at, mac, len);
 	memcpy(c->out + c->out_len, body, len);
 	c->out_len += len;
 	c->out_done = 0;
@@ -208,6 +237,8 @@ static void on_answer(struct connection *c)
 	if (strncmp(c->in + 9, "20", 2) == 0) {
 		g.ack_us[c->index] = (uint32_t)(now_us() - g.begun_us[c->index]);
 		g.answered++;
+		g.late += g.deadline_ms && g.ack_us[c->index] > g.deadline_ms * 1000;
+		g.checked += memmem(body, n - (size_t)(body - c->in), "\"availability_checked\":true", 27) != NULL;
 	} else {
 		g.failed++;
 	}
@@ -303,13 +334,28 @@ static int open_sink(void)
 
 /* ---- Running -------------------------------------------------------------------------------------------- */
 
+/* Sleeps until the next webhook is due: a load that spins takes a core from what it measures. */
+static void open_clock(void)
+{
+	long gap = 1000000000L / g.rate;
+	struct itimerspec each = {{gap / 1000000000L, gap % 1000000000L}, {0, gap % 1000000000L}};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.ptr = &g};
+
+	if (fd < 0 || timerfd_settime(fd, 0, &each, NULL) < 0 ||
+		epoll_ctl(g.epoll, EPOLL_CTL_ADD, fd, &e) < 0)
+		die("timer");
+}
+
 static void poll_once(int listener, int timeout_ms)
 {
 	struct epoll_event events[256];
 	int n = epoll_wait(g.epoll, events, 256, timeout_ms);
 
 	for (int i = 0; i < n; i++)
-		if (events[i].data.ptr)
+		if (events[i].data.ptr == &g)
+			continue; /* it is time; send_due() knows for how many */
+		else if (events[i].data.ptr)
 			on_event(events[i].data.ptr, events[i].events);
 		else
 			accept_all(listener);
@@ -353,12 +399,13 @@ static void report(double seconds, double drained)
 {
 	uint32_t *ack = g.ack_us, *arrive = g.arrive_us;
 	double ack50 = percentile(ack, g.sent, 0.5), ack99 = percentile(ack, g.sent, 0.99);
+	double most = percentile(ack, g.sent, 1);
 	double in50 = percentile(arrive, g.sent, 0.5), in99 = percentile(arrive, g.sent, 0.99);
 
 	printf("{\"sent\":%u,\"answered\":%u,\"failed\":%u,\"per_s\":%.0f,\"ack_p50_ms\":%.2f,"
-	       "\"ack_p99_ms\":%.2f,\"arrived\":%u,\"twice\":%u,\"arrived_per_s\":%.0f,"
+	       "\"ack_p99_ms\":%.2f,\"ack_max_ms\":%.2f,\"late\":%u,\"checked\":%u,\"arrived\":%u,\"twice\":%u,\"arrived_per_s\":%.0f,"
 	       "\"arrive_p50_ms\":%.2f,\"arrive_p99_ms\":%.2f}\n", g.sent, g.answered, g.failed,
-		g.answered / seconds, ack50, ack99, g.arrived, g.extra, g.arrived / drained, in50, in99);
+		g.answered / seconds, ack50, ack99, most, g.late, g.checked, g.arrived, g.extra, g.arrived / drained, in50, in99);
 }
 
 static void run(void)
@@ -371,13 +418,15 @@ static void run(void)
 	g.epoll = epoll_create1(0);
 	if (g.sink)
 		listener = open_sink();
+	if (g.rate)
+		open_clock();
 	for (unsigned i = 0; i < g.connections; i++)
 		open_connection(&all[i]);
 	began = now_us();
 	end = began + (int64_t)g.seconds * 1000000;
 	while ((now = now_us()) < end) {
 		send_due(all, began, now);
-		poll_once(listener, g.rate ? 0 : 10);
+		poll_once(listener, 10);
 	}
 	while (g.answered + g.failed < g.sent && now_us() < end + DRAIN_S * 1000000LL)
 		poll_once(listener, 10);
@@ -410,6 +459,10 @@ static void parse(int argc, char **argv)
 			g.seconds = (unsigned)atoi(value);
 		else if (strcmp(name, "--rate") == 0)
 			g.rate = (unsigned)atoi(value);
+		else if (strcmp(name, "--tenants") == 0)
+			g.tenants = (unsigned)atoi(value);
+		else if (strcmp(name, "--deadline") == 0)
+			g.deadline_ms = (unsigned)atoi(value);
 		else if (strcmp(name, "--sink") == 0)
 			g.sink = (unsigned)atoi(value);
 	}
