@@ -2,16 +2,18 @@
  *
  *	store_kill [ROUNDS [SEED]]
  *
- * A child works on a store: it takes webhooks, makes events and jobs of them, saves and claims
- *jobs, and tells each acknowledgement through a pipe. The parent kills it at a moment of chance,
- *opens the same store, and compares it with all it was told since the first round: the parent is
- *the witness, and what it knows never comes from the store. Not told is free: such a row may be
- *there or not, whole or not at all.
+ * A child works on a store: it takes webhooks, makes events and jobs of them, has each job hold a
+ * time that others want, too, saves and claims jobs, and tells each acknowledgement through a pipe.
+ * The parent kills it at a moment of chance, opens the same store, and compares it with all it was
+ * told since the first round: the parent is the witness, and what it knows never comes from the
+ * store. Not told is free: such a row may be there or not, whole or not at all. And whatever is
+ * there: no two holds have one seat at one time, and none is half there.
  */
 #include <errno.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +31,12 @@
 #define TENANT STR("praxis-winter")
 #define PHONE STR("praxis-winter/phone")
 
-enum told { TOLD_INBOX = 1, TOLD_FINISHED, TOLD_JOB_DONE };
+enum told { TOLD_INBOX = 1, TOLD_FINISHED, TOLD_HELD, TOLD_JOB_DONE };
 
 struct message {               /* shorter than PIPE_BUF: written whole or not at all */
 	uint32_t what, number; /* number: of the webhook, counted over all rounds */
 	struct id inbox, event, job;
+	struct id hold; /* zero: none that must be there */
 };
 
 /* ---- the child: one chain per place, webhook -> event and job -> job done
@@ -47,12 +50,13 @@ struct chain {
 	struct job_row job;
 	struct event_change change;
 	struct store_finish_inbox finish;
+	struct hold_row hold;
 	struct store_save_job save;
 	struct attempt_row attempt;
 	struct store *store;
 	int pipe;
 	uint32_t *next_number;
-	char body[600], dedupe[32];
+	char body[600], dedupe[32], resource[32], holder[32];
 };
 
 static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -87,15 +91,8 @@ static void job_is_saved(struct store_op *op)
 	begin_chain(chain);
 }
 
-static void inbox_is_finished(struct store_op *op)
+static void finish_job(struct chain *chain)
 {
-	struct chain *chain = op->user;
-
-	tell(chain, TOLD_FINISHED, op);
-	if (chain->job.state != JOB_READY || !chain->job.claimed) {
-		begin_chain(chain); /* behind another one of its key: stays for the next life */
-		return;
-	}
 	chain->attempt = (struct attempt_row){.id = id_new(),
 		.kind = ATTEMPT_STEP,
 		.name = STR("map"),
@@ -106,6 +103,56 @@ static void inbox_is_finished(struct store_op *op)
 		.attempts = &chain->attempt,
 		.attempt_count = 1};
 	store_save_job(chain->store, &chain->save);
+}
+
+static void time_is_held(struct store_op *op)
+{
+	struct chain *chain = op->user;
+
+	if (op->result != E_TAKEN) {
+		/* what is expired may go at any time */
+		if (chain->hold.expires_ms > chain->inbox.received_ms)
+			chain->told.hold = chain->hold.id;
+		tell(chain, TOLD_HELD, op);
+	}
+	finish_job(chain);
+}
+
+/* The first of two rooms has one seat, the second two; 64 chains want the same morning. */
+static void hold_time(struct chain *chain)
+{
+	uint32_t number = chain->told.number, room = number & 1;
+	int64_t quarter = (int64_t)number / 64 * 96 + (number / 2 * 7) % 16;
+
+	snprintf(chain->resource, sizeof(chain->resource), "room:%u", room);
+	snprintf(chain->holder, sizeof(chain->holder), "call:%u", number);
+	chain->hold = (struct hold_row){.id = id_new(),
+		.tenant = TENANT,
+		.holder = str_of(chain->holder),
+		.resource = str_of(chain->resource),
+		.start_ms = quarter * 15 * 60000,
+		.end_ms = (quarter + 2) * 15 * 60000,
+		.expires_ms = chain->inbox.received_ms + (number % 5 ? 3600000 : 0),
+		.capacity = 1 + room,
+		.state = HOLD_BOOKING,
+		.job = chain->job.id};
+	chain->save = (struct store_save_job){.op = {.done = time_is_held, .user = chain},
+		.job = &chain->job,
+		.keep_claim = true,
+		.holds = &chain->hold,
+		.hold_count = 1};
+	store_save_job(chain->store, &chain->save);
+}
+
+static void inbox_is_finished(struct store_op *op)
+{
+	struct chain *chain = op->user;
+
+	tell(chain, TOLD_FINISHED, op);
+	if (chain->job.state == JOB_READY && chain->job.claimed)
+		hold_time(chain);
+	else
+		begin_chain(chain); /* behind another one of its key: stays for the next life */
 }
 
 static void inbox_is_stored(struct store_op *op)
@@ -152,12 +199,14 @@ static void begin_chain(struct chain *chain)
 	chain->told.inbox = id_new();
 	chain->told.event = id_new();
 	chain->told.job = id_new();
+	chain->told.hold = (struct id){{0}};
 	body_of(chain->body, chain->told.number);
 	snprintf(chain->dedupe, sizeof(chain->dedupe), "evt-%u", chain->told.number);
 	chain->inbox = (struct inbox_row){.id = chain->told.inbox,
 		.connection = PHONE,
 		.method = STR("POST"),
 		.body = {chain->body, strlen(chain->body)},
+		.received_ms = clock_now_ms(),
 		.state = INBOX_NEW};
 	chain->append = (struct store_append_inbox){
 		.op = {.done = inbox_is_stored, .user = chain}, .row = &chain->inbox};
@@ -296,11 +345,16 @@ static struct found *all_jobs(struct store_reader *reader, size_t *count)
 	return all;
 }
 
-static void check_one(const struct message *known, const struct found *inbox, size_t inbox_count,
-	const struct found *jobs, size_t job_count)
+struct all { /* what the store has */
+	struct found *inbox, *jobs, *holds;
+	size_t inbox_count, job_count, hold_count;
+};
+
+static void check_one(const struct message *known, const struct all *all)
 {
-	const struct found *row = look_up(inbox, inbox_count, &known->inbox);
-	const struct found *job = look_up(jobs, job_count, &known->job);
+	const struct found *row = look_up(all->inbox, all->inbox_count, &known->inbox);
+	const struct found *job = look_up(all->jobs, all->job_count, &known->job);
+	const struct found *hold = look_up(all->holds, all->hold_count, &known->hold);
 
 	if (!row)
 		die("webhook %u was acknowledged and is lost", known->number);
@@ -312,6 +366,9 @@ static void check_one(const struct message *known, const struct found *inbox, si
 		die("the job of webhook %u was done and is in state %d", known->number, job->state);
 	if (row->state == INBOX_NEW && job)
 		die("webhook %u is half finished", known->number);
+	if (known->what == TOLD_HELD && !id_is_zero(&known->hold) && job->state != JOB_DONE &&
+		!hold)
+		die("the time of webhook %u was held and is not", known->number);
 }
 
 /* Bodies of some rows: whole, and each the one that was sent. */
@@ -354,32 +411,103 @@ static void check_order(const struct found *jobs, size_t count)
 		die("%zu jobs are queued behind nobody", queued);
 }
 
+/* ---- holds: looked at with SQL, because the store hides what must not be -----------------------
+ */
+
+static void check_none(sqlite3 *db, const char *what, const char *sql)
+{
+	sqlite3_stmt *stmt;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK ||
+		sqlite3_step(stmt) != SQLITE_ROW)
+		die("%s: %s", what, sqlite3_errmsg(db));
+	if (sqlite3_column_int64(stmt, 0))
+		die("%lld %s", (long long)sqlite3_column_int64(stmt, 0), what);
+	sqlite3_finalize(stmt);
+}
+
+static struct found *all_holds(sqlite3 *db, size_t *count)
+{
+	struct found *all = NULL;
+	sqlite3_stmt *stmt;
+
+	*count = 0;
+	if (sqlite3_prepare_v2(db, "SELECT id, state FROM hold ORDER BY id", -1, &stmt, NULL) !=
+		SQLITE_OK)
+		die("holds: %s", sqlite3_errmsg(db));
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		all = realloc(all, (*count + 1) * sizeof(*all));
+		if (!all)
+			die("no memory");
+		memcpy(&all[*count].id, sqlite3_column_blob(stmt, 0), sizeof(struct id));
+		all[(*count)++].state = sqlite3_column_int(stmt, 1);
+	}
+	sqlite3_finalize(stmt);
+	return all;
+}
+
+static struct found *check_holds(const char *directory, size_t *count)
+{
+	struct found *all;
+	char path[200];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/klinke.db", directory);
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+		die("open: %s", sqlite3_errmsg(db));
+	check_none(db, "pairs of holds have one seat at one time",
+		"SELECT count(*) FROM hold AS a JOIN hold AS b ON a.tenant = b.tenant "
+		"AND a.resource = b.resource AND a.seat = b.seat AND a.seq < b.seq "
+		"AND b.start_ms > a.start_ms - 1800000 AND b.start_ms < a.end_ms "
+		"AND b.end_ms > a.start_ms");
+	check_none(db, "holds are half there",
+		"SELECT count(*) FROM hold WHERE (end_ms - start_ms) / 300000 <> (SELECT count(*) "
+		"FROM hold_cell AS c WHERE c.hold = hold.seq AND c.tenant = hold.tenant "
+		"AND c.resource = hold.resource AND c.seat = hold.seat "
+		"AND c.cell >= start_ms / 300000 AND c.cell < end_ms / 300000)");
+	check_none(db, "cells belong to no hold",
+		"SELECT count(*) FROM hold_cell WHERE hold NOT IN (SELECT seq FROM hold)");
+	check_none(db, "holds belong to a job that has ended",
+		"SELECT count(*) FROM hold JOIN job ON job.seq = hold.job WHERE job.state = 6");
+	all = all_holds(db, count);
+	sqlite3_close(db);
+	return all;
+}
+
+static void check_told(
+	const struct witness *witness, struct store_reader *reader, const struct all *all)
+{
+	uint32_t i;
+
+	for (i = 0; i < witness->next; i++)
+		if (witness->known[i].what)
+			check_one(&witness->known[i], all);
+	for (i = 0; i < witness->next; i += 1 + witness->next / 50)
+		if (witness->known[i].what)
+			check_story(reader, &witness->known[i]);
+}
+
 static void check(struct witness *witness, const char *directory)
 {
 	struct store_options options = {.directory = directory};
 	struct store_reader *reader;
-	struct found *inbox, *jobs;
-	size_t inbox_count, job_count;
 	struct store *store;
 	struct error error;
-	uint32_t i;
+	struct all all;
 
 	if (store_open(&error, &store, &options) != 0) /* recovers the log */
 		die("after the kill: %s", error.text);
 	if (store_reader_open(&error, &reader, directory) != 0)
 		die("after the kill: %s", error.text);
-	inbox = all_inbox(reader, &inbox_count);
-	jobs = all_jobs(reader, &job_count);
-	for (i = 0; i < witness->next; i++)
-		if (witness->known[i].what)
-			check_one(&witness->known[i], inbox, inbox_count, jobs, job_count);
-	for (i = 0; i < witness->next; i += 1 + witness->next / 50)
-		if (witness->known[i].what)
-			check_story(reader, &witness->known[i]);
-	check_pairs(inbox, inbox_count, job_count);
-	check_order(jobs, job_count);
-	free(inbox);
-	free(jobs);
+	all.inbox = all_inbox(reader, &all.inbox_count);
+	all.jobs = all_jobs(reader, &all.job_count);
+	all.holds = check_holds(directory, &all.hold_count);
+	check_told(witness, reader, &all);
+	check_pairs(all.inbox, all.inbox_count, all.job_count);
+	check_order(all.jobs, all.job_count);
+	free(all.inbox);
+	free(all.jobs);
+	free(all.holds);
 	store_reader_close(reader);
 	store_close(store);
 }
@@ -406,10 +534,11 @@ int main(int argc, char **argv)
 		live_and_die(&witness, directory, rand() % 60000);
 		check(&witness, directory);
 	}
-	printf("%u rounds: %u webhooks, %u finished, %u jobs done; none lost, none doubled\n",
+	printf("%u rounds: %u webhooks, %u finished, %u times held, %u jobs done; none lost, none "
+	       "doubled\n",
 		rounds, witness.told[TOLD_INBOX], witness.told[TOLD_FINISHED],
-		witness.told[TOLD_JOB_DONE]);
+		witness.told[TOLD_HELD], witness.told[TOLD_JOB_DONE]);
 	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	free(witness.known);
-	return witness.told[TOLD_JOB_DONE] > rounds ? 0 : 1;
+	return witness.told[TOLD_JOB_DONE] > rounds && witness.told[TOLD_HELD] > rounds ? 0 : 1;
 }
