@@ -3,11 +3,13 @@
  *   /hooks/OWNER/CONNECTION[/ROUTE]  webhooks of the vendors, to the intake
  *   /livez /readyz /metrics          for whoever watches us
  *   /api/v1/VERB                     the verbs of admin.h: POST a JSON object, or GET with a query
- *   /  /show/ID                      the pages
+ *   /api/v1/live                     the stream of live.h
+ *   /  /show/ID  /live               the pages
  *
  * API, metrics and pages need the admin token (Authorization: Bearer, or the cookie that
  * /login?token= sets). Without a configured token they are closed, also on loopback: a proxy in
- * front, or a page in somebody's browser, would come from there too.
+ * front, or a page in somebody's browser, would come from there too. The live_token of a tenant
+ * opens /live and the stream, for that tenant.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
