@@ -1,0 +1,379 @@
+/* wish_item.c - a row of words becomes a row of items: days, times, "nicht", and how each is joined
+ * to the one before. Words that nothing took are reported. Pure; any thread. */
+#include "base/arena.h"
+#include "desk/wish_i.h"
+
+struct walk {
+	struct reader *r;
+	size_t at;
+	enum join join;
+	bool rather;
+};
+
+static void spend(struct reader *r, size_t from, size_t to)
+{
+	for (; from < to && from < r->words.count; from++)
+		r->words.at[from].spent = true;
+}
+
+static void join(struct walk *w, enum join how)
+{
+	if (how > w->join)
+		w->join = how;
+}
+
+static struct item *add(struct walk *w, enum item_kind kind, size_t next)
+{
+	struct reader *r = w->r;
+	struct item *item = r->count < ITEMS_MAX ? &r->items[r->count] : NULL;
+
+	if (!item)
+		return NULL;
+	r->count++;
+	*item = (struct item){
+		.kind = kind, .join = w->join, .rather = w->rather, .word = w->at, .end = next};
+	spend(r, w->at, next);
+	w->join = JOIN_NONE;
+	w->rather = false;
+	w->at = next;
+	return item;
+}
+
+static void pass(struct walk *w, size_t next)
+{
+	spend(w->r, w->at, next);
+	w->at = next;
+}
+
+static size_t skip_fill(const struct reader *r, size_t at)
+{
+	while (is(r, at, W_FILL) || is(r, at, W_ART) || is(r, at, W_ONE))
+		at++;
+	return at;
+}
+
+/* ---- "so früh wie möglich" ---- */
+
+static bool is_speed(const struct reader *r, size_t at)
+{
+	return is(r, at, W_EARLY) || is(r, at, W_LATE) || is(r, at, W_SOON);
+}
+
+/* "(so) bald wie möglich", "möglichst früh", "as soon as possible" */
+static size_t read_order(struct reader *r, size_t at)
+{
+	size_t next = at;
+	bool most = is(r, at, W_MOST), late;
+
+	if (most || is(r, at, W_SO) || is(r, at, W_AS))
+		next++;
+	if (!is_speed(r, next) || (next == at && !is(r, at, W_EARLY) && !is(r, at, W_SOON)))
+		return 0;
+	late = is(r, next++, W_LATE);
+	if (!most) {
+		if (!is(r, next, W_AS) && !is(r, next, W_THAN))
+			return 0;
+		next = skip_fill(r, next + 1);
+		if (!is(r, next, W_POSSIBLE))
+			return 0;
+		next++;
+	}
+	r->order = late ? 2 : 1;
+	return next;
+}
+
+/* "bald", "den ersten Termin", "nächster freier Termin", "at the latest" */
+static size_t read_soonest(struct reader *r, size_t at)
+{
+	const struct word *word = word_at(r, at);
+
+	if (is(r, at, W_SOONEST)) {
+		if (at < 2 || !is(r, at - 1, W_ART) || !is(r, at - 2, W_AT))
+			r->order = word->value;
+		return at + 1;
+	}
+	if ((is(r, at, W_ORDINAL) && word->value == 1 && is(r, at + 1, W_SLOT)) ||
+		(is(r, at, W_NEXT) && is(r, at + 1, W_SLOT)) || is(r, at, W_SOON)) {
+		r->order = 1;
+		return at + 1;
+	}
+	return 0;
+}
+
+/* ---- no, not, except ---- */
+
+static bool verb_before(const struct reader *r, size_t at)
+{
+	while (at > 0 && is(r, at - 1, W_FILL))
+		at--;
+	return at > 0 && is(r, at - 1, W_CAN);
+}
+
+static bool any_before(const struct reader *r, size_t at)
+{
+	for (size_t i = 1; i <= 3 && i <= at; i++)
+		if (is(r, at - i, W_EVERY) || is(r, at - i, W_ANY))
+			return true;
+	return at > 0 && is(r, at - 1, W_FILL) && word_at(r, at - 1)->said.len >= 8; /* anything */
+}
+
+static size_t read_except(const struct reader *r, size_t at)
+{
+	if (is(r, at, W_UNTIL) && is(r, at + 1, W_ON))
+		return at + 2; /* "bis auf mittwochs" */
+	if (is(r, at, W_RATHER) && word_at(r, at)->value == 1 && is(r, at + 1, W_OF))
+		return at + 2; /* "instead of" */
+	if (is(r, at, W_BUT) && word_at(r, at)->value == 1 && any_before(r, at))
+		return at + 1; /* "any day but Friday" */
+	if (!is(r, at, W_EXCEPT))
+		return 0;
+	at++;
+	while (is(r, at, W_OF) || is(r, at, W_FROM))
+		at++; /* "mit Ausnahme von", "apart from" */
+	return at;
+}
+
+static bool read_not(struct walk *w)
+{
+	struct reader *r = w->r;
+	const struct word *word = word_at(r, w->at);
+	size_t next = read_except(r, w->at), after;
+	bool verb = false, except = next > 0;
+	struct item *item;
+
+	if (!except && !is(r, w->at, W_NOT) && !is(r, w->at, W_NO))
+		return false;
+	if (!except) {
+		next = w->at + 1;
+		after = skip_fill(r, next);
+		if (is(r, after, W_ONLY) ||
+			is(r, after, W_BAD)) { /* "nicht nur", "nicht schlecht" */
+			pass(w, after + 1);
+			return true;
+		}
+		if (is(r, after, W_TIME) || is(r, after, W_FINE) || is(r, after, W_SLOT))
+			next = after + 1; /* "keine Zeit", "no good" */
+		verb = is(r, w->at, W_NOT) && (word->value == 2 || verb_before(r, w->at));
+		except = is(r, w->at, W_NOT) && word->value == 1;
+	}
+	item = add(w, ITEM_NOT, next);
+	if (item) {
+		item->except = except;
+		item->verb = verb;
+	}
+	return item != NULL;
+}
+
+/* ---- "guten Morgen" ---- */
+
+static size_t read_greeting(const struct reader *r, size_t at)
+{
+	bool greets = is(r, at, W_GREET) || (!r->lexicon->german && is(r, at, W_FINE));
+
+	if (!greets)
+		return 0;
+	if (is(r, at + 1, W_PART) || is(r, at + 1, W_MORNING) || is(r, at + 1, W_WEEKEND) ||
+		(is(r, at + 1, W_UNIT) && word_at(r, at + 1)->value == UNIT_DAY))
+		return at + 2;
+	return is(r, at, W_GREET) ? at + 1 : 0;
+}
+
+/* ---- days and times ---- */
+
+/* Where a bare number is a time: behind a day or a part ("Dienstag 16"), in a list of times. */
+static bool is_loose(const struct walk *w)
+{
+	const struct item *last = w->r->count ? &w->r->items[w->r->count - 1] : NULL;
+
+	if (!last)
+		return w->r->words.count == 1;
+	if (last->kind == ITEM_DAY)
+		return w->join == JOIN_NONE || w->join == JOIN_COMMA;
+	return last->kind == ITEM_TIME &&
+	       (w->join == JOIN_AND || w->join == JOIN_OR || last->time.how == TIME_PART);
+}
+
+static bool read_day_item(struct walk *w)
+{
+	struct day_item day;
+	size_t next = read_bound(w->r, w->at, &day);
+	struct item *item;
+
+	if (!next)
+		next = read_day(w->r, w->at, &day);
+	if (!next)
+		return false;
+	item = add(w, ITEM_DAY, next);
+	if (item)
+		item->day = day;
+	return true;
+}
+
+static bool read_time_item(struct walk *w)
+{
+	struct time_item time;
+	size_t next = read_time(w->r, w->at, is_loose(w), &time);
+	struct item *item;
+
+	if (!next)
+		return false;
+	item = add(w, ITEM_TIME, next);
+	if (item)
+		item->time = time;
+	return true;
+}
+
+/* "tonight" is two things. */
+static bool read_today_part(struct walk *w)
+{
+	struct item *item;
+	int part = word_at(w->r, w->at)->value;
+
+	if (!is(w->r, w->at, W_TODAY_PART))
+		return false;
+	item = add(w, ITEM_DAY, w->at + 1);
+	if (item)
+		day_span(&item->day, DAY_DATE, w->r->today, w->r->today);
+	w->at--;
+	item = add(w, ITEM_TIME, w->at + 1);
+	if (item)
+		item->time = (struct time_item){.how = TIME_PART, .part = part};
+	return true;
+}
+
+/* "Donnerstag immer" */
+static void every_behind(struct walk *w)
+{
+	struct item *last = w->r->count ? &w->r->items[w->r->count - 1] : NULL;
+
+	if (last && last->kind == ITEM_DAY && last->day.how == DAY_WEEKDAY &&
+		w->join == JOIN_NONE && last->day.pick == PICK_COMING && w->r->lexicon->german)
+		last->day.pick = PICK_EVERY;
+}
+
+static void read_small(struct walk *w)
+{
+	struct reader *r = w->r;
+
+	switch ((enum word_kind)word_at(r, w->at)->kind) {
+	case W_COMMA:
+	case W_DOT:
+		join(w, JOIN_COMMA);
+		break;
+	case W_AND:
+		join(w, JOIN_AND);
+		break;
+	case W_OR:
+	case W_SLASH:
+		join(w, JOIN_OR);
+		break;
+	case W_BUT:
+		join(w, JOIN_BUT);
+		break;
+	case W_RATHER:
+		w->rather = true;
+		join(w, JOIN_COMMA);
+		break;
+	case W_EVERY:
+		every_behind(w);
+		break;
+	case W_UNKNOWN:
+	case W_NUMBER:
+	case W_ORDINAL:
+	case W_MONTH:
+	case W_WEEKNO:
+	case W_LAST:
+	case W_HALF:
+	case W_QUARTER:
+		w->at++;
+		return;
+	default:
+		break;
+	}
+	pass(w, w->at + 1);
+}
+
+static bool read_one(struct walk *w)
+{
+	struct reader *r = w->r;
+	size_t next;
+
+	(void)((next = read_greeting(r, w->at)) || (next = read_order(r, w->at)));
+	if (next) {
+		pass(w, next);
+		return true;
+	}
+	if (read_not(w) || read_today_part(w))
+		return true;
+	if (is(r, w->at, W_BAD) || is(r, w->at, W_FINE)) {
+		add(w, is(r, w->at, W_BAD) ? ITEM_BAD : ITEM_FINE, w->at + 1);
+		return true;
+	}
+	if (is(r, w->at, W_FILL) || is(r, w->at, W_COMMA) || is(r, w->at, W_DOT) ||
+		is(r, w->at, W_DASH))
+		return false;
+	if (is(r, w->at, W_AT) ? read_time_item(w) || read_day_item(w)
+			       : read_day_item(w) || read_time_item(w))
+		return true;
+	next = read_soonest(r, w->at);
+	if (next)
+		pass(w, next);
+	return next > 0;
+}
+
+/* "diese oder nächste Woche": the first wants the noun of the second. */
+static void lend_nouns(struct reader *r)
+{
+	for (size_t i = 0; i + 3 < r->words.count; i++) {
+		struct word *word = &r->words.at[i];
+
+		if (word->kind != W_THIS && word->kind != W_NEXT)
+			continue;
+		if (!is(r, i + 1, W_OR) || !is(r, i + 3, W_UNIT))
+			continue;
+		if (is(r, i + 2, W_NEXT) || is(r, i + 2, W_AFTER_NEXT) || is(r, i + 2, W_COMING))
+			word->abbreviated = true;
+	}
+}
+
+static bool read_lent(struct walk *w)
+{
+	struct item *item;
+	int unit = word_at(w->r, w->at + 3)->value;
+	int ahead = is(w->r, w->at, W_NEXT);
+
+	if (!word_at(w->r, w->at)->abbreviated ||
+		(!is(w->r, w->at, W_THIS) && !is(w->r, w->at, W_NEXT)))
+		return false;
+	item = add(w, ITEM_DAY, w->at + 1);
+	if (!item)
+		return false;
+	if (unit == UNIT_MONTH) {
+		int from, to;
+
+		month_after(w->r, ahead, &from, &to);
+		day_span(&item->day, DAY_PERIOD, from, to);
+	} else {
+		day_span(
+			&item->day, DAY_PERIOD, monday_of(w->r, ahead), monday_of(w->r, ahead) + 6);
+	}
+	return true;
+}
+
+bool read_items(struct reader *r)
+{
+	struct walk w = {.r = r};
+	size_t room = r->words.count + 1 < ITEMS_MAX ? r->words.count + 1 : ITEMS_MAX;
+
+	/* "tonight" makes two of one word. */
+	r->items = arena_alloc(
+		r->arena, (2 * room < ITEMS_MAX ? 2 * room : ITEMS_MAX) * sizeof(*r->items));
+	if (!r->items)
+		return false;
+	lend_nouns(r);
+	while (w.at < r->words.count && r->count < ITEMS_MAX - 2) {
+		if (!read_lent(&w) && !read_one(&w))
+			read_small(&w);
+	}
+	return true;
+}
