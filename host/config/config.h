@@ -341,8 +341,8 @@ struct config_pipeline {
 	int64_t within_ms;           /* a caller waits that long; 0: nobody does */
 	struct config_text fallback; /* with within: what is said then, */
 	bool fallback_is_sql;        /* … or an expression for it; knows no steps */
-	const struct config_call *late; /* with within: done with the result that came after the
-					   fallback was said (its "say" is in the input); NULL */
+	const struct config_call *late; /* with within: done once more is known than what was said
+					   in time; `result` in its expressions. NULL: nothing */
 	const struct config_step *steps;
 	size_t step_count;
 	const struct config_call *on_error; /* NULL: none */

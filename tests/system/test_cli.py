@@ -432,7 +432,7 @@ FAULTS = [  # line, what it says
     (34, "did you mean \"booking\"?"),
     (35, "did you mean \"book\"?"),
     (36, "there is no [connection whatsap]"),
-    (38, "within = is not offered by this version"),
+    (39, "nobody waits for \"booking.created\""),
 ]
 
 BAD_INI = """\
