@@ -209,8 +209,8 @@ struct answer_row {
 	bool unreadable;
 };
 
-/* The office's catalogue. Rows of origin INI are replaced as a whole by store_save_catalogue. Of two
- * rows of one name a person's counts, whole, and the INI's comes back in no reader. */
+/* The office's catalogue. Rows of origin INI are replaced as a whole by store_save_catalogue. Of
+ * two rows of one name a person's counts, whole, and the INI's comes back in no reader. */
 enum catalogue_origin { CATALOGUE_INI = 1, CATALOGUE_PERSON };
 struct service_row { /* table master_service */
 	struct str tenant, name, title;
@@ -315,10 +315,10 @@ void store_finish_inbox(struct store *store, struct store_finish_inbox *op);
  * saved with its outcome still unknown (same key, and sent or PARKED): closed is true then, the
  * job is READY with "closed" in its progress whatever state was saved, and store_claim has it.
  * Holds: all of them, in this order, or E_TAKEN, and nothing of the operation is stored. What is
- * expired does not stand in the way. The holder's own: one of the same resource and start is renewed
- * (under the new id), an OFFERED one that overlaps is replaced. But a time that a job is booking
- * stays that job's: offered to the same holder once more it only lasts longer, and for another job
- * it is E_TAKEN. A job that is DONE, DROPPED, DEAD, or PARKED with nothing sent, however it came to
+ * expired does not stand in the way. The holder's own: one of the same resource and start is
+ * renewed (under the new id), an OFFERED one that overlaps is replaced. But a time that a job is
+ * booking stays that job's: offered to the same holder once more it only lasts longer, and for
+ * another job it is E_TAKEN. A job that is DONE, DROPPED, DEAD, or PARKED with nothing sent, however it came to
  * be, frees the holds that name it; one whose outcome is unknown keeps them.
  * An appointment that begins to take a time, or lets go of one, here or by an event, makes the days
  * of its connection around its old and its new time dirty, one more at each end (the store knows no
