@@ -80,6 +80,9 @@ struct desk_run { /* one operation for one caller; lives as long as its arena */
 	struct str holder;        /* "call:ID", or "run:ID" */
 	struct str caller;        /* E.164 of who is calling, from the envelope; empty: withheld */
 	int64_t now_ms;           /* frozen for the run */
+	const struct hold_row *coming; /* of others, on their way to the store: not in the reader
+					  yet, and likely to be there when ours come */
+	size_t coming_count;
 	enum desk_why why;
 	uint32_t taken;           /* how often TAKEN came: give up at some point */
 	struct desk_ask *asks;    /* those of the last ASK */

@@ -14,8 +14,9 @@
 
 #define DAY_MS (24 * 60 * 60 * 1000LL)
 #define MINUTE_MS 60000
-#define SOURCES 16 /* event types of one question: those of the staff, if it has none of its own   \
-		    */
+#define SOURCES                                                                                    \
+	16 /* event types of one question: those of the staff, if it has none of its own           \
+	    */
 
 /* ---- Days of the wall ---------------------------------------------------------------------- */
 
@@ -92,22 +93,31 @@ struct holds {
 	size_t count;
 };
 
+static void add_holds(const struct desk_run *run, struct str resource, const struct hold_row *rows,
+	size_t count, struct holds *out)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!str_eq(rows[i].holder, run->holder) && str_eq(rows[i].resource, resource) &&
+			str_is(rows[i].tenant, run->tenant->name))
+			out->rows[out->count++] = rows[i];
+}
+
 static void read_holds(struct desk_run *run, const struct mirror *mirror, struct str resource,
 	int64_t length_ms, struct holds *out)
 {
 	struct hold_row *rows = NULL;
 	size_t count = 0;
 
-	out->rows = NULL;
 	out->count = 0;
 	if (store_list_holds(NULL, desk_reader(run->desk), str_of(run->tenant->name), resource,
 		    mirror->from_ms, mirror->to_ms + length_ms, run->now_ms, run->arena, &rows,
 		    &count) != 0)
+		count = 0;
+	out->rows = arena_alloc(run->arena, (count + run->coming_count + 1) * sizeof(*out->rows));
+	if (!out->rows)
 		return;
-	out->rows = rows;
-	for (size_t i = 0; i < count; i++)
-		if (!str_eq(rows[i].holder, run->holder))
-			rows[out->count++] = rows[i];
+	add_holds(run, resource, rows, count, out);
+	add_holds(run, resource, run->coming, run->coming_count, out);
 }
 
 static uint32_t held_at(const struct holds *holds, int64_t cell)

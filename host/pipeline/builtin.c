@@ -553,6 +553,31 @@ static void ask_all(struct run *run)
 		put(run->runner, run->plan, run->tenant->name, run, &b->desk.asks[i]);
 }
 
+#define COMING_MAX 64
+
+static void add_coming(
+	struct desk_run *d, struct hold_row *rows, const struct hold_row *more, size_t n)
+{
+	for (size_t i = 0; i < n && d->coming_count < COMING_MAX; i++)
+		rows[d->coming_count++] = more[i];
+}
+
+/* Of the same tenant; two callers who are answered in one moment would else choose the same. */
+static void gather_coming(struct run *run)
+{
+	struct desk_run *d = &run->builtin->desk;
+	struct hold_row *rows = arena_alloc(run->arena, COMING_MAX * sizeof(*rows));
+
+	d->coming = rows;
+	d->coming_count = 0;
+	for (const struct run *r = run->runner->all_runs; rows && r; r = r->next)
+		if (r != run && r->hold_count && str_eq(r->row.tenant, run->row.tenant))
+			add_coming(d, rows, r->holds, r->hold_count);
+	for (const struct ask *a = run->runner->asks; rows && a; a = a->next)
+		if (a->run != run && !a->stored && str_eq(a->job.tenant, run->row.tenant))
+			add_coming(d, rows, a->holds, a->op.hold_count);
+}
+
 static void advance(struct run *run, enum desk_why why)
 {
 	struct builtin *b = run->builtin;
@@ -563,6 +588,7 @@ static void advance(struct run *run, enum desk_why why)
 	}
 	b->desk.why = why;
 	b->next = (struct desk_next){0};
+	gather_coming(run);
 	desk_step(&b->desk, &b->next);
 	if (arena_failed(run->arena))
 		run_end(run, JOB_PARKED, "surprise", "it needs more memory than one run may have");
