@@ -466,5 +466,7 @@ bool phonetic_same_name(struct str a, struct str b)
 		shorter = &names[1];
 		longer = &names[0];
 	}
-	return all_found(shorter, 0, longer, 0, false) || same_whole(shorter, longer);
+	return all_found(shorter, 0, longer, 0, false) ||
+	       (shorter->count == longer->count && all_found(longer, 0, shorter, 0, false)) ||
+	       same_whole(shorter, longer);
 }

@@ -153,6 +153,7 @@ static void last_names_count_and_given_names_must_not_contradict(void **state)
 	same("Müller, Anna", "Müller");
 	same("Anna Maria Müller", "Anna Müller");
 	same("A. Müller", "Anna Müller");
+	same("Müller A.", "A. Müller");
 	same("Karl-Heinz Weber", "Karl Heinz Weber");
 	same("Karlheinz Weber", "Karl Heinz Weber");
 	same("Hans-Peter Weber", "Peter Weber");
