@@ -708,6 +708,7 @@ static struct str complaint(
 {
 	static const char *const wish_faults[] = {NULL, "no such date", "no such time",
 		"a time that the clocks skip", "over already"};
+	struct str sentence;
 
 	if (question->fault == QUESTION_NO_SERVICES)
 		return *fault = "the office has no services", SAY0(run, NO_SERVICES);
@@ -724,7 +725,10 @@ static struct str complaint(
 				       say_when(run->arena, question->language, question->zone,
 					       question->start_ms, run->now_ms)));
 	*fault = wish_faults[wish_fault(question->wish, NULL)];
-	return *fault ? wish_say(run->arena, question->wish) : (struct str){"", 0};
+	if (!*fault)
+		return (struct str){"", 0};
+	sentence = wish_say(run->arena, question->wish);
+	return sentence.len ? sentence : SAY0(run, WHICH_TIME);
 }
 
 struct str question_complaint(const struct desk_run *run, const struct question *question)
