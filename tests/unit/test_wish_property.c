@@ -680,7 +680,7 @@ static void filled(const struct moment *moment)
 {
 	static const char *const fillers[][2] = {{"", " bitte"}, {"ähm, also, ", ""},
 		{"ich hätte gern einen Termin ", ", wenn das geht"}, {"Ja, hallo, ", " wäre gut"},
-		{"am liebsten ", ""}, {"😀 ", " 😀"}, {"  ", "\n"}, {"Qwertz ", " Blubb"}};
+		{"am liebsten ", ""}, {"😀 ", " 😀"}, {"  ", "\n"}, {"Qwertz, ", ". Blubb"}};
 	char phrase[200];
 	size_t i, j = (size_t)moment->today.number % PHRASES;
 
