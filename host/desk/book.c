@@ -203,6 +203,7 @@ static struct str input(struct desk_run *run, const struct book *book)
 	if (book->start.service->one_of_lengths)
 		json_put_i64(arena, in, "length_min", book->start.service->length_ms / 60000);
 	put_some(arena, in, "notes", question->reason);
+	json_put(arena, in, "fields", json_get(run->input, "fields"));
 	json_put(arena, in, "metadata", metadata(run));
 	return json_print(arena, in);
 }
@@ -317,22 +318,45 @@ static void pending(struct desk_run *run, struct desk_next *next, const struct b
 						 : SAY0(run, BOOK_PENDING_MAIL));
 }
 
-/* An answer of a minute ago (the same wish, shared) may be over: somebody cancelled since. */
+/* What the calendar answered; of a question asked long ago only the appointment may be left. */
+static bool read_booking(struct desk_run *run, const struct book *book, struct appointment_row *row)
+{
+	const struct json *result = json_parse(run->arena, run->asks[0].result, NULL);
+	struct appointment_row *rows;
+	size_t count;
+
+	if (identity_booking(run, book->connection, result, row))
+		return true;
+	rows = at_that_start(run, book, booker(run, book->question), &count);
+	for (size_t i = 0; i < count; i++) {
+		if (!str_eq(rows[i].event_type, book->slot.event_type) ||
+			!same_person(&rows[i], book->question->name))
+			continue;
+		*row = rows[i];
+		return true;
+	}
+	return false;
+}
+
+/* An answer of a minute ago (the same wish, shared) may be over: somebody cancelled or moved it. */
 static void succeeded(struct desk_run *run, struct desk_next *next, const struct book *book)
 {
-	const struct desk_ask *one = &run->asks[0];
 	const struct appointment_row *now;
 	struct appointment_row row;
 
-	if (!identity_booking(
-		    run, book->connection, json_parse(run->arena, one->result, NULL), &row)) {
+	if (!read_booking(run, book, &row)) {
 		pending(run, next, book);
 		return;
 	}
 	now = identity_row(run, row.connection, row.uid, row.start_ms);
-	if (!identity_stands(&row) || (now && (!identity_stands(now) || identity_moved(run, now))))
+	if (now && identity_moved(run, now))
+		now = identity_successor(run, now);
+	if (!identity_stands(&row) || (now && !identity_stands(now)))
 		tell(run, next, NULL, false,
 			SAY(run, BOOK_CANCELLED, when(run, book, row.start_ms)));
+	else if (now && now->start_ms != row.start_ms)
+		tell(run, next, NULL, false,
+			SAY(run, CHANGED_TO, identity_label(run, book->question, now)));
 	else
 		tell_booked(run, next, book, &row);
 }

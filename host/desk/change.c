@@ -410,15 +410,28 @@ static void pending(struct desk_run *run, struct desk_next *next, const struct c
 		change->moves ? SAY0(run, MOVE_PENDING) : SAY0(run, CANCEL_PENDING));
 }
 
+/* What the calendar answered; of a question asked before only what became of it may be left. */
+static bool read_moved(
+	struct desk_run *run, const struct change *change, struct appointment_row *row)
+{
+	const struct json *result = json_parse(run->arena, run->asks[0].result, NULL);
+	const struct appointment_row *known;
+
+	if (identity_booking(run, change->row.connection, result, row))
+		return identity_stands(row);
+	known = identity_successor(run, &change->row);
+	if (!known || !identity_stands(known) || known->start_ms != change->start.ms)
+		return false;
+	*row = *known;
+	return true;
+}
+
 static void moved(struct desk_run *run, struct desk_next *next, const struct change *change)
 {
-	const struct desk_ask *one = &run->asks[0];
 	struct appointment_row row;
 	bool requested;
 
-	if (!identity_booking(
-		    run, change->row.connection, json_parse(run->arena, one->result, NULL), &row) ||
-		!identity_stands(&row)) {
+	if (!read_moved(run, change, &row)) {
 		pending(run, next, change);
 		return;
 	}
@@ -428,12 +441,23 @@ static void moved(struct desk_run *run, struct desk_next *next, const struct cha
 			  : SAY(run, MOVED, when(run, change, row.start_ms)));
 }
 
+static struct str status_now(struct desk_run *run, const struct change *change)
+{
+	struct str status =
+		json_get_text(json_parse(run->arena, run->asks[0].result, NULL), "status");
+	const struct appointment_row *row = NULL;
+
+	if (!status.len)
+		row = identity_row(
+			run, change->row.connection, change->row.uid, change->row.start_ms);
+	return row ? row->status : status;
+}
+
 static void cancelled(struct desk_run *run, struct desk_next *next, const struct change *change)
 {
-	const struct json *result = json_parse(run->arena, run->asks[0].result, NULL);
 	struct appointment_row row = change->row;
 
-	row.status = json_get_text(result, "status");
+	row.status = status_now(run, change);
 	if (!str_is(row.status, "cancelled") && !str_is(row.status, "rejected"))
 		pending(run, next, change);
 	else

@@ -49,7 +49,7 @@ static bool ask(struct desk_run *run, struct desk_next *next, struct others *oth
 {
 	const struct mirror *mirror;
 
-	if (others->asked || run->why == DESK_LATE)
+	if (others->asked)
 		return false;
 	mirror = mirror_read(run, &others->question);
 	if (!mirror || !stale(mirror, others))
@@ -75,7 +75,10 @@ void others_offer(struct desk_run *run, struct desk_next *next, struct others *o
 
 	others->question.office = offices_find(desk_offices(run->desk), str_of(run->tenant->name));
 	json_put_bool(run->arena, offer.result, others->member, false);
-	if (run->taken >= TAKEN_MAX)
+	if (run->why == DESK_LATE) /* nothing can be held now, so nothing is said to be free */
+		say_done(run, next, offer.result, false,
+			say_then(run->arena, others->lead, SAY0(run, STILL_LOOKING)));
+	else if (run->taken >= TAKEN_MAX)
 		say_done(run, next, offer.result, false,
 			say_then(run->arena, others->lead, SAY0(run, TRY_ANOTHER)));
 	else if (!ask(run, next, others))
