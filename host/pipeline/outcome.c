@@ -165,6 +165,13 @@ static void rewind_step(struct run *run)
 		run->step.state = (struct str){0};
 }
 
+/* A slot that is taken, an appointment that is gone: who is on the line hears it in this moment, and
+ * no other person is needed. Whatever an operator can mend is parked all the same. */
+static bool is_news_to_the_caller_only(const char *fail)
+{
+	return strcmp(fail, fail_name(KL_CONFLICT)) == 0 || strcmp(fail, fail_name(KL_GONE)) == 0;
+}
+
 static void final_failure(struct run *run, enum job_state state, const char *fail, const char *why)
 {
 	const struct plan_step *step = run_step(run);
@@ -175,7 +182,7 @@ static void final_failure(struct run *run, enum job_state state, const char *fai
 		run_unknown(run, why);
 		return;
 	}
-	if (builtin_asked(run->runner, &run->row.id)) { /* the caller is told in this moment */
+	if (is_news_to_the_caller_only(fail) && builtin_asked(run->runner, &run->row.id)) {
 		run_end(run, JOB_DROPPED, fail, why);
 		return;
 	}

@@ -31,8 +31,9 @@ def answering(world, **desk):
     ini.add("branch mitte", tenant=TENANT, title="Praxis Mitte", numbers=OFFICE, agent="agent_mitte")
     ini.add("pipeline ring", on="call.inbound", within="1s", step="desk.inbound", fallback=FALLBACK)
     for name, (op, within) in FUNCTIONS.items():
+        extra = " fields=(json_object('versicherung', 'gesetzlich'))" if op == "book" else ""
         ini.add(f"pipeline {name.replace('_', '-')}", on="call.function", when=f"data ->> 'name' = '{name}'",
-                within=within, step=f"desk.{op}", fallback=FALLBACK)
+                within=within, step=f"desk.{op}{extra}", fallback=FALLBACK)
     return world
 
 
