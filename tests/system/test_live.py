@@ -459,6 +459,23 @@ def test_a_slow_reader_is_cut_and_goes_on(world):
             assert seen + again.calls() == quick.calls()
 
 
+def test_who_falls_behind_and_reads_on_misses_nothing(office):
+    """In the same stream: what there was no room for is told when there is."""
+    said = "User: Ja, gern\n" * 5000
+    with Viewer(office, window=2048) as slow, Viewer(office) as quick:
+        quick.wait_open(), slow.wait_open()
+        sent = 0
+        while office.metrics()["klinke_live_behind_total"] < 1 or sent % 5:
+            ring(office, f"b{sent}", transcript=said)
+            sent += 1
+            quick.wait_calls(sent)
+            assert sent < 200
+        assert slow.wait_calls(sent) == quick.calls()
+        ring(office, "again")
+        assert slow.wait_calls(sent + 1)[-1] == "again"
+    assert office.metrics()["klinke_live_cut_total"] == 0
+
+
 def test_so_many_streams_and_no_more(office):
     viewers = [Viewer(office).wait_open() for _ in range(4)]
     status, text, fields = request(office.port, "GET", PATH, None, BEARER)
@@ -485,7 +502,7 @@ def test_a_storm_of_viewers_is_not_in_a_callers_way(office):
                 with Viewer(office, headers=headers) as viewer:
                     while not viewer.take().status:
                         select.select([viewer.socket], [], [], PATIENCE_S)
-                    seen.append((viewer.status, viewer.fields.get("retry-after")))
+                    seen.append((viewer.status, viewer.fields.get("retry-after"), headers == BEARER))
             except OSError as fault:
                 faults.append(fault)
 
@@ -495,7 +512,7 @@ def test_a_storm_of_viewers_is_not_in_a_callers_way(office):
         for thread in threads:
             thread.start()
         try:
-            wait(lambda: sum(s == 429 for s, _ in seen) > 50, "the storm is refused")
+            wait(lambda: sum(s == 429 for s, _, _ in seen) > 50, "the storm is refused")
             before = len(seen)
             sent = 0
             while sent < 60 or len(seen) < before + 100:
@@ -507,8 +524,10 @@ def test_a_storm_of_viewers_is_not_in_a_callers_way(office):
             for thread in threads:
                 thread.join()
     assert not faults
-    assert {s for s, _ in seen} <= {200, 401, 429}
-    assert all(int(after) > 0 for status, after in seen if status == 429)
+    assert {s for s, _, _ in seen} <= {200, 401, 429}
+    assert all(int(after) > 0 for status, after, _ in seen if status == 429)
+    assert sum(status == 401 for status, _, _ in seen) < sum(
+        status == 429 for status, _, holder in seen if not holder), "few get so far that a token is compared"
     assert office.metrics()["klinke_live_refused_total"] > 50
 
 
