@@ -207,10 +207,26 @@ struct json *desk_match(struct arena *arena, const struct json *in)
 	return arena_failed(arena) ? NULL : out;
 }
 
+/* A NUL in what the caller said is a blank: our JSON takes none, and the line is no worse for it.
+ */
+static struct str without_nuls(struct arena *arena, struct str line)
+{
+	char *text = arena_strndup(arena, line.ptr ? line.ptr : "", line.len);
+
+	for (size_t i = 0; text && i + 6 <= line.len; i++) {
+		if (text[i] != '\\')
+			continue;
+		if (memcmp(text + i, "\\u0000", 6) == 0)
+			memset(text + i, ' ', 6);
+		i++; /* what is escaped begins nothing */
+	}
+	return text ? (struct str){text, line.len} : line;
+}
+
 struct str desk_match_line(struct arena *arena, struct str line, bool *ok)
 {
 	struct error error = {0};
-	const struct json *in = json_parse(arena, line, &error);
+	const struct json *in = json_parse(arena, without_nuls(arena, line), &error);
 	struct json *out;
 
 	if (in) {

@@ -222,13 +222,13 @@ bool wish_allows(const struct wish *wish, int64_t start_ms)
 		return false;
 	m = wish_moment(wish, start_ms);
 	for (size_t i = 0; i < wish->count && wished; i++)
-		wished = wish->rules[i].not ;
+		wished = wish->rules[i].excluded;
 	for (size_t i = 0; i < wish->count; i++) {
 		const struct rule *rule = &wish->rules[i];
 
-		if (rule->not &&has_day(wish, rule, m.day) && excludes_hour(rule, &m))
+		if (rule->excluded && has_day(wish, rule, m.day) && excludes_hour(rule, &m))
 			return false;
-		if (!rule->not &&!wished)
+		if (!rule->excluded && !wished)
 			wished = has_day(wish, rule, m.day) && has_hour(rule, &m);
 	}
 	return wished;
@@ -290,7 +290,7 @@ int64_t wish_distance(const struct wish *wish, int64_t start_ms)
 	for (size_t i = 0; i < wish->count; i++) {
 		int64_t off;
 
-		if (wish->rules[i].not )
+		if (wish->rules[i].excluded)
 			continue;
 		off = rule_distance(wish, &wish->rules[i], &m);
 		if (best < 0 || off < best)
@@ -335,7 +335,7 @@ static bool names_one(const struct wish *wish, int *day, int *minute)
 	for (size_t i = 0; i < wish->count; i++) {
 		const struct rule *rule = &wish->rules[i];
 
-		if (rule->not )
+		if (rule->excluded)
 			continue;
 		if (rule->hour_count != 1 || rule->hours[0].how != TIME_AT || rule->hours[0].none)
 			return false;
@@ -389,7 +389,7 @@ bool wish_days(const struct wish *wish, int64_t *from_ms, int64_t *to_ms)
 	for (size_t i = 0; i < wish->count; i++) {
 		const struct rule *rule = &wish->rules[i];
 
-		for (size_t k = 0; k < rule->day_count && !rule->not ; k++) {
+		for (size_t k = 0; k < rule->day_count && !rule->excluded; k++) {
 			int from, to;
 
 			if (!trim(wish, &rule->days[k], &from, &to))
@@ -397,7 +397,7 @@ bool wish_days(const struct wish *wish, int64_t *from_ms, int64_t *to_ms)
 			first = from < first ? from : first;
 			last = to > last ? to : last;
 		}
-		if (!rule->not &&rule->day_count == 0)
+		if (!rule->excluded && rule->day_count == 0)
 			return false;
 	}
 	if (first > last || last >= DAY_MAX)
@@ -463,7 +463,7 @@ static void item_fault(struct reader *r, struct wish *wish, const struct item *i
 
 /* The one instant it names, if that is in the gap or over. What is over and was said by an hour of
  * up to twelve may mean the other half of today; else tomorrow. */
-static void instant_fault(struct reader *r, struct wish *wish)
+static void instant_fault(struct wish *wish)
 {
 	int day, minute, count;
 	int64_t ms;
@@ -471,7 +471,10 @@ static void instant_fault(struct reader *r, struct wish *wish)
 	if (!names_one(wish, &day, &minute))
 		return;
 	ms = wish_instant(wish, day, minute, &count);
-	wish->fault_day = day;
+	if (count == 0 || ms < wish->context.now_ms) {
+		wish->fault_day = day;
+		wish->fault_minute = minute;
+	}
 	if (count == 0) {
 		wish->fault = WISH_IN_GAP;
 		wish->fault_ms = ms;
@@ -481,15 +484,14 @@ static void instant_fault(struct reader *r, struct wish *wish)
 		if (minute >= 720 || wish->fault_ms < wish->context.now_ms)
 			wish->fault_ms = wish_instant(wish, day + 1, minute, NULL);
 	}
-	(void)r;
 }
 
 void read_fault(struct reader *r, struct wish *wish)
 {
-	wish->fault_ms = -1;
+	wish->fault_ms = wish->fault_minute = -1;
 	wish->fault_day = DAY_MIN;
 	for (size_t i = 0; i < r->count && !wish->fault; i++)
 		item_fault(r, wish, &r->items[i]);
 	if (!wish->fault)
-		instant_fault(r, wish);
+		instant_fault(wish);
 }

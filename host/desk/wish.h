@@ -92,7 +92,7 @@ bool wish_ambiguous(const struct wish *wish);
 struct json *wish_constraints(struct arena *arena, const struct wish *wish);
 
 /* To be spoken, in the context's language: "Donnerstag, den 19. Juni zwischen 16 und 19 Uhr"; with
- * a fault the sentence that tells it; "" if it restricts nothing. */
+ * a fault the sentence that tells it; "" if nothing was understood. */
 struct str wish_say(struct arena *arena, const struct wish *wish);
 
 #endif

@@ -462,7 +462,7 @@ static size_t read_at(struct reader *r, size_t at, struct time_item *out)
 		next = read_two(r, at, false, out);
 	} else if (!next && (next = read_part(r, at, &part))) {
 		*out = part;
-		if (part.part == WISH_NOON && about) {
+		if (part.part == WISH_NOON && about && r->lexicon->german) {
 			out->how = TIME_ABOUT;
 			out->a = (struct clock){.minutes = 720};
 		}

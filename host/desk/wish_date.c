@@ -208,6 +208,33 @@ void date_in_month_of(struct reader *r, int near, int day, bool before, struct d
 	set_date(r, out, (int)year, month, day);
 }
 
+/* Of the Gregorian calendar, by Gauss as mended by Lichtenberg. */
+static int easter(int year)
+{
+	int k = year / 100, m = 15 + (3 * k + 3) / 4 - (8 * k + 13) / 25, s = 2 - (3 * k + 3) / 4;
+	int a = year % 19, d = (19 * a + m) % 30, r = (d + a / 11) / 29;
+	int og = 21 + d - r, sz = 7 - (year + year / 4 + s) % 7, oe = 7 - (og - sz) % 7;
+
+	return day_of(year, 3, 1) + og + oe - 1;
+}
+
+/* "Ostermontag", "Weihnachten": the coming one. */
+void read_feast(const struct reader *r, int feast, struct day_item *out)
+{
+	int days = feast / FEAST_TWO;
+
+	feast %= FEAST_TWO;
+	for (int year = this_year(r); year <= this_year(r) + 1; year++) {
+		int date = feast - FEAST_DATE;
+		int day = date > 100 ? day_of(year, date / 100, date % 100)
+				     : easter(year) + feast - 100;
+
+		day_span(out, DAY_DATE, day, day + days);
+		if (out->to >= r->today)
+			break;
+	}
+}
+
 static bool is_separator(const struct reader *r, size_t at, enum word_kind kind)
 {
 	return is(r, at, kind) && word_at(r, at)->glued;

@@ -237,6 +237,12 @@ static size_t read_relative(struct reader *r, size_t at, struct day_item *out)
 		day_span(out, DAY_DATE, r->today, r->today);
 		return next + 1;
 	}
+	if (is(r, next, W_UNIT) && word_at(r, next)->value == UNIT_DAY && is(r, next + 1, W_FROM) &&
+		is(r, next + 2, W_RELDAY)) { /* "the day after tomorrow" */
+		days = word_at(r, next + 2)->value + 1;
+		day_span(out, DAY_DATE, r->today + days, r->today + days);
+		return next + 3;
+	}
 	next = read_number(r, at, &count);
 	if (!next || !is(r, next, W_UNIT) || !is(r, next + 1, W_FROM) || count > 1000)
 		return 0;
@@ -314,7 +320,9 @@ static size_t read_month_day_alone(struct reader *r, size_t at, struct day_item 
 	if (day < 1 || day > 31 || is(r, next, W_SLOT) || is(r, next, W_UNKNOWN) ||
 		is(r, next, W_OCLOCK))
 		return 0;
-	if (!article && !before && (r->lexicon->german || !is(r, next - 1, W_ORDINAL)))
+	if (!article && !before && (r->lexicon->german || !is_digits(r, first)))
+		return 0;
+	if (!article && !r->lexicon->german && !is_digits(r, first))
 		return 0;
 	if (!article && before && !is(r, at - 1, W_ART) && !is(r, at - 1, W_WEEKDAY) &&
 		!is_lister(r, next) && r->lexicon->german)
@@ -330,6 +338,10 @@ static size_t read_kind_of_day(struct reader *r, size_t at, struct day_item *out
 {
 	size_t next = skip_articles(r, at);
 
+	if (is(r, next, W_FEAST)) {
+		read_feast(r, word_at(r, next)->value, out);
+		return next + 1;
+	}
 	if (is(r, next, W_HOLIDAY)) {
 		out->how = DAY_HOLIDAY;
 		return next + 1;

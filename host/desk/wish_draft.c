@@ -6,7 +6,7 @@ struct build {
 	struct reader *r;
 	struct draft *drafts;
 	size_t count, at; /* at: of the item */
-	bool not, except;
+	bool excluded, except;
 };
 
 static const struct item *next_item(const struct build *b)
@@ -24,7 +24,7 @@ static struct draft *current(struct build *b)
 	struct draft *d = b->count ? &b->drafts[b->count - 1] : NULL;
 
 	if (d && is_empty(d)) {
-		d->not = b->not ;
+		d->excluded = b->excluded;
 		d->except = b->except;
 	}
 	return d;
@@ -39,8 +39,9 @@ static struct draft *open_draft(struct build *b, bool chained)
 		return last;
 	if (b->count == RULES_MAX)
 		return NULL;
-	b->drafts[b->count] = (struct draft){.not = b->not, .except = b->except};
-	b->drafts[b->count].chained = chained && last && !last->closed && last->not == b->not ;
+	b->drafts[b->count] = (struct draft){.excluded = b->excluded, .except = b->except};
+	b->drafts[b->count].chained =
+		chained && last && !last->closed && last->excluded == b->excluded;
 	return &b->drafts[b->count++];
 }
 
@@ -57,8 +58,17 @@ static bool is_listed(enum join join)
 	return join == JOIN_AND || join == JOIN_OR;
 }
 
+static bool same_kind(const struct item *a, const struct item *b)
+{
+	return a->day.how == b->day.how && a->day.pick == b->day.pick;
+}
+
 static void put_day(struct build *b, struct draft *d, const struct item *item)
 {
+	for (size_t i = 0; d && item->day.how == DAY_WEEKDAY && i < d->day_count; i++)
+		if (d->days[i]->day.how == DAY_WEEKDAY && d->days[i]->day.mask == item->day.mask &&
+			same_kind(d->days[i], item) && !item->day.weeks)
+			return; /* said twice */
 	if (d && d->day_count == RULE_DAYS)
 		d = open_draft(b, true);
 	if (!d || (item->day.how == DAY_PERIOD && d->period_count == RULE_PERIODS))
@@ -116,7 +126,7 @@ static void carry_period(struct build *b, const struct draft *from, struct draft
 {
 	const struct item *next = next_item(b);
 
-	if (!to || from == to || from->not != to->not || !is_weekday(&b->r->items[b->at]))
+	if (!to || from == to || from->excluded != to->excluded || !is_weekday(&b->r->items[b->at]))
 		return;
 	if (next && next->kind == ITEM_DAY && next->day.how == DAY_PERIOD && !is_listed(next->join))
 		return;
@@ -195,11 +205,6 @@ static void place_time(struct build *b, const struct item *item)
 
 /* ---- what is not wished ---- */
 
-static bool same_kind(const struct item *a, const struct item *b)
-{
-	return a->day.how == b->day.how && a->day.pick == b->day.pick;
-}
-
 /* A comma ends "nicht Montag, Dienstag um zehn", but not "außer montags, mittwochs und freitags".
  */
 static bool goes_on(const struct build *b, const struct draft *d, const struct item *item)
@@ -227,15 +232,15 @@ static void negate(struct build *b)
 	if (k > 0 && d->day_join[k - 1] == JOIN_COMMA && d->last_day &&
 		(k > 1 || d->period_count || d->time_first) && b->count < RULES_MAX) {
 		d->closed = true;
-		b->not = true;
+		b->excluded = true;
 		out = open_draft(b, false);
 		for (k--; out && k < d->day_count; k++)
 			put_day(b, out, d->days[k]);
 		d->day_count -= out ? out->day_count : 0;
 	} else {
-		d->not = true;
+		d->excluded = true;
 	}
-	b->not = false;
+	b->excluded = false;
 	close_draft(b);
 }
 
@@ -257,11 +262,11 @@ static void begin_not(struct build *b, const struct item *item)
 {
 	struct draft *last = current(b), *d;
 	const struct item *next = next_item(b);
-	bool about_last = last && !last->closed && !last->not &&item->join == JOIN_NONE && next &&
-			  next->kind == ITEM_TIME && next->join == JOIN_NONE;
+	bool about_last = last && !last->closed && !last->excluded && item->join == JOIN_NONE &&
+			  next && next->kind == ITEM_TIME && next->join == JOIN_NONE;
 
 	close_draft(b);
-	b->not = true;
+	b->excluded = true;
 	b->except = item->except;
 	d = open_draft(b, false);
 	if (!about_last || !d || d == last)
@@ -275,7 +280,7 @@ static void begin_not(struct build *b, const struct item *item)
 static void end_not(struct build *b)
 {
 	close_draft(b);
-	b->not = b->except = false;
+	b->excluded = b->except = false;
 }
 
 static void take(struct build *b, const struct item *item)
@@ -295,13 +300,14 @@ static void take(struct build *b, const struct item *item)
 		return;
 	}
 	if (item->kind == ITEM_FINE) {
-		if (!b->not )
+		if (!b->excluded)
 			close_draft(b);
 		return;
 	}
-	if (item->join == JOIN_BUT || (item->rather && b->not ))
+	if (item->join == JOIN_BUT || (item->rather && b->excluded))
 		end_not(b);
-	else if (b->not &&item->join == JOIN_COMMA && d && !is_empty(d) && !goes_on(b, d, item))
+	else if (b->excluded && item->join == JOIN_COMMA && d && !is_empty(d) &&
+		 !goes_on(b, d, item))
 		end_not(b);
 	if (item->kind == ITEM_DAY)
 		place_day(b, item);
@@ -334,12 +340,12 @@ static void merge(struct draft *drafts, size_t count)
 		struct draft *d = &drafts[i];
 		bool taken = false;
 
-		if (d->not || d->chained || is_empty(d) || (has_days(d) && d->time_count))
+		if (d->excluded || d->chained || is_empty(d) || (has_days(d) && d->time_count))
 			continue;
 		for (size_t k = 0; k < i; k++) {
 			struct draft *before = &drafts[k];
 
-			if (before->not || before->dropped || is_empty(before))
+			if (before->excluded || before->dropped || is_empty(before))
 				continue;
 			if (!has_days(d) && has_days(before)) {
 				lend_times(before, d);
@@ -360,7 +366,7 @@ static void lend_back(struct draft *drafts, size_t count)
 		struct draft *before = &drafts[i - 1];
 
 		if (drafts[i].chained && !before->time_count && !is_empty(before) &&
-			before->not == drafts[i].not )
+			before->excluded == drafts[i].excluded)
 			lend_times(before, &drafts[i]);
 	}
 }

@@ -13,7 +13,7 @@
 #define PART(name, part)                                                                           \
 	{name, W_PART, part, false},                                                               \
 	{                                                                                          \
-		name "s", W_PART, part, false                                                      \
+		name "s", W_PART, part, true                                                       \
 	}
 
 static const struct entry entries[] = {
@@ -213,6 +213,8 @@ static const struct entry entries[] = {
 	{"workdays", W_WORKDAYS, 1, false},
 	{"holiday", W_HOLIDAY, 0, false},
 	{"holidays", W_HOLIDAY, 0, false},
+	{"christmas", W_FEAST, FEAST_TWO + 2225, false},
+	{"easter", W_FEAST, FEAST_TWO + 100, false},
 	{"possible", W_POSSIBLE, 0, false},
 	{"as", W_AS, 0, false},
 	{"soon", W_SOON, 0, false},

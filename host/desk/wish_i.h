@@ -76,6 +76,7 @@ enum word_kind {
 	W_WEEKEND,  /* plural: every one */
 	W_WORKDAYS, /* value 1: "werktags", holidays are none */
 	W_HOLIDAY,
+	W_FEAST,  /* enum feast */
 	W_WEEKNO, /* "KW" */
 	W_MOST,   /* "möglichst" */
 	W_SO,
@@ -96,6 +97,11 @@ enum word_kind {
 	W_SLASH,
 	W_SPENT /* joined to its neighbour */
 };
+
+/* Days by name: of Easter, or of the calendar. value: 100 + days from Easter Sunday; or 1000 + 100 *
+ * month + day; plus 10000 for a second day. */
+#define FEAST_DATE 1000
+#define FEAST_TWO 10000
 
 enum unit { UNIT_HOUR = 1, UNIT_DAY, UNIT_WEEK, UNIT_MONTH, UNIT_YEAR };
 
@@ -128,7 +134,7 @@ struct word {
 	int16_t value;
 };
 
-#define WORDS_MAX 2048
+#define WORDS_MAX 8192
 #define FOLDED_MAX 40
 
 struct words {
@@ -205,7 +211,7 @@ struct item {
 	size_t word, end; /* the words it is made of */
 };
 
-#define ITEMS_MAX 512
+#define ITEMS_MAX 4096
 
 struct reader {
 	struct arena *arena;
@@ -228,6 +234,7 @@ size_t skip_articles(const struct reader *r, size_t at);
 /* Each returns the index behind what it has read, 0: that is none. */
 size_t read_day(struct reader *r, size_t at, struct day_item *out);
 size_t read_date(struct reader *r, size_t at, struct day_item *out); /* with a number in it */
+void read_feast(const struct reader *r, int feast, struct day_item *out);
 size_t read_period(struct reader *r, size_t at, struct day_item *out);
 size_t read_number(const struct reader *r, size_t at, int *value);
 size_t read_ordinal(const struct reader *r, size_t at, int *value);
@@ -283,14 +290,14 @@ struct rule { /* any of the days and any of the hours; none of a kind: all */
 	struct span days[RULE_DAYS];
 	struct hours hours[RULE_TIMES];
 	size_t day_count, hour_count;
-	bool not ;
+	bool excluded;
 };
 
 struct draft { /* a rule whose items are still as said */
 	const struct item *days[RULE_DAYS], *periods[RULE_PERIODS], *times[RULE_TIMES];
 	enum join day_join[RULE_DAYS], time_join[RULE_TIMES];
 	size_t day_count, period_count, time_count;
-	bool not, except, closed, time_first, last_day;
+	bool excluded, except, closed, time_first, last_day;
 	bool chained; /* by "or", "and" to the one before */
 	bool dropped;
 };
@@ -305,6 +312,7 @@ struct wish {
 	int today;
 	enum wish_fault fault;
 	int64_t fault_ms;      /* what was meant, -1 */
+	int fault_minute;      /* of an instant it names, -1 */
 	int fault_day;         /* that is none or over; DAY_MIN */
 	struct str fault_said; /* in the arena */
 	struct wish *other;    /* the second reading */

@@ -106,7 +106,7 @@ static bool verb_before(const struct reader *r, size_t at)
 {
 	while (at > 0 && is(r, at - 1, W_FILL))
 		at--;
-	return at > 0 && is(r, at - 1, W_CAN);
+	return at > 0 && (is(r, at - 1, W_CAN) || is(r, at - 1, W_FINE));
 }
 
 static bool any_before(const struct reader *r, size_t at)
@@ -209,6 +209,16 @@ static bool read_day_item(struct walk *w)
 	return true;
 }
 
+/* "Donnerstag immer" */
+static void every_behind(struct walk *w)
+{
+	struct item *last = w->r->count ? &w->r->items[w->r->count - 1] : NULL;
+
+	if (last && last->kind == ITEM_DAY && last->day.how == DAY_WEEKDAY &&
+		w->join == JOIN_NONE && last->day.pick == PICK_COMING)
+		last->day.pick = PICK_EVERY;
+}
+
 static bool read_time_item(struct walk *w)
 {
 	struct time_item time;
@@ -217,6 +227,8 @@ static bool read_time_item(struct walk *w)
 
 	if (!next)
 		return false;
+	if (time.how == TIME_PART && word_at(w->r, next - 1)->plural)
+		every_behind(w); /* "Tuesday mornings" */
 	item = add(w, ITEM_TIME, next);
 	if (item)
 		item->time = time;
@@ -239,16 +251,6 @@ static bool read_today_part(struct walk *w)
 	if (item)
 		item->time = (struct time_item){.how = TIME_PART, .part = part};
 	return true;
-}
-
-/* "Donnerstag immer" */
-static void every_behind(struct walk *w)
-{
-	struct item *last = w->r->count ? &w->r->items[w->r->count - 1] : NULL;
-
-	if (last && last->kind == ITEM_DAY && last->day.how == DAY_WEEKDAY &&
-		w->join == JOIN_NONE && last->day.pick == PICK_COMING && w->r->lexicon->german)
-		last->day.pick = PICK_EVERY;
 }
 
 static void read_small(struct walk *w)
@@ -275,7 +277,8 @@ static void read_small(struct walk *w)
 		join(w, JOIN_COMMA);
 		break;
 	case W_EVERY:
-		every_behind(w);
+		if (w->r->lexicon->german)
+			every_behind(w);
 		break;
 	case W_UNKNOWN:
 	case W_NUMBER:
@@ -305,6 +308,10 @@ static bool read_one(struct walk *w)
 	}
 	if (read_not(w) || read_today_part(w))
 		return true;
+	if (is(r, w->at, W_FINE) && is(r, skip_fill(r, w->at + 1), W_NOT)) {
+		pass(w, w->at + 1); /* "passt mir nicht" */
+		return true;
+	}
 	if (is(r, w->at, W_BAD) || is(r, w->at, W_FINE)) {
 		add(w, is(r, w->at, W_BAD) ? ITEM_BAD : ITEM_FINE, w->at + 1);
 		return true;
@@ -363,11 +370,13 @@ static bool read_lent(struct walk *w)
 bool read_items(struct reader *r)
 {
 	struct walk w = {.r = r};
-	size_t room = r->words.count + 1 < ITEMS_MAX ? r->words.count + 1 : ITEMS_MAX;
+	size_t room = 2;
 
-	/* "tonight" makes two of one word. */
-	r->items = arena_alloc(
-		r->arena, (2 * room < ITEMS_MAX ? 2 * room : ITEMS_MAX) * sizeof(*r->items));
+	for (size_t i = 0; i < r->words.count; i++)
+		room += is(r, i, W_TODAY_PART) ? 2 : 1; /* "tonight" makes two of one word */
+	if (room > ITEMS_MAX)
+		room = ITEMS_MAX;
+	r->items = arena_take(r->arena, room * sizeof(*r->items));
 	if (!r->items)
 		return false;
 	lend_nouns(r);

@@ -138,7 +138,7 @@ static void push_weekday(struct days *d, const struct day_item *item)
 	int day;
 
 	/* "Montag geht nicht" is about all of them. */
-	if (d->draft->not &&pick == PICK_COMING && !item->weeks && !d->windows.free)
+	if (d->draft->excluded && pick == PICK_COMING && !item->weeks && !d->windows.free)
 		pick = PICK_EVERY;
 	span.every = pick == PICK_EVERY;
 	if (span.every || (d->windows.free && !item->weeks)) {
@@ -283,7 +283,7 @@ bool read_rules(struct reader *r, struct wish *wish)
 		if (drafts[i].dropped ||
 			drafts[i].day_count + drafts[i].period_count + drafts[i].time_count == 0)
 			continue;
-		*rule = (struct rule){.not = drafts[i].not };
+		*rule = (struct rule){.excluded = drafts[i].excluded};
 		rule->day_count = rule_days(r, &drafts[i], rule->days);
 		rule->hour_count = rule_hours(r, &drafts[i], rule->hours);
 		wish->count++;

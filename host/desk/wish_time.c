@@ -43,6 +43,8 @@ static int minutes_of(const struct reader *r, struct clock clock, int hint)
 	if (hint == NO_PART)
 		return m >= 60 && m < 420 ? m + NOON : m;
 	m %= NOON;
+	if (hint == NIGHT)
+		return m < 360 ? m : m + NOON;
 	return outside(part_range(r, hint, 0), m + NOON) < outside(part_range(r, hint, 0), m)
 		       ? m + NOON
 		       : m;
@@ -160,7 +162,7 @@ static bool is_beside(const struct draft *draft, size_t k)
 	bool bounds = (last->how == TIME_FROM && item->how == TIME_UNTIL) ||
 		      (last->how == TIME_UNTIL && item->how == TIME_FROM);
 
-	if (join == JOIN_OR || (draft->not &&join != JOIN_NONE))
+	if (join == JOIN_OR || (draft->excluded && join != JOIN_NONE))
 		return true;
 	if (join == JOIN_AND)
 		return !bounds;

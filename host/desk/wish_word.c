@@ -459,7 +459,7 @@ static bool worth_splitting(const struct word *word)
 /* A second pass: what is still unknown is taken apart or taken for its neighbour. */
 static void settle(struct words *out, const struct words *in, const struct lexicon *lexicon)
 {
-	for (size_t i = 0; i < in->count && out->count + 6 < WORDS_MAX; i++) {
+	for (size_t i = 0; i < in->count; i++) {
 		const struct word *word = &in->at[i];
 		char folded[FOLDED_MAX];
 		struct entry pieces[4], near;
@@ -471,6 +471,8 @@ static void settle(struct words *out, const struct words *in, const struct lexic
 			len = word_fold(folded, lexicon, word->said);
 		if (len)
 			n = split(lexicon, (struct str){folded, len}, pieces);
+		if (n == 2 && pieces[1].kind == W_PART && folded[len - 1] == 's')
+			pieces[0].plural = true; /* "donnerstagnachmittags" */
 		for (size_t k = 0; k < n; k++)
 			put(out, word, &pieces[k]);
 		if (n == 0)
@@ -480,20 +482,40 @@ static void settle(struct words *out, const struct words *in, const struct lexic
 	}
 }
 
+/* Every run of letters, of digits, and every other character may be a word. */
+static size_t count_runs(struct str text)
+{
+	enum glyph last = G_OTHER;
+	size_t count = 0, len;
+
+	for (size_t i = 0; i < text.len && count < WORDS_MAX; i += len) {
+		enum glyph glyph = glyph_at(text, i, &len);
+
+		if (glyph != last || (glyph != G_LETTER && glyph != G_DIGIT))
+			count += text.ptr[i] != ' ' || glyph != G_OTHER;
+		last = glyph;
+	}
+	return count;
+}
+
 bool words_read(
 	struct words *out, struct arena *arena, const struct lexicon *lexicon, struct str phrase)
 {
 	struct str text = {phrase.ptr, phrase.len < WISH_PHRASE ? phrase.len : WISH_PHRASE};
-	size_t room = text.len < WORDS_MAX ? text.len : WORDS_MAX;
-	struct words raw = {.at = arena_alloc(arena, (room + 8) * sizeof(struct word))};
+	struct words raw = {.at = arena_take(arena, (count_runs(text) + 8) * sizeof(struct word))};
 	struct scan scan = {.text = text, .lexicon = lexicon, .words = &raw};
+	size_t room = 8;
 
-	out->at = arena_alloc(arena, (room + 8) * sizeof(struct word));
-	out->count = 0;
-	if (!raw.at || !out->at)
+	if (!raw.at)
 		return false;
 	scan_all(&scan);
 	join_split(&raw, lexicon);
+	for (size_t i = 0; i < raw.count; i++)
+		room += worth_splitting(&raw.at[i]) ? 4 : 1;
+	out->count = 0;
+	out->at = arena_take(arena, room * sizeof(struct word));
+	if (!out->at)
+		return false;
 	settle(out, &raw, lexicon);
 	out->at[out->count] = (struct word){.kind = W_COMMA, .said = STR("")};
 	return true;
