@@ -473,7 +473,7 @@ struct office_service *office_effective(struct arena *arena, const struct office
 	out->currency = str_dup(arena, service->currency);
 	if (override)
 		apply(arena, out, override);
-	return out;
+	return arena_failed(arena) ? NULL : out;
 }
 
 size_t office_offered(struct arena *arena, const struct office *office,
@@ -488,5 +488,5 @@ size_t office_offered(struct arena *arena, const struct office *office,
 		if (one && one->active)
 			(*services)[count++] = *one;
 	}
-	return count;
+	return arena_failed(arena) ? 0 : count;
 }

@@ -59,7 +59,8 @@ const struct office_branch *office_branch(const struct office *office, struct st
  * one. NULL: none. */
 const struct office_branch *office_dialled(const struct office *office, struct str number);
 
-/* The service with what differs in that branch (NULL: nothing), copied into the arena. */
+/* The service with what differs in that branch (NULL: nothing), copied into the arena. NULL: no
+ * memory. */
 struct office_service *office_effective(struct arena *arena, const struct office *office,
 	const struct office_branch *branch, const struct office_service *service);
 

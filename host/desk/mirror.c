@@ -227,7 +227,8 @@ static bool read_source(
 	if (store_list_slots(&error, desk_reader(run->desk), str_of(run->tenant->name),
 		    mirror->connection,
 		    mirror_key(run->arena, reading->question->service, source->event_type),
-		    mirror->from_day, mirror->to_day - 1, run->arena, &rows, &count) != 0)
+		    mirror->from_day, mirror->to_day - 1, run->arena, &rows, &count) != 0 &&
+		!arena_failed(run->arena))
 		log_line(LOG_WARN, "the mirror cannot be read", "tenant", run->tenant->name,
 			"reason", error.text, NULL);
 	for (size_t i = 0; seen && i < count; i++) {

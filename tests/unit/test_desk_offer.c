@@ -954,6 +954,34 @@ static void what_is_getting_old_is_read_again_by_schedule(void **state)
 		0);
 }
 
+/* Every allocation fails once: then it says so, or has done without; nothing falls over. */
+static void without_memory_it_fails_and_no_more(void **state)
+{
+	struct world *w = world_of(state);
+	static const char *const ops[] = {"offer", "inbound", "services", "callback"};
+	unsigned failed = 0;
+
+	CALENDAR_SAYS(w, PROPHYLAXE, "2025-06-19T09:00", "2025-06-19T16:30");
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		start(w, ops[i], "{\"datum\":\"2025-06-19\",\"wish\":\"nachmittags\"}");
+		for (unsigned n = 1; n < 2000; n++) {
+			w->run.arena = arena_create((size_t)1 << 20);
+			w->run.state = NULL;
+			w->run.why = DESK_START;
+			arena_starve(w->run.arena, n);
+			desk_step(&w->run, &w->next);
+			bool ran_out = arena_failed(w->run.arena);
+			assert_int_equal(w->next.then == DESK_FAIL, ran_out);
+			failed += ran_out;
+			arena_destroy(w->run.arena);
+			if (!ran_out)
+				break;
+		}
+		w->run.arena = w->f->arena;
+	}
+	assert_true(failed > 200);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, build, tear)
 
 int main(void)
@@ -997,6 +1025,7 @@ int main(void)
 		TEST(what_a_person_sets_is_checked),
 		TEST(what_an_operator_must_mend_fails),
 		TEST(tenants_do_not_see_each_other),
+		TEST(without_memory_it_fails_and_no_more),
 		TEST(what_is_getting_old_is_read_again_by_schedule),
 	};
 
