@@ -77,7 +77,9 @@ api_key = @{key}
 [connection calendar]
 tenant = t{i}
 plugin = calcom_v2
-api_key = cal_bench_{i}
+api_key = cal_live_sandbox
+rate = 100000/min
+concurrency = 16
 base_url = http://127.0.0.1:{sandbox}/calcom/v2
 timeout = 20s
 
