@@ -252,14 +252,19 @@ struct saying { /* one answer in the making */
 };
 
 /* With the name only where the caller did not say it. */
-static struct str spoken(const struct saying *s, const struct mirror_slot *slot)
+static struct str with_staff(
+	const struct saying *s, const struct mirror_slot *slot, struct str when)
 {
-	struct str when = say_when(s->run->arena, s->question->language, s->question->zone,
-		slot->start_ms, s->run->now_ms);
-
 	if (slot->staff.len == 0 || s->question->staff)
 		return when;
 	return SAY(s->run, WITH, when, slot->staff);
+}
+
+static struct str spoken(const struct saying *s, const struct mirror_slot *slot)
+{
+	return with_staff(s, slot,
+		say_when(s->run->arena, s->question->language, s->question->zone, slot->start_ms,
+			s->run->now_ms));
 }
 
 /* Those that are said, but for the one at `but_ms`. */
@@ -272,6 +277,28 @@ static struct str spoken_list(const struct saying *s, int64_t but_ms)
 		if (s->slots[i]->start_ms != but_ms)
 			list[count++] = spoken(s, s->slots[i]);
 	return say_or(s->run->arena, s->question->language, list, count);
+}
+
+/* For a sentence: a day that was just named is not named again. */
+static struct str spoken_short(const struct saying *s)
+{
+	struct str list[SAID_MAX];
+	const struct zone *zone = s->question->zone;
+	struct arena *arena = s->run->arena;
+	size_t count = 0;
+
+	for (; count < s->count && count < SAID_MAX; count++) {
+		const struct mirror_slot *slot = s->slots[count];
+		if (count == 0 || mirror_day(zone, slot->start_ms) !=
+					  mirror_day(zone, s->slots[count - 1]->start_ms))
+			list[count] = spoken(s, slot);
+		else
+			list[count] = with_staff(s, slot,
+				SAY(s->run, AT,
+					say_clock(arena, s->question->language, zone,
+						slot->start_ms)));
+	}
+	return say_or(arena, s->question->language, list, count);
 }
 
 static void put_slots(const struct saying *s)
@@ -433,7 +460,7 @@ static struct str sentence(const struct saying *s, const struct mirror *mirror, 
 						 : SAY0(run, CALENDAR_SILENT));
 	if (s->rank == RANK_EXACT)
 		return say_then(run->arena, lead, SAY(run, FREE, spoken(s, s->slots[0])));
-	return say_then(run->arena, lead, SAY(run, OFFER, spoken_list(s, -1)));
+	return say_then(run->arena, lead, SAY(run, OFFER, spoken_short(s)));
 }
 
 static void done(struct saying *s, struct desk_next *next, bool success, struct str text)

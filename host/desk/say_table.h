@@ -27,6 +27,7 @@ SAY_LINE(CALENDAR_SILENT,
 	"I cannot look into the calendar just now. Shall I note a call back for you?")
 SAY_LINE(CHECK_OFF, "Sagen Sie mir gern, wann es Ihnen passt, dann sehe ich nach freien Terminen.",
 	"Just tell me when it suits you, and I will look for free times.")
+SAY_LINE(AT, "um {1}", "at {1}")
 SAY_LINE(WITH, "{1} bei {2}", "{1} with {2}")
 SAY_LINE(NO_PERSON, "Zu wem der Termin ist, kann ich bei dieser Leistung nicht aussuchen.",
 	"I cannot choose who you see for this service.")

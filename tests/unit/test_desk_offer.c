@@ -8,6 +8,7 @@
 #include "desk/desk.h"
 #include "desk/mirror.h"
 #include "desk/project.h"
+#include "desk/say.h"
 #include "desk/steps.h"
 
 #define NOW INT64_C(1750147200000) /* 2025-06-17T10:00:00+02:00 */
@@ -295,6 +296,7 @@ static void a_day_is_answered_with_its_times(void **state)
 	assert_member(w, "requested_slot_available", "true");
 	assert_member(w, "available_slots", "09:00 Uhr, 10:00 Uhr, 14:00 Uhr");
 	assert_member(w, "slots_count", "3");
+	assert_said(w, "Donnerstag, den 19. Juni um 09:00 Uhr, um 10:00 Uhr oder um 14:00 Uhr ");
 	assert_holds(w);
 }
 
@@ -954,6 +956,37 @@ static void what_is_getting_old_is_read_again_by_schedule(void **state)
 		0);
 }
 
+static void dates_and_lists_are_spoken(void **state)
+{
+	struct arena *arena = world_of(state)->f->arena;
+	const struct zone *zone = zone_find("Europe/Berlin");
+	const struct str list[] = {STR("a"), STR(""), STR("b"), STR("c")};
+	const int64_t hour = HOUR_MS, day = DAY_MS;
+
+	assert_str(
+		say_when(arena, SAY_EN, zone, NOW + 2 * day, NOW), "Thursday, 19 June at 10:00 am");
+	assert_str(say_when(arena, SAY_EN, zone, NOW + 2 * hour, NOW),
+		"today, Tuesday, 17 June at 12:00 pm");
+	assert_str(say_when(arena, SAY_EN, zone, NOW + 14 * hour + 5 * MINUTE_MS, NOW),
+		"tomorrow, Wednesday, 18 June at 12:05 am");
+	assert_str(say_when(arena, SAY_DE, zone, NOW + 200 * day, NOW),
+		"Samstag, den 3. Januar 2026 um 09:00 Uhr"); /* and winter time */
+	assert_str(say_today(arena, SAY_EN, zone, NOW), "Tuesday, 17 June 2025");
+	assert_str(say_or(arena, SAY_DE, list, 4), "a, b oder c");
+	assert_str(say_and(arena, SAY_EN, list, 3), "a and b");
+	assert_str(say_or(arena, SAY_DE, list, 0), "");
+	assert_str(say_price(arena, SAY_EN, 5905, STR("EUR")), "59.05 euros");
+	assert_str(say_price(arena, SAY_DE, 12000, STR("CHF")), "120 Franken");
+	assert_str(say_capital(arena, STR("übermorgen")), "Übermorgen");
+	/* The eve of both changes of the clock: tomorrow is tomorrow. */
+	assert_str(say_day(arena, SAY_DE, zone, INT64_C(1774735200000) + 3 * hour,
+			   INT64_C(1774735200000)),
+		"morgen, Sonntag, den 29. März");
+	assert_str(say_day(arena, SAY_DE, zone, INT64_C(1792965600000) - hour,
+			   INT64_C(1792965600000) - 3 * hour),
+		"heute, Sonntag, den 25. Oktober");
+}
+
 /* Every allocation fails once: then it says so, or has done without; nothing falls over. */
 static void without_memory_it_fails_and_no_more(void **state)
 {
@@ -1025,6 +1058,7 @@ int main(void)
 		TEST(what_a_person_sets_is_checked),
 		TEST(what_an_operator_must_mend_fails),
 		TEST(tenants_do_not_see_each_other),
+		TEST(dates_and_lists_are_spoken),
 		TEST(without_memory_it_fails_and_no_more),
 		TEST(what_is_getting_old_is_read_again_by_schedule),
 	};
