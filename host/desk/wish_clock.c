@@ -489,6 +489,16 @@ static size_t read_behind(const struct reader *r, size_t at, struct time_item *o
 	return at + 1;
 }
 
+/* "acht oder neun Uhr": the word for the second is for both. */
+static bool is_listed_hour(const struct reader *r, size_t at)
+{
+	struct clock clock;
+	int part;
+
+	return is(r, at, W_NUMBER) && (is(r, at + 1, W_OR) || is(r, at + 1, W_AND)) &&
+	       read_clock(r, at + 2, false, &clock, &part);
+}
+
 static size_t read_bare(struct reader *r, size_t at, bool loose, struct time_item *out)
 {
 	size_t next = read_two(r, at, false, out);
@@ -499,6 +509,7 @@ static size_t read_bare(struct reader *r, size_t at, bool loose, struct time_ite
 	if (next)
 		return next;
 	out->how = TIME_AT;
+	loose = loose || is_listed_hour(r, at);
 	next = read_clock(r, at, loose, &out->a, &out->part);
 	if (next && out->a.bad && loose && next == at + 1)
 		return 0; /* a number that is no hour, and nothing says it were one */

@@ -154,6 +154,11 @@ static size_t read_weekday(struct reader *r, size_t at, struct day_item *out)
 	out->pick = word_at(r, next)->plural || every_before(r, at) ? PICK_EVERY : pick;
 	if (pick == PICK_COMING && (at = read_weekday_range(r, next, out)))
 		return at;
+	if (!r->lexicon->german && is(r, next + 1, W_UNIT) &&
+		word_at(r, next + 1)->value == UNIT_WEEK) {
+		out->weeks = 1; /* "Thursday week" */
+		return next + 2;
+	}
 	at = read_weeks_behind(r, next + 1, &days);
 	out->weeks = days % 7 ? 0 : days / 7;
 	return days % 7 ? next + 1 : at;
@@ -351,8 +356,10 @@ static size_t read_kind_of_day(struct reader *r, size_t at, struct day_item *out
 		if (!is(r, next, W_UNIT) || word_at(r, next)->value != UNIT_WEEK)
 			return 0;
 	} else if (is(r, next, W_EVERY) && is(r, next + 1, W_UNIT)) {
-		out->how = DAY_ALL;
-		return word_at(r, next + 1)->value == UNIT_DAY ? next + 2 : 0;
+		out->how = DAY_ALL; /* but "all day Friday" is no day */
+		return word_at(r, next + 1)->value == UNIT_DAY && word_at(r, next)->value != 2
+			       ? next + 2
+			       : 0;
 	} else if (!is(r, next, W_WORKDAYS)) {
 		return 0;
 	}

@@ -187,8 +187,8 @@ static const struct entry entries[] = {
 	{"ausgenommen", W_EXCEPT, 0, false},
 	{"ausnahme", W_EXCEPT, 0, false},
 	{"abgesehen", W_EXCEPT, 0, false},
-	{"statt", W_EXCEPT, 0, false},
-	{"anstatt", W_EXCEPT, 0, false},
+	{"statt", W_EXCEPT, 2, false},
+	{"anstatt", W_EXCEPT, 2, false},
 	{"schlecht", W_BAD, 0, false},
 	{"ungunstig", W_BAD, 0, false},
 	{"unmoglich", W_BAD, 0, false},
@@ -300,6 +300,7 @@ static const struct entry entries[] = {
 	{"kw", W_WEEKNO, 0, false},
 	{"kalenderwoche", W_WEEKNO, 0, false},
 	{"moglichst", W_MOST, 0, false},
+	{"je", W_MOST, 0, false},
 	{"wie", W_AS, 0, false},
 	{"moglich", W_POSSIBLE, 0, false},
 	{"bald", W_SOON, 0, false},
@@ -427,14 +428,14 @@ static const char *const fill[] = {"ich", "wir", "mir", "mich", "uns", "sie", "i
 	"zb", "datum", "konnten", "soll", "sollte", "sollten", "darf", "durfte", "muss", "musste",
 	"mussen", "genau", "exakt", "einfach", "wirklich", "unbedingt", "doch", "lassen", "lasst",
 	"hauptsache", "zu", "uber", "sonst", "jetzt", "nun", "einverstanden", "alles", "alle",
-	"eben", "naja", "tja", "na", "achso", "hin", "her", "rein", "eintragen", "irgendein",
-	"irgendeine", "irgendeinen", "irgendwie", "irgendwas", "irgendeinem", "irgendeiner",
-	"verfugbar", "gunstig", "bisschen", "bequem", "grundsatzlich", "generell", "normalerweise",
-	"prinzipiell", "meistens", "weil", "nehmt", "gefallt", "recht", "angenehm", "rund", "sich",
-	"wohl", "nachmittaglich", "leider", "wieder", "neuen", "neuer", "uhrzeit", "zeitraum",
-	"zeitfenster", "dran", "einrichten", "tue", "machbar", "dabei", "davon", "selbst", "nehme",
-	"arbeiten", "arbeite", "zb", "deutsch", "wo", "spielt", "rolle", "wichtig", "gesetzlichen",
-	"gesetzlicher", "gesetzliche", "offentlichen"};
+	"eben", "naja", "desto", "umso", "tja", "na", "achso", "hin", "her", "rein", "eintragen",
+	"irgendein", "irgendeine", "irgendeinen", "irgendwie", "irgendwas", "irgendeinem",
+	"irgendeiner", "verfugbar", "gunstig", "bisschen", "bequem", "grundsatzlich", "generell",
+	"normalerweise", "prinzipiell", "meistens", "weil", "nehmt", "gefallt", "recht", "angenehm",
+	"rund", "sich", "wohl", "nachmittaglich", "leider", "wieder", "neuen", "neuer", "uhrzeit",
+	"zeitraum", "zeitfenster", "dran", "einrichten", "tue", "machbar", "dabei", "davon",
+	"selbst", "nehme", "arbeiten", "arbeite", "zb", "deutsch", "wo", "spielt", "rolle",
+	"wichtig", "gesetzlichen", "gesetzlicher", "gesetzliche", "offentlichen"};
 
 /* ---- words for numbers ---- */
 

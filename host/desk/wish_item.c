@@ -158,7 +158,8 @@ static bool read_not(struct walk *w)
 	}
 	item = add(w, ITEM_NOT, next);
 	if (item) {
-		item->except = except;
+		item->except = except && !(is(r, item->word, W_EXCEPT) && word->value == 2) &&
+			       !is(r, item->word, W_RATHER); /* "statt Montag, Dienstag" */
 		item->verb = verb;
 	}
 	return item != NULL;

@@ -124,12 +124,19 @@ static void say_weekdays(struct speech *s, uint8_t mask)
 		"freitags", "samstags", "sonntags"};
 	static const char *const english[] = {"Mondays", "Tuesdays", "Wednesdays", "Thursdays",
 		"Fridays", "Saturdays", "Sundays"};
-	int left = 0;
+	int left = 0, first = 7, last = 0;
 
-	for (int i = 0; i < 7; i++)
-		left += (mask >> i) & 1;
-	if (mask == 0x1f) {
-		say(s, "montags bis freitags", "Mondays to Fridays");
+	for (int i = 0; i < 7; i++) {
+		if (!((mask >> i) & 1))
+			continue;
+		left++;
+		last = i;
+		first = first == 7 ? i : first;
+	}
+	if (left > 2 && last - first == left - 1) {
+		say(s, german[first], english[first]);
+		say(s, " bis ", " to ");
+		say(s, german[last], english[last]);
 		return;
 	}
 	say(s, "", "on ");
@@ -143,7 +150,8 @@ static void say_weekdays(struct speech *s, uint8_t mask)
 	}
 }
 
-static void say_limits(struct speech *s, int from, int to)
+/* "nicht vor Donnerstag" names the day that is possible again. */
+static void say_limits(struct speech *s, int from, int to, bool excluded)
 {
 	if (from != DAY_MIN && to != DAY_MAX) {
 		say(s, "von ", "from ");
@@ -151,11 +159,11 @@ static void say_limits(struct speech *s, int from, int to)
 		say(s, " bis ", " to ");
 		say_date(s, to, " den");
 	} else if (from != DAY_MIN) {
-		say(s, "ab ", "from ");
-		say_date(s, from, " dem");
+		say(s, excluded ? "nach " : "ab ", excluded ? "after " : "from ");
+		say_date(s, excluded ? from - 1 : from, " dem");
 	} else {
-		say(s, "bis ", "until ");
-		say_date(s, to, " den");
+		say(s, excluded ? "vor " : "bis ", excluded ? "before " : "until ");
+		say_date(s, excluded ? to + 1 : to, excluded ? " dem" : " den");
 	}
 }
 
@@ -177,7 +185,7 @@ static int only_day(const struct wish *wish, const struct span *span)
 	return span->holiday ? DAY_MIN : found;
 }
 
-static void say_span(struct speech *s, const struct span *span)
+static void say_span(struct speech *s, const struct span *span, bool excluded)
 {
 	int day = only_day(s->wish, span);
 	bool open = span->from == DAY_MIN && span->to == DAY_MAX;
@@ -199,35 +207,56 @@ static void say_span(struct speech *s, const struct span *span)
 	if (!open && (span->holiday > 0 || span->mask != 0x7f))
 		buf_add_text(s->buf, " ");
 	if (!open)
-		say_limits(s, from, span->to);
+		say_limits(s, from, span->to, excluded);
 	if (span->holiday < 0)
 		say(s, " außer an Feiertagen", " except public holidays");
 }
 
 /* ---- rules ---- */
 
-static void say_rule(struct speech *s, const struct rule *rule)
+/* Between two of a list of which so many are left. */
+static void say_between(struct speech *s, size_t left, bool excluded)
 {
-	const char *german = rule->excluded ? " und " : " oder ",
-		   *english = rule->excluded ? " and " : " or ";
-	size_t said = 0;
+	if (left > 1)
+		buf_add_text(s->buf, ", ");
+	else if (excluded)
+		say(s, " und ", " and ");
+	else
+		say(s, " oder ", " or ");
+}
 
+static void say_days(struct speech *s, const struct rule *rule)
+{
+	size_t left = 0, said = 0;
+
+	for (size_t i = 0; i < rule->day_count; i++)
+		left += !rule->days[i].none;
 	for (size_t i = 0; i < rule->day_count; i++) {
 		if (rule->days[i].none)
 			continue;
 		if (said++)
-			say(s, german, english);
-		say_span(s, &rule->days[i]);
+			say_between(s, left, rule->excluded);
+		say_span(s, &rule->days[i], rule->excluded && rule->hour_count == 0);
+		left--;
 	}
 	if (said && rule->hour_count)
 		buf_add_text(s->buf, " ");
-	said = 0;
+}
+
+static void say_rule(struct speech *s, const struct rule *rule)
+{
+	size_t left = 0, said = 0;
+
+	say_days(s, rule);
+	for (size_t i = 0; i < rule->hour_count; i++)
+		left += !rule->hours[i].none;
 	for (size_t i = 0; i < rule->hour_count; i++) {
 		if (rule->hours[i].none)
 			continue;
 		if (said++)
-			say(s, german, english);
+			say_between(s, left, rule->excluded);
 		say_hours(s, &rule->hours[i], rule->excluded);
+		left--;
 	}
 }
 
