@@ -12,7 +12,7 @@ const top = fileURLToPath(new URL("../../..", import.meta.url));
 const klinke = path.join(path.resolve(process.env.KLINKE_BUILD ?? path.join(top, "build")), "host/klinke");
 const plenty = { encoding: "utf8", maxBuffer: 1 << 30 };
 
-const lines = execFileSync("python3", [path.join(top, "tests/wish/corpus.py")], plenty)
+const lines = execFileSync("/usr/bin/python3", [path.join(top, "tests/wish/corpus.py")], plenty)
 	.trimEnd().split("\n").map((text) => JSON.parse(text));
 
 function ours() {
