@@ -229,17 +229,21 @@ static const struct wish *what(const struct question *question)
 	return question->asked ? question->asked : question->wish;
 }
 
-static bool nothing_said(const struct question *question)
+/* "Ja, gerne": no choice was said, but nothing else either. */
+static bool nothing_else_said(struct desk_run *run, const struct question *question)
 {
-	return !question->date.len && !question->time.len && !question->words.len;
+	const struct json *understood = wish_constraints(run->arena, what(question));
+
+	return json_count(json_get(understood, "not_understood")) == 0;
 }
 
 /* Held times that fit what was said, each start once; nothing said fits all. */
-static size_t fitting(const struct question *question, const struct hold_row **list, size_t count)
+static size_t fitting(struct desk_run *run, const struct question *question,
+	const struct hold_row **list, size_t count)
 {
 	size_t n = 0;
 
-	if (!wish_restricts(what(question)) && !nothing_said(question))
+	if (!wish_restricts(what(question)) && !nothing_else_said(run, question))
 		return 0; /* it was not understood, which is no choice */
 	for (size_t i = 0; i < count; i++) {
 		if (wish_restricts(what(question)) &&
@@ -365,9 +369,9 @@ static void choose_by_words(struct desk_run *run, const struct question *questio
 
 	hold = by_ordinal(question, list, count);
 	if (!hold) {
-		count = fitting(question, list, count);
+		count = fitting(run, question, list, count);
 		if (count == 0 && wish_restricts(what(question)))
-			count = fitting(question, list, offered(held, list));
+			count = fitting(run, question, list, offered(held, list));
 		hold = count == 1 ? list[0] : NULL;
 	}
 	if (hold)

@@ -23,7 +23,7 @@ static const char kit_office[] =
 	"[connection calendar]\ntenant = praxis-winter\nplugin = calendar\n"
 	"[desk praxis-winter]\ncalendar = calendar\nhorizon = 14d\n"
 	"[service prophylaxe]\ntenant = praxis-winter\ntitle = Prophylaxe\nduration = 30m\n"
-	"event_type = 310455\n"
+	"event_type = 310455\nstaff = Frau Kern : 501\n"
 	"[service fuellung]\ntenant = praxis-winter\ntitle = Füllung\nduration = 1h\n"
 	"event_type = 400\nstaff = Dr. Petersen : 401\nstaff = Dr. Weiß : 402\n"
 	"[tenant english]\ntimezone = Europe/Berlin\nlanguage = en\n"

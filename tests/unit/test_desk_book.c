@@ -119,7 +119,7 @@ static void what_was_offered_is_chosen_by_words(void **state)
 				(int)args.len - 1, args.ptr));
 		assert_input(w, kit_ask(w, "book"), "start", cases[i].start);
 	}
-	kit_start(w, "book", "{\"phrase\":\"ja gerne\",\"name\":\"Erika Muster\"}");
+	kit_start(w, "book", "{\"phrase\":\"Blumenkohl\",\"name\":\"Erika Muster\"}");
 	assert_heard(w, "false", "An welchem Tag und um wie viel Uhr möchten Sie kommen?");
 	kit_start(w, "book", "{\"name\":\"Erika Muster\"}");
 	assert_heard(w, "false",
@@ -139,10 +139,40 @@ static void the_only_one_offered_needs_no_words(void **state)
 	kit_start(w, "book", "{\"name\":\"Erika Muster\"}");
 	assert_input(w, kit_ask(w, "book"), "event_type", "401");
 	assert_input(w, kit_ask(w, "book"), "start", "2042-06-19T13:00:00Z");
+	kit_start(w, "book", "{\"phrase\":\"ja gerne\",\"name\":\"Erika Muster\"}");
+	assert_input(w, kit_ask(w, "book"), "event_type", "401");
+	kit_start(w, "book", "{\"phrase\":\"Blumenkohl\",\"name\":\"Erika Muster\"}");
+	assert_text(w->result, "success", "false");
+	/* With somebody else it is another time. */
+	kit_start(w, "book",
+		"{\"service\":\"Füllung\",\"staff\":\"Weiß\",\"name\":\"Erika Muster\","
+		"\"slot\":\"2042-06-25T15:00:00+02:00\"}");
+	assert_input(w, kit_ask(w, "book"), "event_type", "402");
+	kit_start(w, "book",
+		"{\"service\":\"Füllung\",\"staff\":\"Weiß\",\"name\":\"Erika Muster\","
+		"\"time\":\"15 Uhr\"}");
+	assert_text(w->result, "success", "false");
 	/* Other callers hear nothing of it. */
 	w->holder = "call:2";
 	kit_start(w, "book", "{\"service\":\"Füllung\",\"name\":\"Erika Muster\"}");
 	assert_heard(w, "false", "An welchem Tag und um wie viel Uhr möchten Sie kommen?");
+}
+
+static void what_was_offered_may_be_had_though_it_came_nearer(void **state)
+{
+	struct world *w = *state;
+
+	FREE(w, "310455", "2042-06-17T11:02");
+	kit_start(w, "offer", "{\"service\":\"Prophylaxe\"}");
+	assert_int_equal(kit_keep(w), 0);
+	w->now_ms += 4 * MINUTE_MS;
+	kit_start(w, "book", "{\"slot\":\"2042-06-17T11:02:00+02:00\",\"name\":\"Erika Muster\"}");
+	assert_input(w, kit_ask(w, "book"), "start", "2042-06-17T09:02:00Z");
+	w->now_ms += 2 * MINUTE_MS; /* the offer is over */
+	kit_start(w, "book",
+		"{\"service\":\"Prophylaxe\",\"slot\":\"2042-06-17T11:02:00+02:00\","
+		"\"name\":\"Erika Muster\"}");
+	assert_heard(w, "false", "So kurzfristig kann ich leider keinen Termin mehr vergeben.");
 }
 
 static void day_and_time_name_the_start(void **state)
@@ -614,6 +644,7 @@ int main(void)
 		DESK_TEST(somebodys_slot_is_held_under_their_name),
 		DESK_TEST(what_was_offered_is_chosen_by_words),
 		DESK_TEST(the_only_one_offered_needs_no_words),
+		DESK_TEST(what_was_offered_may_be_had_though_it_came_nearer),
 		DESK_TEST(day_and_time_name_the_start),
 		DESK_TEST(the_calendar_decides_what_the_mirror_does_not_know),
 		DESK_TEST(what_is_missing_is_asked_for),

@@ -111,6 +111,11 @@ static void what_was_moved_is_not_told_twice(void **state)
 	kit_ok(w, NOBODY);
 	assert_heard(w, "true",
 		"Sie haben einen Termin: Dienstag, den 24. Juni um 16:00 Uhr, Prophylaxe.");
+	w->caller = "";
+	kit_start(w, "find", "{\"name\":\"Erika Muster\",\"date\":\"Freitag\"}");
+	assert_text(w->result, "success", "false");
+	kit_start(w, "find", "{\"name\":\"Erika Muster\",\"date\":\"24. Juni\"}");
+	assert_text(w->result, "appointments.0.uid", "bk2");
 }
 
 static void many_appointments_are_not_all_spoken(void **state)
@@ -596,6 +601,18 @@ static void an_offered_time_may_be_taken_by_its_number(void **state)
 	assert_input(w, kit_ask(w, "reschedule"), "start", "2042-06-23T09:00:00Z");
 }
 
+/* A calendar moves it within its event type, whoever the new time was offered with. */
+static void it_is_held_where_it_is_booked(void **state)
+{
+	struct world *w = *state;
+
+	erika_has_friday(w);
+	FREE(w, "501", "2042-06-23T10:00");
+	kit_start(w, "offer", "{\"service\":\"Prophylaxe\",\"staff\":\"Frau Kern\"}");
+	assert_int_equal(kit_keep(w), 0);
+	assert_str(move_friday(w)->holds[0].resource, "event_type:310455");
+}
+
 static void a_withheld_number_moves_by_name_and_day(void **state)
 {
 	struct world *w = *state;
@@ -778,6 +795,7 @@ int main(void)
 		DESK_TEST(one_date_is_the_new_one_if_only_one_is_to_be_moved),
 		DESK_TEST(the_new_time_is_asked_for_like_a_booking),
 		DESK_TEST(an_offered_time_may_be_taken_by_its_number),
+		DESK_TEST(it_is_held_where_it_is_booked),
 		DESK_TEST(a_withheld_number_moves_by_name_and_day),
 		DESK_TEST(moving_ends_honestly),
 		DESK_TEST(somebody_else_moved_it_first),
