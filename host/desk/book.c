@@ -390,6 +390,8 @@ static void refused(struct desk_run *run, struct desk_next *next, struct book *b
 	else if (str_is(code, "cancelled") || str_is(code, "moved"))
 		tell(run, next, NULL, false,
 			SAY(run, BOOK_CANCELLED, when(run, book, book->start.ms)));
+	else if (str_is(run->asks[0].fail, "conflict") && !code.len) /* known, but not which one */
+		offer_others(run, next, book, SAY(run, BOOK_NOT, when(run, book, book->start.ms)));
 	else
 		tell(run, next, NULL, false, SAY0(run, BOOK_REFUSED));
 }
@@ -401,7 +403,7 @@ static void answered(struct desk_run *run, struct desk_next *next, struct book *
 		others_offer(run, next, &book->others);
 	else if (run->asks[0].end == DESK_OK)
 		succeeded(run, next, book);
-	else if (start_refused(&run->asks[0]))
+	else if (start_refused(run, &run->asks[0]))
 		refused(run, next, book);
 	else
 		pending(run, next, book);

@@ -520,7 +520,7 @@ static void answered(struct desk_run *run, struct desk_next *next, struct change
 		moved(run, next, change);
 	else if (run->asks[0].end == DESK_OK)
 		cancelled(run, next, change);
-	else if (start_refused(&run->asks[0]))
+	else if (start_refused(run, &run->asks[0]))
 		refused(run, next, change);
 	else
 		pending(run, next, change);

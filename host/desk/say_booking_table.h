@@ -35,6 +35,8 @@ SAY_LINE(BOOK_LIMIT,
 	"Sorry, I cannot enter more appointments for you. May we call you back?")
 SAY_LINE(BOOK_REFUSED, "Diesen Termin konnte ich leider nicht buchen. Dürfen wir Sie zurückrufen?",
 	"Sorry, I could not book that appointment. May we call you back?")
+SAY_LINE(BOOK_NOT, "Diesen Termin konnte ich leider nicht buchen: {1}.",
+	"Sorry, I could not book that appointment: {1}.")
 SAY_LINE(BOOK_CANCELLED,
 	"Dieser Termin wurde inzwischen abgesagt: {1}. Möchten Sie eine andere Zeit?",
 	"That appointment has been cancelled since: {1}. Would you like another time?")

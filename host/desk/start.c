@@ -485,16 +485,28 @@ struct str start_calendar(const struct desk_run *run, const struct office_servic
 				       : str_of(run->settings->calendar->full);
 }
 
-bool start_refused(const struct desk_ask *ask)
+/* All its tries are used up: it failed for good. */
+static bool is_dead(struct desk_run *run, const struct desk_ask *ask)
+{
+	struct job_row job;
+
+	return store_get_job(NULL, desk_reader(run->desk), str_of(run->tenant->name), ask->dedupe,
+		       run->arena, &job) == 0 &&
+	       (job.state == JOB_DEAD || job.state == JOB_DROPPED);
+}
+
+bool start_refused(struct desk_run *run, const struct desk_ask *ask)
 {
 	static const char *const final[] = {"bad input", "gone", "conflict"};
 
 	if (ask->end == DESK_REFUSED)
 		return true;
-	for (size_t i = 0; ask->end == DESK_FAILED && i < sizeof(final) / sizeof(final[0]); i++)
+	if (ask->end != DESK_FAILED)
+		return false;
+	for (size_t i = 0; i < sizeof(final) / sizeof(final[0]); i++)
 		if (str_is(ask->fail, final[i]))
 			return true;
-	return false;
+	return is_dead(run, ask);
 }
 
 const struct hold_row *start_hold(

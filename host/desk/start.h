@@ -35,7 +35,7 @@ bool start_serves(const struct office_service *service, struct str event_type);
 struct str start_calendar(const struct desk_run *run, const struct office_service *service);
 
 /* What was asked did not happen, and will not by itself. */
-bool start_refused(const struct desk_ask *ask);
+bool start_refused(struct desk_run *run, const struct desk_ask *ask);
 
 /* "Der zweite", "the last one" of count things; nothing else may be said. */
 bool start_ordinal(struct str text, size_t count, size_t *at);

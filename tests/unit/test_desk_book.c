@@ -538,6 +538,37 @@ static void what_is_not_known_is_said_so(void **state)
 	assert_text(w->result, "booked", "false");
 }
 
+static void what_failed_for_good_is_not_noted(void **state)
+{
+	struct world *w = *state;
+	struct job_row job;
+	struct desk_ask *ask;
+
+	ask_for_thursday(w);
+	ask = kit_ask(w, "book");
+	assert_int_equal(kit_store_ask(w, ask), 0);
+	assert_int_equal(store_get_job(NULL, w->f->reader, STR("praxis-winter"), ask->dedupe,
+				 w->f->arena, &job),
+		0);
+	save(w->f, &job, JOB_DEAD);
+	kit_end(w, DESK_FAILED, "broken", "", "");
+	assert_heard(w, "false",
+		"Diesen Termin konnte ich leider nicht buchen. Dürfen wir Sie zurückrufen?");
+}
+
+/* Of a question that was answered long ago only the class of its failure is left. */
+static void a_conflict_without_a_name_brings_others(void **state)
+{
+	struct world *w = *state;
+
+	ask_for_thursday(w);
+	kit_end(w, DESK_REFUSED, "conflict", "", "");
+	assert_heard(w, "false",
+		"Diesen Termin konnte ich leider nicht buchen: Donnerstag, den 19. Juni um 16:00 "
+		"Uhr. Ich kann Ihnen Donnerstag, den 19. Juni um 16:30 Uhr oder Freitag, den 20. "
+		"Juni um 09:00 Uhr anbieten. Passt Ihnen das?");
+}
+
 static void nothing_is_booked_unless_the_calendar_said_so(void **state)
 {
 	static const char *const codes[] = {"", "slot_taken", "existing_booking", "cancelled",
@@ -662,6 +693,8 @@ int main(void)
 		DESK_TEST(what_exists_is_said),
 		DESK_TEST(a_refusal_is_honest),
 		DESK_TEST(what_is_not_known_is_said_so),
+		DESK_TEST(what_failed_for_good_is_not_noted),
+		DESK_TEST(a_conflict_without_a_name_brings_others),
 		DESK_TEST(nothing_is_booked_unless_the_calendar_said_so),
 		DESK_TEST(the_same_appointment_is_not_booked_twice),
 		DESK_TEST(an_old_answer_is_not_believed_against_the_store),
