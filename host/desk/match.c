@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "desk/holiday.h"
 #include "desk/wish.h"
 
 #define LENGTH_MAX_MIN 1440
@@ -77,10 +78,10 @@ static const char *read_state(struct question *q, const struct json *in)
 {
 	struct str given = json_get_text(in, "state");
 
-	if (given.len >= STATE_MAX)
-		return "state must be a federal state's two letters, like \"BY\"";
 	snprintf(q->state, STATE_MAX, "%.*s", STR_ARG(given));
 	q->context.state = q->state;
+	if (given.len >= STATE_MAX || !holiday_state_known(q->state))
+		return "state must be a federal state of Germany in two letters, like \"BY\"";
 	return NULL;
 }
 
@@ -102,6 +103,17 @@ static bool read_range(struct str text, struct wish_range *out)
 	return m1 < 60 && m2 < 60 && out->from < out->to && out->to <= 1440;
 }
 
+static bool is_setting(const struct json *given, size_t at)
+{
+	struct str key;
+
+	json_at(given, at, &key);
+	for (int i = 0; i < WISH_PARTS; i++)
+		if (str_is(key, part_names[i]))
+			return true;
+	return str_is(key, "about_min");
+}
+
 static const char *read_settings(struct question *q, const struct json *in)
 {
 	const struct json *given = json_get(in, "settings"), *about;
@@ -111,6 +123,11 @@ static const char *read_settings(struct question *q, const struct json *in)
 	q->context.settings = &q->settings;
 	if (given && json_type(given) != JSON_OBJECT && json_type(given) != JSON_NULL)
 		return "settings must be an object, like {\"early\":\"06:00-10:00\"}";
+	for (size_t i = 0; i < json_count(given); i++)
+		if (!is_setting(given, i))
+			return "settings holds an unknown name; they are early, forenoon, noon, "
+			       "afternoon, "
+			       "early_afternoon, late_afternoon, evening and about_min";
 	for (int i = 0; i < WISH_PARTS; i++) {
 		const struct json *range = json_get(given, part_names[i]);
 

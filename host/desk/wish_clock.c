@@ -43,8 +43,7 @@ static size_t part_words(const struct reader *r, size_t at, struct time_item *ou
 	}
 	if (!early && !late)
 		return 0;
-	while (is(r, next, W_ART) || is(r, next, W_IN) || is(r, next, W_DASH))
-		next++;
+	next = skip_over(r, next, KINDS(W_ART, W_IN, W_DASH));
 	if (is_part_of_day(r, next) ||
 		(is(r, next, W_PART) && word_at(r, next)->value == WISH_EARLY)) {
 		out->part = WISH_EARLY;
@@ -72,8 +71,7 @@ size_t read_part(const struct reader *r, size_t at, struct time_item *out)
 
 	if (next)
 		return next;
-	while (is(r, at, W_ART) || is(r, at, W_IN) || is(r, at, W_AT) || is(r, at, W_EVERY))
-		at++;
+	at = skip_over(r, at, KINDS(W_ART, W_IN, W_AT, W_EVERY));
 	return part_words(r, at, out);
 }
 
@@ -347,9 +345,7 @@ size_t read_clock(const struct reader *r, size_t at, bool loose, struct clock *o
 
 static size_t skip_light(const struct reader *r, size_t at)
 {
-	while (is(r, at, W_ABOUT) || is(r, at, W_AT) || is(r, at, W_ART) || is(r, at, W_SO) ||
-		is(r, at, W_FILL))
-		at++;
+	at = skip_over(r, at, KINDS(W_ABOUT, W_AT, W_ART, W_SO, W_FILL));
 	return at;
 }
 
@@ -447,15 +443,10 @@ static size_t read_at(struct reader *r, size_t at, struct time_item *out)
 {
 	bool about = false;
 	struct time_item part;
-	size_t next;
+	size_t next, first = skip_light(r, at);
 
-	for (;; at++) {
-		if (is(r, at, W_ABOUT))
-			about = true;
-		else if (!is(r, at, W_AT) && !is(r, at, W_ART) && !is(r, at, W_SO) &&
-			 !is(r, at, W_FILL))
-			break;
-	}
+	for (; at < first; at++)
+		about = about || is(r, at, W_ABOUT);
 	out->how = about ? TIME_ABOUT : TIME_AT;
 	next = read_clock(r, at, true, &out->a, &out->part);
 	if (next && !about && read_two(r, at, false, &part)) {
@@ -511,6 +502,8 @@ static size_t read_bare(struct reader *r, size_t at, bool loose, struct time_ite
 	out->how = TIME_AT;
 	loose = loose || is_listed_hour(r, at);
 	next = read_clock(r, at, loose, &out->a, &out->part);
+	if (next == at + 1 && (is(r, next, W_UNKNOWN) || is(r, next, W_SLOT)))
+		return 0; /* "zwei Personen" */
 	if (next && out->a.bad && loose && next == at + 1)
 		return 0; /* a number that is no hour, and nothing says it were one */
 	return next;

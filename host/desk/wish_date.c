@@ -18,10 +18,30 @@ bool is_digits(const struct reader *r, size_t at)
 	return is(r, at, W_NUMBER) && word_at(r, at)->digits > 0;
 }
 
+static bool is_among(const struct word *word, const uint8_t *kinds)
+{
+	while (*kinds && *kinds != word->kind)
+		kinds++;
+	return *kinds != 0;
+}
+
+size_t skip_over(const struct reader *r, size_t at, const uint8_t *kinds)
+{
+	for (int i = 0; i < SKIP_MAX && at < r->words.count && is_among(word_at(r, at), kinds); i++)
+		at++;
+	return at;
+}
+
+size_t skip_back(const struct reader *r, size_t at, const uint8_t *kinds)
+{
+	for (int i = 0; i < SKIP_MAX && at > 0 && is_among(word_at(r, at - 1), kinds); i++)
+		at--;
+	return at;
+}
+
 size_t skip_articles(const struct reader *r, size_t at)
 {
-	while (is(r, at, W_ART))
-		at++;
+	at = skip_over(r, at, KINDS(W_ART));
 	return at;
 }
 

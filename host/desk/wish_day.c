@@ -44,8 +44,7 @@ int pick_day(struct reader *r, int weekday, enum pick pick)
 /* "jeden Donnerstag", "immer am Donnerstag" */
 static bool every_before(const struct reader *r, size_t at)
 {
-	while (at > 0 && (is(r, at - 1, W_ART) || is(r, at - 1, W_FILL)))
-		at--;
+	at = skip_back(r, at, KINDS(W_ART, W_FILL));
 	return at > 0 && is(r, at - 1, W_EVERY);
 }
 
@@ -198,8 +197,7 @@ bool is_part_of_day(const struct reader *r, size_t at)
 
 	if (!is(r, at, W_MORNING))
 		return false;
-	while (at > 0 && is(r, at - 1, W_FILL))
-		at--;
+	at = skip_back(r, at, KINDS(W_FILL));
 	if (at == 0)
 		return false;
 	before = word_at(r, at - 1);
@@ -413,8 +411,8 @@ static bool ends_of(struct reader *r, const struct day_item *item, int after, in
 		if (item->mask != bit(day))
 			continue;
 		*from = pick_day(r, day, item->pick) + 7 * item->weeks;
-		while (*from < after)
-			*from += 7;
+		if (*from < after)
+			*from += (after - *from + 6) / 7 * 7;
 		*to = *from;
 	}
 	return true;
@@ -487,8 +485,7 @@ size_t read_bound(struct reader *r, size_t at, struct day_item *out)
 
 	if (bound == BOUND_NONE)
 		return 0;
-	while (is(r, next, W_ABOUT) || is(r, next, W_FILL) || is(r, next, W_SO))
-		next++;
+	next = skip_over(r, next, KINDS(W_ABOUT, W_FILL, W_SO));
 	next = read_single(r, next, &item);
 	if (!next)
 		return 0;

@@ -416,7 +416,7 @@ static const char *const fill[] = {"ich", "wir", "mir", "mich", "uns", "sie", "i
 	"vereinbaren", "ausmachen", "machen", "mach", "mache", "reservieren", "nehmen", "nehme",
 	"nimm", "kommen", "komme", "komm", "kame", "vorbei", "vorbeikommen", "vorbeischauen", "da",
 	"dann", "denn", "ja", "nee", "nein", "ah", "ahm", "ahem", "oh", "ohm", "hm", "hmm", "mhm",
-	"also", "eigentlich", "vielleicht", "eventuell", "evtl", "moglicherweise", "wenn", "falls",
+	"also", "eigentlich", "vielleicht", "eventull", "evtl", "moglicherweise", "wenn", "falls",
 	"ware", "waren", "sein", "ist", "sind", "war", "wird", "werden", "liebsten", "bevorzugt",
 	"bevorzuge", "vorzugsweise", "idealerweise", "beste", "besten", "bestens", "bester",
 	"etwas", "noch", "schon", "auch", "gar", "uberhaupt", "halt", "mal", "einmal", "nochmal",
@@ -427,15 +427,19 @@ static const char *const fill[] = {"ich", "wir", "mir", "mich", "uns", "sie", "i
 	"zeitlich", "wunsch", "wunsche", "wunschen", "dass", "ob", "beispiel", "beispielsweise",
 	"zb", "datum", "konnten", "soll", "sollte", "sollten", "darf", "durfte", "muss", "musste",
 	"mussen", "genau", "exakt", "einfach", "wirklich", "unbedingt", "doch", "lassen", "lasst",
-	"hauptsache", "zu", "uber", "sonst", "jetzt", "nun", "einverstanden", "alles", "alle",
-	"eben", "naja", "desto", "umso", "tja", "na", "achso", "hin", "her", "rein", "eintragen",
+	"hauptsache", "zu", "uber", "sonst", "jetzt", "nun", "einverstanden", "alles", "eben",
+	"naja", "desto", "umso", "tja", "na", "achso", "hin", "her", "rein", "eintragen",
 	"irgendein", "irgendeine", "irgendeinen", "irgendwie", "irgendwas", "irgendeinem",
 	"irgendeiner", "verfugbar", "gunstig", "bisschen", "bequem", "grundsatzlich", "generell",
 	"normalerweise", "prinzipiell", "meistens", "weil", "nehmt", "gefallt", "recht", "angenehm",
-	"rund", "sich", "wohl", "nachmittaglich", "leider", "wieder", "neuen", "neuer", "uhrzeit",
-	"zeitraum", "zeitfenster", "dran", "einrichten", "tue", "machbar", "dabei", "davon",
-	"selbst", "nehme", "arbeiten", "arbeite", "zb", "deutsch", "wo", "spielt", "rolle",
-	"wichtig", "gesetzlichen", "gesetzlicher", "gesetzliche", "offentlichen"};
+	"sich", "wohl", "nachmittaglich", "leider", "wieder", "neuen", "neuer", "zeitraum",
+	"zeitfenster", "dran", "einrichten", "tu", "machbar", "dabei", "davon", "selbst",
+	"arbeiten", "arbeite", "deutsch", "wo", "spielt", "rolle", "wichtig", "gesetzlichen",
+	"gesetzlicher", "gesetzliche", "offentlichen", "brauchte", "brauchten", "machte", "wusste",
+	"gewunscht", "gewunschte", "bevorzugte", "kurze", "kurzer", "frau", "herr", "herrn",
+	"bestimmt", "sowieso", "natur", "naturlich", "okey", "jawohl", "genauso", "ebenfalls",
+	"gleich", "irgendwo", "passend", "passende", "passenden", "passender", "frage", "fragen",
+	"melde", "anrufe", "rufe", "angerufen", "telefonisch", "personlich", "bitten"};
 
 /* ---- words for numbers ---- */
 

@@ -229,6 +229,12 @@ struct reader {
 const struct word *word_at(const struct reader *r, size_t at); /* never NULL */
 bool is(const struct reader *r, size_t at, enum word_kind kind);
 bool is_digits(const struct reader *r, size_t at);
+/* Over a few words of these kinds, or back over them: nobody says more, and a phrase of nothing else
+ * must not take long. */
+#define SKIP_MAX 8
+#define KINDS(...) ((const uint8_t[]){__VA_ARGS__, 0})
+size_t skip_over(const struct reader *r, size_t at, const uint8_t *kinds);
+size_t skip_back(const struct reader *r, size_t at, const uint8_t *kinds);
 size_t skip_articles(const struct reader *r, size_t at);
 
 /* Each returns the index behind what it has read, 0: that is none. */

@@ -47,8 +47,7 @@ static void pass(struct walk *w, size_t next)
 
 static size_t skip_fill(const struct reader *r, size_t at)
 {
-	while (is(r, at, W_FILL) || is(r, at, W_ART) || is(r, at, W_ONE))
-		at++;
+	at = skip_over(r, at, KINDS(W_FILL, W_ART, W_ONE));
 	return at;
 }
 
@@ -104,8 +103,7 @@ static size_t read_soonest(struct reader *r, size_t at)
 
 static bool verb_before(const struct reader *r, size_t at)
 {
-	while (at > 0 && is(r, at - 1, W_FILL))
-		at--;
+	at = skip_back(r, at, KINDS(W_FILL));
 	return at > 0 && (is(r, at - 1, W_CAN) || is(r, at - 1, W_FINE));
 }
 
@@ -128,8 +126,7 @@ static size_t read_except(const struct reader *r, size_t at)
 	if (!is(r, at, W_EXCEPT))
 		return 0;
 	at++;
-	while (is(r, at, W_OF) || is(r, at, W_FROM))
-		at++; /* "mit Ausnahme von", "apart from" */
+	at = skip_over(r, at, KINDS(W_OF, W_FROM)); /* "mit Ausnahme von", "apart from" */
 	return at;
 }
 

@@ -89,8 +89,7 @@ static size_t read_modified(struct reader *r, size_t at, struct day_item *out)
 	if (!modifier(r, next, &ahead))
 		return 0;
 	next++;
-	while (is(r, next, W_FILL)) /* "next few days" */
-		next++;
+	next = skip_over(r, next, KINDS(W_FILL));
 	counted = read_number(r, next, &count);
 	next = counted ? counted : next;
 	if (!is(r, next, W_UNIT))
@@ -144,8 +143,7 @@ static size_t read_within(struct reader *r, size_t at, struct day_item *out)
 
 	if (!is(r, at, W_WITHIN))
 		return 0;
-	while (is(r, next, W_OF) || is(r, next, W_ART) || is(r, next, W_NEXT))
-		next++;
+	next = skip_over(r, next, KINDS(W_OF, W_ART, W_NEXT));
 	counted = read_number(r, next, &count);
 	next = counted ? counted : next;
 	if (!is(r, next, W_UNIT) || !run_span(r, word_at(r, next)->value, count, out))
@@ -243,8 +241,7 @@ static size_t read_edge(struct reader *r, size_t at, struct day_item *out)
 	if (!edge_word(r, next, &edge))
 		return 0;
 	next++;
-	while (is(r, next, W_OF) || is(r, next, W_ART) || is(r, next, W_DASH) || is(r, next, W_IN))
-		next++;
+	next = skip_over(r, next, KINDS(W_OF, W_ART, W_DASH, W_IN));
 	if (is(r, next, W_MONTH)) {
 		int month = word_at(r, next)->value;
 

@@ -147,8 +147,8 @@ static void push_weekday(struct days *d, const struct day_item *item)
 		push_weekend(d, span);
 	} else {
 		day = pick_day(d->r, first_bit(item->mask), pick) + 7 * item->weeks;
-		while (day < d->windows.lowest)
-			day += 7;
+		if (day < d->windows.lowest)
+			day += (d->windows.lowest - day + 6) / 7 * 7;
 		push(d, span_of(day, day));
 	}
 }
