@@ -1,40 +1,49 @@
 /* sugar.h - short words for plugin.h. All inline, nothing here is part of the ABI.
  *
- * c is always the kl_call. Everything tolerates NULL and "nothing", like plugin.h. */
+ * c is always the kl_call. Everything tolerates NULL and "nothing", like plugin.h.
+ * C99 and later, C++11 and later; freestanding too. */
 #ifndef KLINKE_SUGAR_H
 #define KLINKE_SUGAR_H
 
 #include <klinke/plugin.h>
-#include <string.h>
 
+#if __STDC_HOSTED__ /* -ffreestanding: string.h may not be there, and nothing here needs it */
+#include <string.h>
+#endif
+
+#ifdef __cplusplus
+#define KL_LIT(s) (kl_str{"" s, (uint32_t)(sizeof(s) - 1), 0}) /* of a literal */
+#else
 #define KL_LIT(s) ((kl_str){"" s, (uint32_t)(sizeof(s) - 1), 0}) /* of a literal */
+#endif
+/* Of an array: .ops = KL_LIST(ops); elsewhere (kl_list)KL_LIST(a), in C++ kl_list KL_LIST(a). */
 #define KL_LIST(a) {(a), (uint32_t)(sizeof(a) / sizeof((a)[0])), (uint32_t)sizeof((a)[0])}
 #define KL_UNUSED __attribute__((unused))
 
 static inline KL_UNUSED kl_str kl_s(const char *text)
 {
-	kl_str s = {text, text ? (uint32_t)strlen(text) : 0, 0};
+	kl_str s = {text, text ? (uint32_t)__builtin_strlen(text) : 0, 0};
 	return s;
 }
 
 static inline KL_UNUSED int kl_eq(kl_str s, const char *text)
 {
-	size_t n = strlen(text);
-	return s.ptr && s.len == n && memcmp(s.ptr, text, n) == 0;
+	size_t n = __builtin_strlen(text);
+	return s.ptr && s.len == n && __builtin_memcmp(s.ptr, text, n) == 0;
 }
 
 static inline KL_UNUSED int kl_starts(kl_str s, const char *text)
 {
-	size_t n = strlen(text);
-	return s.ptr && s.len >= n && memcmp(s.ptr, text, n) == 0;
+	size_t n = __builtin_strlen(text);
+	return s.ptr && s.len >= n && __builtin_memcmp(s.ptr, text, n) == 0;
 }
 
 /* Case-sensitive substring. */
 static inline KL_UNUSED int kl_contains(kl_str s, const char *text)
 {
-	size_t n = strlen(text);
+	size_t n = __builtin_strlen(text);
 	for (size_t i = 0; s.ptr && i + n <= s.len; i++)
-		if (memcmp(s.ptr + i, text, n) == 0)
+		if (__builtin_memcmp(s.ptr + i, text, n) == 0)
 			return 1;
 	return 0;
 }
@@ -44,9 +53,12 @@ static inline KL_UNUSED kl_str kl_slice(kl_call *c, kl_str s, uint32_t from, uin
 {
 	kl_str out = {0, 0, 0};
 	char *p;
-	if (!s.ptr || from > to || to > s.len || !(p = c->host->alloc(c, (uint64_t)to - from + 1)))
+	if (!s.ptr || from > to || to > s.len)
 		return out;
-	memcpy(p, s.ptr + from, to - from);
+	p = (char *)c->host->alloc(c, (uint64_t)to - from + 1);
+	if (!p)
+		return out;
+	__builtin_memcpy(p, s.ptr + from, to - from);
 	out.ptr = p;
 	out.len = to - from;
 	return out;
@@ -59,21 +71,31 @@ static inline KL_UNUSED kl_str kl_cat(kl_call *c, const kl_str *parts, uint32_t 
 	char *p;
 	for (uint32_t i = 0; i < count; i++)
 		len += parts[i].len;
-	if (len > UINT32_MAX || !(p = c->host->alloc(c, len + 1)))
+	p = len > UINT32_MAX ? 0 : (char *)c->host->alloc(c, len + 1);
+	if (!p)
 		return out;
 	out.ptr = p;
 	out.len = (uint32_t)len;
 	for (uint32_t i = 0; i < count; i++) {
 		if (parts[i].len)
-			memcpy(p, parts[i].ptr, parts[i].len);
+			__builtin_memcpy(p, parts[i].ptr, parts[i].len);
 		p += parts[i].len;
 	}
 	return out;
 }
 /* KL_CAT(c, KL_LIT("/v2/bookings/"), uid) */
+#ifdef __cplusplus
+template <typename... Parts> static inline KL_UNUSED kl_str kl_cat_all(kl_call *c, Parts... parts)
+{
+	const kl_str all[] = {parts...};
+	return kl_cat(c, all, (uint32_t)sizeof...(parts));
+}
+#define KL_CAT(c, ...) kl_cat_all((c), __VA_ARGS__)
+#else
 #define KL_CAT(c, ...) \
 	kl_cat((c), (const kl_str[]){__VA_ARGS__}, \
 		(uint32_t)(sizeof((kl_str[]){__VA_ARGS__}) / sizeof(kl_str)))
+#endif
 
 static inline KL_UNUSED kl_str kl_text(kl_call *c, const kl_val *v, const char *path)
 {
