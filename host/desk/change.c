@@ -355,14 +355,17 @@ static void go_on(struct desk_run *run, struct desk_next *next, struct change *c
 	enum identity_end end;
 	struct str sentence = {0};
 
+	memset(&change->row, 0, sizeof(change->row));
 	end = identity_one(run, &change->identity, &change->row, &sentence);
 	if (end == IDENTITY_NO_PROOF)
 		identity_callback(run, next, change->question,
 			change->moves ? SAY0(run, ABOUT_RESCHEDULE) : SAY0(run, ABOUT_CANCEL));
+	else if (end == IDENTITY_ASK && change->row.uid.len)
+		tell_how_it_stands(run, next, change, &change->row, false, false, sentence);
 	else if (end == IDENTITY_ASK)
 		tell(run, next, change, NULL, false, sentence);
 	else if (change->late || unsure(run, change))
-		tell(run, next, change, NULL, false,
+		tell_how_it_stands(run, next, change, &change->row, false, false,
 			SAY(run, WHO_THIS, label(run, change, &change->row)));
 	else if (change->moves)
 		move(run, next, change);

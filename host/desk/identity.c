@@ -504,6 +504,27 @@ static enum identity_end none_fits(struct desk_run *run, const struct identity *
 		identity->count > 1 ? SAY(run, WHO_OTHERS, list) : SAY(run, WHO_OTHER, list));
 }
 
+/* The one that the number has is under another name: perhaps somebody else's is meant, who must
+ * be proved like any other; perhaps the name was misheard. */
+static enum identity_end named(struct desk_run *run, const struct identity *identity,
+	const struct appointment_row *fits, struct appointment_row *row, struct str *sentence)
+{
+	struct str name = identity->question->name;
+	int64_t from_ms, to_ms;
+
+	if (identity->said.uid.len || !name.len || !fits->name.len ||
+		phonetic_same_name(fits->name, name)) {
+		*row = *fits;
+		return IDENTITY_ONE;
+	}
+	if (run->settings->by_name_date && one_day(identity->which, &from_ms, &to_ms) &&
+		by_name_date(run, identity, row, sentence) == IDENTITY_ONE)
+		return IDENTITY_ONE;
+	*row = *fits;
+	return ask(sentence,
+		SAY(run, WHO_NAMED, identity_label(run, identity->question, fits), fits->name));
+}
+
 static enum identity_end by_number(struct desk_run *run, const struct identity *identity,
 	struct appointment_row *row, struct str *sentence)
 {
@@ -526,8 +547,7 @@ static enum identity_end by_number(struct desk_run *run, const struct identity *
 		return ask(
 			sentence, SAY(run, WHO_WHICH,
 					  list_labels(run, identity->question, rows, count, true)));
-	*row = *rows[0];
-	return IDENTITY_ONE;
+	return named(run, identity, rows[0], row, sentence);
 }
 
 static struct str complaint(struct desk_run *run, const struct identity *identity)

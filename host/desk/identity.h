@@ -41,7 +41,7 @@ struct identity {
 
 enum identity_end {
 	IDENTITY_ONE,     /* *row */
-	IDENTITY_ASK,     /* *sentence asks */
+	IDENTITY_ASK,     /* *sentence asks; if it asks whether it is this one, *row is it */
 	IDENTITY_NO_PROOF /* identity_callback() */
 };
 

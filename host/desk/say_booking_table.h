@@ -57,6 +57,9 @@ SAY_LINE(WHO_NOT_BY_NUMBER, "Unter Ihrer Nummer finde ich keinen kommenden Termi
 	"I find no upcoming appointment under your number.")
 SAY_LINE(WHO_WHICH, "Welchen Termin meinen Sie: {1}?", "Which appointment do you mean: {1}?")
 SAY_LINE(WHO_THIS, "Meinen Sie diesen Termin: {1}?", "Do you mean this appointment: {1}?")
+SAY_LINE(WHO_NAMED, "Unter Ihrer Nummer steht dieser Termin auf den Namen {2}: {1}. Meinen Sie den?",
+	"Under your number there is this appointment in the name of {2}: {1}. Is that the one you "
+	"mean?")
 SAY_LINE(WHO_OTHER, "Einen solchen Termin finde ich nicht, aber diesen: {1}. Meinen Sie den?",
 	"I find no such appointment, but this one: {1}. Is that the one you mean?")
 SAY_LINE(WHO_OTHERS, "Einen solchen Termin finde ich nicht, aber diese: {1}. Welchen meinen Sie?",

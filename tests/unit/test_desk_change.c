@@ -347,6 +347,27 @@ static void what_the_caller_has_not_is_said(void **state)
 	assert_input(w, kit_ask(w, "cancel"), "uid", "bk3");
 }
 
+/* The number is the wife's, the appointment the husband's. */
+static void a_name_that_does_not_fit_is_no_small_matter(void **state)
+{
+	struct world *w = *state;
+
+	erika_has_friday(w);
+	kit_start(w, "cancel", "{\"date\":\"Freitag\",\"name\":\"Otto Weber\"}");
+	assert_heard(w, "false",
+		"Unter Ihrer Nummer steht dieser Termin auf den Namen Erika Muster: Freitag, den "
+		"20. "
+		"Juni um 09:00 Uhr, Prophylaxe. Meinen Sie den?");
+	assert_text(w->result, "uid", "bk1");
+	kit_start(w, "cancel", "{\"date\":\"Freitag\",\"name\":\"Otto Weber\",\"uid\":\"bk1\"}");
+	assert_input(w, kit_ask(w, "cancel"), "uid", "bk1");
+	kit_has(w, "bk3", "2042-06-20T11:00", "+4930999", "Otto Weber");
+	kit_start(w, "cancel", "{\"date\":\"Freitag\",\"name\":\"Otto Weber\"}");
+	assert_input(w, kit_ask(w, "cancel"), "uid", "bk3");
+	kit_start(w, "cancel", "{\"date\":\"Freitag\",\"name\":\"Erika Muhster\"}");
+	assert_input(w, kit_ask(w, "cancel"), "uid", "bk1");
+}
+
 static void an_unknown_number_may_still_prove_it(void **state)
 {
 	struct world *w = *state;
@@ -767,6 +788,42 @@ static void no_end_of_a_change_says_more_than_the_calendar(void **state)
 	}
 }
 
+/* Whatever a model makes up: an answer, and nothing done. */
+static void whatever_an_agent_sends_is_answered(void **state)
+{
+	static const char *const ops[] = {"book", "find", "reschedule", "cancel"};
+	static const char *const names[] = {"date", "time", "slot", "phrase", "name", "uid",
+		"new_date", "new_slot", "old_date", "service", "staff", "phone", "which"};
+	static const char *const values[] = {"\"\"", "null", "true", "-1", "1e400", "[[]]",
+		"{\"a\":1}", "\"Freitag\"", "\"den zweiten\"", "\"\\u0001 \\u0007\"",
+		"\"🦷 9 Uhr 🦷\"", "\"9999-99-99T99:99:99Z\"", "\"2042-06-20T09:00:00+02:00\"",
+		"\"0000-00-00\"", "\"Erika Muster\"", "\"310455\"", "\"+49301112220\""};
+	struct world *w = *state;
+	uint32_t seed = 1;
+
+	erika_has_two(w);
+	monday_is_free(w);
+	for (size_t n = 0; n < 3000; n++) {
+		struct buf args = {.max = 4096};
+		buf_add_text(&args, "{");
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			seed = seed * 1664525u + 1013904223u;
+			if (seed >> 30 == 0)
+				buf_printf(&args, "%s\"%s\":%s", args.len > 1 ? "," : "", names[i],
+					values[(seed >> 16) %
+						(sizeof(values) / sizeof(values[0]))]);
+		}
+		buf_add_text(&args, "}");
+		w->caller = n % 3 ? CALLER : "";
+		kit_start(w, ops[n % 4], args.ptr);
+		buf_finish(&args);
+		for (int steps = 0; w->next.then == DESK_ASK && steps < 4; steps++)
+			kit_step(w, n % 2 ? DESK_LATE : DESK_ANSWERED);
+		assert_int_equal(w->next.then, DESK_DONE);
+		arena_reset(w->f->arena);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -784,6 +841,7 @@ int main(void)
 		DESK_TEST(the_only_appointment_needs_no_words),
 		DESK_TEST(of_several_none_is_guessed),
 		DESK_TEST(what_the_caller_has_not_is_said),
+		DESK_TEST(a_name_that_does_not_fit_is_no_small_matter),
 		DESK_TEST(an_unknown_number_may_still_prove_it),
 		DESK_TEST(what_only_the_calendar_knows_is_cancelled_there),
 		DESK_TEST(what_changed_meanwhile_is_not_cancelled),
@@ -800,6 +858,7 @@ int main(void)
 		DESK_TEST(moving_ends_honestly),
 		DESK_TEST(somebody_else_moved_it_first),
 		DESK_TEST(in_english_too),
+		DESK_TEST(whatever_an_agent_sends_is_answered),
 		DESK_TEST(no_end_of_a_change_says_more_than_the_calendar),
 	};
 
