@@ -301,6 +301,7 @@ static void *run(void *arg)
 {
 	struct listener *listener = arg;
 
+	pthread_setname_np(pthread_self(), "listener");
 	pthread_mutex_lock(&listener->lock);
 	listener->thread = pthread_self();
 	pthread_mutex_unlock(&listener->lock);

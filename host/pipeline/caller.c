@@ -302,6 +302,7 @@ static void soft(struct caller *c)
 	struct str result = {0};
 	uint32_t outcome = KL_REPLY_FALLBACK;
 
+	c->store(c);
 	if (!c->pipeline) { /* not even normalized: the plugin hangs, or too much is going on */
 		decide(c, KL_REPLY_NONE, result, true);
 		return;

@@ -27,7 +27,8 @@ struct caller { /* part of an intake; hook NULL: nobody waits */
 	const struct plan_connection *connection;
 	const struct plugin_inbound *inbound;
 	const struct inbox_row *row;
-	void (*gone)(struct caller *caller); /* answered: it may be freed now */
+	void (*store)(struct caller *caller); /* its raw row, if it is not on its way yet */
+	void (*gone)(struct caller *caller);  /* answered: it may be freed now */
 
 	int64_t soft_ms, hard_ms; /* clock_mono_ms */
 	bool on_disk;             /* its raw row */

@@ -274,6 +274,11 @@ static void caller_gone(struct caller *caller)
 	intake_release((struct intake *)((char *)caller - offsetof(struct intake, caller)));
 }
 
+static void caller_store(struct caller *caller)
+{
+	intake_store((struct intake *)((char *)caller - offsetof(struct intake, caller)));
+}
+
 /* From here on the hook is the caller's. */
 static void wait_for_answer(struct intake *in)
 {
@@ -283,9 +288,10 @@ static void wait_for_answer(struct intake *in)
 		.connection = in->connection,
 		.inbound = &in->inbound,
 		.row = &in->row,
+		.store = caller_store,
 		.gone = caller_gone};
 	in->hook = NULL;
-	in->parts += 2; /* storing, answering */
+	in->parts++;
 	caller_begin(&in->caller, in->route->reply_ms);
 }
 
@@ -332,6 +338,16 @@ static void appended(struct store_op *op)
 	runner_post(in->runner, &in->stored);
 }
 
+void intake_store(struct intake *in)
+{
+	if (in->storing)
+		return;
+	in->storing = true;
+	if (intake_waits(in))
+		in->parts++;
+	store_append_inbox(in->runner->store, &in->append);
+}
+
 static void store_raw(struct intake *in)
 {
 	fill_row(in);
@@ -342,11 +358,12 @@ static void store_raw(struct intake *in)
 		refuse(in, 503, "no memory, please send it again\n", NULL);
 		return;
 	}
-	if (in->route->reply_ms)
+	if (in->route->reply_ms) { /* stored when it is read: one commit less to wait for */
 		wait_for_answer(in);
-	store_append_inbox(in->runner->store, &in->append);
-	if (intake_waits(in)) /* the disk has its time, and the plugin meanwhile */
 		intake_read(in);
+	} else {
+		intake_store(in);
+	}
 }
 
 static void shake_hands(struct intake *in)

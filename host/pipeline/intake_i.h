@@ -22,6 +22,7 @@ struct intake {
 	struct job_row *answering;     /* of these, the job that answers; NULL: none */
 	struct event_change *answered; /* the event it is about */
 	unsigned parts;                /* ways under way: storing, reading, answering */
+	bool storing;                  /* its raw row was given to the store */
 	bool lost;                     /* it could not be stored */
 	struct arena *arena;
 	struct plan *plan;
@@ -44,6 +45,9 @@ void intake_call(struct intake *in, enum plugin_kind kind, void (*done)(struct p
 void intake_log_notes(const struct intake *in);
 bool intake_waits(const struct intake *in); /* is, or was, somebody on the line? */
 const struct plugin_route *intake_route(const struct plugin_info *info, struct str name);
+
+/* Its raw row is on its way to the store, at the latest from now on. */
+void intake_store(struct intake *in);
 
 /* reading.c: what it means, once it is stored. */
 void intake_read(struct intake *in);

@@ -115,6 +115,8 @@ static void finish(struct intake *in, enum inbox_state state, const char *reason
 	if (state == INBOX_PARKED)
 		log_line(LOG_ERROR, "webhook parked", "connection", in->connection->config->full,
 			"id", in->row.correlation.ptr, "reason", reason, NULL);
+	if (intake_waits(in))
+		intake_store(in); /* both in one commit */
 	f->op.done = finished;
 	f->op.user = in;
 	f->inbox = in->row.id;
@@ -227,6 +229,8 @@ static void normalized(struct plugin_call *c)
 		in->runner->backlog_later = true;
 		if (in->caller.hook)
 			caller_refuse(&in->caller, "its plugin is out of service");
+		if (!in->storing && intake_waits(in))
+			in->runner->hooks--;
 		intake_release(in);
 		return;
 	case PLUGIN_FAILED:

@@ -74,6 +74,7 @@ static void *copy_logs(void *arg)
 	struct checkpointer *checkpointer = &store->checkpointer;
 	int copied, rounds;
 
+	pthread_setname_np(pthread_self(), "checkpoint");
 	while (wait_for_work(checkpointer)) {
 		copied = copy(&checkpointer->conn);
 		for (rounds = 1; left(checkpointer, copied) > SMALL_PAGES && rounds < ROUNDS;

@@ -166,6 +166,7 @@ static void *write_groups(void *arg)
 	struct store *store = arg;
 	bool settle;
 
+	pthread_setname_np(pthread_self(), "writer");
 	do {
 		struct store_op *group = next_group(&store->queue, store->max_group, &settle);
 		if (settle)

@@ -51,7 +51,7 @@ static struct {
 	const char *path, *key, *run;
 	unsigned connections, seconds, rate, sink, tenants, deadline_ms;
 	uint32_t late, checked;
-	int epoll;
+	int epoll, clock;
 	uint32_t sent, answered, failed, arrived, extra;
 	int64_t *begun_us;   /* of each webhook */
 	uint32_t *ack_us, *arrive_us;
@@ -340,21 +340,23 @@ static void open_clock(void)
 	long gap = 1000000000L / g.rate;
 	struct itimerspec each = {{gap / 1000000000L, gap % 1000000000L}, {0, gap % 1000000000L}};
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
-	struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.ptr = &g};
+	struct epoll_event e = {.events = EPOLLIN, .data.ptr = &g};
 
 	if (fd < 0 || timerfd_settime(fd, 0, &each, NULL) < 0 ||
 		epoll_ctl(g.epoll, EPOLL_CTL_ADD, fd, &e) < 0)
 		die("timer");
+	g.clock = fd;
 }
 
 static void poll_once(int listener, int timeout_ms)
 {
 	struct epoll_event events[256];
+	uint64_t ticks;
 	int n = epoll_wait(g.epoll, events, 256, timeout_ms);
 
 	for (int i = 0; i < n; i++)
 		if (events[i].data.ptr == &g)
-			continue; /* it is time; send_due() knows for how many */
+			(void)!read(g.clock, &ticks, sizeof(ticks)); /* send_due() knows how many */
 		else if (events[i].data.ptr)
 			on_event(events[i].data.ptr, events[i].events);
 		else
@@ -365,7 +367,7 @@ static void poll_once(int listener, int timeout_ms)
  * lateness counts, because a caller would have waited. */
 static void send_due(struct connection *all, int64_t began, int64_t now)
 {
-	uint64_t due = g.rate ? (uint64_t)(now - began) * g.rate / 1000000 : UINT64_MAX;
+	uint64_t due = g.rate ? (uint64_t)(now - began) * g.rate / 1000000 + 1 : UINT64_MAX;
 
 	for (unsigned i = 0; i < g.connections && g.sent < due; i++) {
 		if (all[i].busy)
@@ -418,12 +420,12 @@ static void run(void)
 	g.epoll = epoll_create1(0);
 	if (g.sink)
 		listener = open_sink();
-	if (g.rate)
-		open_clock();
 	for (unsigned i = 0; i < g.connections; i++)
 		open_connection(&all[i]);
 	began = now_us();
 	end = began + (int64_t)g.seconds * 1000000;
+	if (g.rate)
+		open_clock(); /* not sooner: each tick must find its webhook due */
 	while ((now = now_us()) < end) {
 		send_due(all, began, now);
 		poll_once(listener, 10);
