@@ -10,15 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define ALIGN _Alignof(max_align_t)
 #define FIRST_CHUNK ((size_t)4096)
-#define KEPT_CHUNK ((size_t)64 * 1024) /* the most that a reset arena keeps */
+#define KEPT_CHUNK ((size_t)64 * 1024)  /* the most that a reset arena keeps */
 #define LAST_CHUNK ((size_t)256 * 1024) /* beyond this, chunks stop doubling */
 
 struct chunk {
 	struct chunk *next;
 	size_t size;
+	char *fence;   /* NULL, or where the page begins that faults */
+	size_t mapped; /* bytes in front of it */
 	_Alignas(max_align_t) char bytes[];
 };
 
@@ -27,7 +31,8 @@ struct arena {
 	size_t filled; /* of the newest chunk */
 	size_t used, max;
 	unsigned starve;
-	bool failed;
+	bool failed, fenced;
+	unsigned char filling; /* behind a fenced piece, up to its alignment */
 };
 
 struct arena *arena_create(size_t max_bytes)
@@ -39,11 +44,19 @@ struct arena *arena_create(size_t max_bytes)
 	return arena;
 }
 
+static void free_chunk(struct chunk *chunk)
+{
+	if (chunk->fence)
+		munmap(chunk, chunk->mapped + (size_t)getpagesize());
+	else
+		free(chunk);
+}
+
 static void free_chunks(struct chunk *chunk)
 {
 	while (chunk) {
 		struct chunk *next = chunk->next;
-		free(chunk);
+		free_chunk(chunk);
 		chunk = next;
 	}
 }
@@ -79,10 +92,60 @@ static struct chunk *add_chunk(struct arena *arena, size_t size)
 	if (!chunk)
 		return NULL;
 	chunk->size = size;
+	chunk->fence = NULL;
 	chunk->next = arena->newest;
 	arena->newest = chunk;
 	arena->filled = 0;
 	return chunk;
+}
+
+/* ---- fenced: each piece ends where a page begins that faults ------------------------------ */
+
+static char *carve_fenced(struct arena *arena, size_t n, size_t rounded)
+{
+	size_t page = (size_t)getpagesize();
+	size_t mapped = (sizeof(struct chunk) + rounded + page - 1) & ~(page - 1);
+	struct chunk *chunk = mmap(NULL, mapped + page, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (chunk == MAP_FAILED)
+		return NULL;
+	chunk->fence = (char *)chunk + mapped;
+	chunk->mapped = mapped;
+	chunk->size = n;
+	chunk->next = arena->newest;
+	arena->newest = chunk;
+	arena->filled = n; /* the next piece never fits behind it */
+	if (mprotect(chunk->fence, page, PROT_NONE) != 0)
+		return NULL;
+	memset(chunk->fence - rounded + n, arena->filling, rounded - n);
+	return chunk->fence - rounded;
+}
+
+void arena_fence(struct arena *arena, unsigned char filling)
+{
+	arena->fenced = true;
+	arena->filling = filling;
+}
+
+static bool is_whole(const struct chunk *chunk, unsigned char filling)
+{
+	const char *p = chunk->fence - ((chunk->size + ALIGN - 1) & ~(ALIGN - 1)) + chunk->size;
+
+	for (; p < chunk->fence; p++)
+		if ((unsigned char)*p != filling)
+			return false;
+	return true;
+}
+
+bool arena_overrun(const struct arena *arena)
+{
+	const struct chunk *chunk;
+
+	for (chunk = arena->newest; chunk; chunk = chunk->next)
+		if (chunk->fence && chunk->size && !is_whole(chunk, arena->filling))
+			return true;
+	return false;
 }
 
 #ifdef ARENA_EMU /* a malloc for each piece, exactly as long as asked for */
@@ -105,19 +168,21 @@ static char *carve(struct arena *arena, size_t n, size_t rounded)
 
 #else
 
-/* The biggest chunk that is not too big stays: an arena that is used again for the same kind of work
- * soon needs no malloc at all. */
+/* The biggest chunk that is not too big stays: an arena that is used again for the same kind of
+ * work soon needs no malloc at all. */
 void arena_reset(struct arena *arena)
 {
 	struct chunk *chunk = arena->newest, *kept = NULL;
 
 	while (chunk) {
 		struct chunk *next = chunk->next, *out = chunk;
-		if (chunk->size <= KEPT_CHUNK && (!kept || chunk->size > kept->size)) {
+		if (!chunk->fence && chunk->size <= KEPT_CHUNK &&
+			(!kept || chunk->size > kept->size)) {
 			out = kept;
 			kept = chunk;
 		}
-		free(out);
+		if (out)
+			free_chunk(out);
 		chunk = next;
 	}
 	if (kept)
@@ -159,7 +224,7 @@ void *arena_take(struct arena *arena, size_t n)
 		return fail(arena);
 	if (!rounded)
 		rounded = ALIGN < arena->max - arena->used ? ALIGN : 0;
-	piece = carve(arena, n, rounded);
+	piece = arena->fenced ? carve_fenced(arena, n, rounded) : carve(arena, n, rounded);
 	if (!piece)
 		return fail(arena);
 	arena->used += rounded;

@@ -34,4 +34,9 @@ size_t arena_used(const struct arena *arena);
 /* For tests: fail the nth allocation from now (1 is the next), 0 stops that. */
 void arena_starve(struct arena *arena, unsigned nth);
 
+/* For tests: from now on each piece has pages of its own and ends where one begins that faults when
+ * it is touched. What alignment leaves between is filled with this byte. */
+void arena_fence(struct arena *arena, unsigned char filling);
+bool arena_overrun(const struct arena *arena); /* was a filling written over? */
+
 #endif

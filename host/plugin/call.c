@@ -16,6 +16,39 @@ const char *call_name(enum plugin_kind kind)
 
 /* ---- arguments ---------------------------------------------------------------------------- */
 
+#define GARBAGE 0xa5
+
+/* What the plugin reads instead of the struct, which begins with its size. */
+static const void *shaped(struct host_call *call, const void *from, uint32_t size)
+{
+	uint32_t whole = size + (call->shape ? call->shape->grow : 0);
+	char *copy = call->shape ? arena_alloc(call->arena, whole) : NULL;
+
+	if (!copy)
+		return from;
+	memcpy(copy, from, size);
+	memset(copy + size, GARBAGE, whole - size);
+	memcpy(copy, &whole, sizeof(whole));
+	return copy;
+}
+
+/* A list's elements, moved apart: they have no size of their own. */
+static kl_list shaped_list(struct host_call *call, kl_list list)
+{
+	uint32_t stride = list.stride + (call->shape ? call->shape->grow : 0), i;
+	char *copy;
+
+	if (stride == list.stride || !list.count)
+		return list;
+	copy = arena_alloc(call->arena, (size_t)stride * list.count);
+	for (i = 0; copy && i < list.count; i++) {
+		memset(copy + (size_t)i * stride, GARBAGE, stride);
+		memcpy(copy + (size_t)i * stride, (const char *)list.ptr + (size_t)i * list.stride,
+			list.stride);
+	}
+	return copy ? (kl_list){copy, list.count, stride} : list;
+}
+
 static kl_str give(struct host_call *call, struct str s)
 {
 	struct str copy = str_dup(call->arena, s);
@@ -102,7 +135,7 @@ static const kl_response *give_response(struct host_call *call, const struct plu
 	};
 	if (looks_like_json(from->body))
 		to->json = host_val(json_parse(call->arena, from->body, NULL));
-	return to;
+	return shaped(call, to, sizeof(*to));
 }
 
 static void give_step(struct host_call *call, kl_step *to, const struct plugin_step_in *from,
@@ -138,7 +171,8 @@ static kl_list give_fields(struct host_call *call, const struct plugin_map_in *f
 			.value = give_json(call, field->value, "value of a field"),
 		};
 	}
-	return (kl_list){items, items ? (uint32_t)from->field_count : 0, sizeof(kl_field)};
+	return shaped_list(
+		call, (kl_list){items, items ? (uint32_t)from->field_count : 0, sizeof(kl_field)});
 }
 
 /* ---- answers ------------------------------------------------------------------------------ */
@@ -229,35 +263,43 @@ static void run_inbound(struct host_call *call, const kl_plugin *plugin, const s
 {
 	kl_inbound inbound;
 
+	const kl_inbound *given;
+
 	give_inbound(call, &inbound, &in->inbound, config);
+	given = shaped(call, &inbound, sizeof(inbound));
 	if (call->violation || arena_failed(call->arena))
 		return;
 	if (in->kind == PLUGIN_VERIFY)
-		take_answer(call, plugin->verify(&call->pub, &inbound));
+		take_answer(call, plugin->verify(&call->pub, given));
 	else
-		call->out->returned = plugin->normalize(&call->pub, &inbound);
+		call->out->returned = plugin->normalize(&call->pub, given);
 }
 
 static void run_reply(struct host_call *call, const kl_plugin *plugin, const struct plugin_in *in,
 	const struct json *config)
 {
 	kl_inbound inbound;
-	kl_reply reply = {.size = sizeof(reply), .outcome = in->reply.outcome, .inbound = &inbound};
+	kl_reply reply = {.size = sizeof(reply), .outcome = in->reply.outcome};
+	const kl_reply *given;
 
 	give_inbound(call, &inbound, &in->reply.inbound, config);
+	reply.inbound = shaped(call, &inbound, sizeof(inbound));
 	reply.result = give_json(call, in->reply.result, "result");
+	given = shaped(call, &reply, sizeof(reply));
 	if (!call->violation && !arena_failed(call->arena))
-		take_answer(call, plugin->reply(&call->pub, &reply));
+		take_answer(call, plugin->reply(&call->pub, given));
 }
 
 static void run_step(struct host_call *call, const kl_plugin *plugin, const struct plugin_in *in,
 	const struct json *config)
 {
 	kl_step step;
+	const kl_step *given;
 
 	give_step(call, &step, &in->step, config);
+	given = shaped(call, &step, sizeof(step));
 	if (!call->violation && !arena_failed(call->arena))
-		take_next(call, plugin->step(&call->pub, &step));
+		take_next(call, plugin->step(&call->pub, given));
 }
 
 static void run_map(struct host_call *call, const kl_plugin *plugin, const struct plugin_in *in,
@@ -270,9 +312,10 @@ static void run_map(struct host_call *call, const kl_plugin *plugin, const struc
 			call, in->map.context.ptr ? in->map.context : STR("{}"), "context"),
 		.fields = give_fields(call, &in->map),
 	};
+	const kl_map *given = shaped(call, &map, sizeof(map));
 
 	if (!call->violation && !arena_failed(call->arena))
-		take_map(call, plugin->map(&call->pub, &map));
+		take_map(call, plugin->map(&call->pub, given));
 }
 
 static bool can(const kl_plugin *plugin, enum plugin_kind kind)
@@ -340,12 +383,30 @@ static bool may_lack(enum plugin_kind kind)
 	return kind == PLUGIN_CHECK || kind == PLUGIN_REPLY;
 }
 
+static void take_shape(struct host_call *call, const struct call_shape *shape)
+{
+	call->shape = shape;
+	if (!shape)
+		return;
+	call->pub.size += shape->grow;
+	if (shape->host)
+		call->pub.host = shape->host;
+}
+
 void call_run(const struct loaded *plugin, const struct json *config, const struct plugin_in *in,
 	const struct plugin_limits *limits, struct arena *arena, struct plugin_out *out)
+{
+	call_run_shaped(NULL, plugin, config, in, limits, arena, out);
+}
+
+void call_run_shaped(const struct call_shape *shape, const struct loaded *plugin,
+	const struct json *config, const struct plugin_in *in, const struct plugin_limits *limits,
+	struct arena *arena, struct plugin_out *out)
 {
 	struct host_call call;
 
 	host_call_init(&call, arena, limits, in, out);
+	take_shape(&call, shape);
 	if (!can(&plugin->raw, in->kind)) {
 		if (!may_lack(in->kind))
 			call_fail(plugin->info.name, in->kind, E_INVALID, "it has none", out);

@@ -18,6 +18,18 @@ struct json;
 void call_run(const struct loaded *plugin, const struct json *config, const struct plugin_in *in,
 	const struct plugin_limits *limits, struct arena *arena, struct plugin_out *out);
 
+/* For the conformance kit: how the structs look that a plugin reads. Each lies in a piece of the
+ * arena of its own, exactly as big as in minor 0, or with grow bytes that mean nothing behind it,
+ * as a newer host's would. Elements of a list move as far apart. */
+struct call_shape {
+	uint32_t grow;       /* a multiple of 16 */
+	const kl_host *host; /* NULL: the usual one */
+};
+/* shape NULL: as call_run(). */
+void call_run_shaped(const struct call_shape *shape, const struct loaded *plugin,
+	const struct json *config, const struct plugin_in *in, const struct plugin_limits *limits,
+	struct arena *arena, struct plugin_out *out);
+
 /* Does out say only what info allows and what can follow in? If not it becomes PLUGIN_FAILED, with
  * the sentence, and without effects. */
 void call_check(const struct plugin_info *info, const struct plugin_in *in,

@@ -14,6 +14,8 @@
 
 struct session;
 
+struct case_run;
+
 enum case_print {
 	CASE_TAP,
 	CASE_REQUESTS, /* one JSON object per request on stdout instead */
@@ -28,6 +30,12 @@ struct case_runner {
 	enum case_print print;
 	bool verbose;
 	unsigned run, failed;
+	/* Who only wants to know is told instead of anything being printed; see conform/. */
+	void (*called)(
+		struct case_run *run, const struct plugin_in *in, const struct plugin_out *out);
+	void (*ended)(struct case_runner *runner, const char *place, struct str name,
+		struct str faults); /* no faults: it passed */
+	void *user;
 };
 
 struct case_run { /* one case */
@@ -53,6 +61,10 @@ void case_expect(struct case_run *run, const struct json *expect, const struct j
 /* At a place, "request 2.json"; exact: nothing more may be there. */
 void case_compare(struct case_run *run, const char *place, const struct json *expect,
 	const struct json *actual, bool exact);
+
+/* What the host does after verify(): all proofs must hold, against any valid value. secrets: by
+ * name, each a list of texts. */
+bool case_proofs_hold(const struct json *secrets, const struct plugin_out *out);
 
 /* case_file.c */
 void case_file(struct case_runner *runner, const char *path);

@@ -53,6 +53,8 @@ bool case_call(struct case_run *run, struct plugin_in *in, struct plugin_out *ou
 		case_fault(run, "%s", error.text);
 	if (!error.code && out->status != PLUGIN_OK)
 		case_fault(run, "%s", out->error.text);
+	if (run->runner->called)
+		run->runner->called(run, in, out);
 	return !error.code && out->status == PLUGIN_OK;
 }
 
@@ -154,6 +156,11 @@ static void print_result(struct case_runner *runner, const struct case_run *run,
 	runner->run++;
 	if (run->faults.len)
 		runner->failed++;
+	if (runner->ended) {
+		runner->ended(
+			runner, path, run->name, (struct str){run->faults.ptr, run->faults.len});
+		return;
+	}
 	if (runner->print != CASE_TAP && !run->faults.len)
 		return;
 	fprintf(to, "%s %u - %.*s\n", run->faults.len ? "not ok" : "ok", runner->run,
@@ -211,6 +218,10 @@ static void fail_file(
 {
 	runner->run++;
 	runner->failed++;
+	if (runner->ended) {
+		runner->ended(runner, path, str_of(place), str_of(why));
+		return;
+	}
 	fprintf(runner->print == CASE_TAP ? stdout : stderr, "not ok %u - %s:%s: %s\n", runner->run,
 		path, place, why);
 }

@@ -114,10 +114,8 @@ static bool secret_holds(const struct json *values, const struct plugin_secret *
 	return false;
 }
 
-/* What the host does after verify(): all proofs must hold, against any valid value. */
-static bool proofs_hold(struct case_run *run, const struct plugin_out *out)
+bool case_proofs_hold(const struct json *secrets, const struct plugin_out *out)
 {
-	const struct json *secrets = json_get(run->spec, "secrets");
 	uint32_t i;
 
 	for (i = 0; i < out->macs.count; i++)
@@ -152,7 +150,7 @@ void case_verify(struct case_run *run, const struct json *spec)
 	answer = &out.answer;
 	kind = kinds[answer->kind];
 	status = either(answer->status, *kind == 'r' ? 401 : 200);
-	if (*kind != 'r' && !proofs_hold(run, &out)) {
+	if (*kind != 'r' && !case_proofs_hold(json_get(run->spec, "secrets"), &out)) {
 		kind = "reject_mac";
 		status = either(answer->refused, 401);
 	}

@@ -13,15 +13,18 @@
 #include "base/json.h"
 #include "plugin/data.h"
 
+struct call_shape;
+
 struct host_call {
 	kl_call pub; /* first: plugins hold pointers to it */
 	struct arena *arena;
 	struct plugin_limits limits; /* without zeros */
 	enum plugin_kind kind;
 	struct plugin_out *out;
-	struct json *rows;      /* NULL: none yet */
-	const char *violation;  /* NULL: none; static or in the arena */
-	uint32_t capacities[6]; /* of out's lists, by enum host_list */
+	const struct call_shape *shape; /* call.h; NULL: structs as they are */
+	struct json *rows;              /* NULL: none yet */
+	const char *violation;          /* NULL: none; static or in the arena */
+	uint32_t capacities[6];         /* of out's lists, by enum host_list */
 };
 
 enum host_list { HOST_MACS, HOST_SECRETS, HOST_EVENTS, HOST_STARTS, HOST_PROBLEMS, HOST_LOGS };
