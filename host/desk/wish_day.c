@@ -41,11 +41,11 @@ int pick_day(struct reader *r, int weekday, enum pick pick)
 
 /* ---- words for days ---- */
 
-/* "jeden Donnerstag", "immer am Donnerstag" */
+/* "jeden Donnerstag", "immer am Donnerstag", "an einem Donnerstag" */
 static bool every_before(const struct reader *r, size_t at)
 {
-	at = skip_back(r, at, KINDS(W_ART, W_FILL));
-	return at > 0 && is(r, at - 1, W_EVERY);
+	at = skip_back(r, at, KINDS(W_ART, W_FILL, W_ORDINAL));
+	return at > 0 && (is(r, at - 1, W_EVERY) || is(r, at - 1, W_ONE));
 }
 
 static bool pick_word(const struct reader *r, size_t at, enum pick *pick)
@@ -126,7 +126,7 @@ static size_t read_weeks_behind(struct reader *r, size_t at, int *days)
 	if (next && unit == UNIT_WEEK)
 		*days = 7 * count;
 	else if (next && unit == UNIT_DAY)
-		*days = count;
+		*days = count == 8 && r->lexicon->german ? choose_day(r, 8, 7) : count;
 	else
 		next = 0;
 	return next ? next : at;
@@ -195,10 +195,7 @@ bool is_part_of_day(const struct reader *r, size_t at)
 {
 	const struct word *before;
 
-	if (!is(r, at, W_MORNING))
-		return false;
-	at = skip_back(r, at, KINDS(W_FILL));
-	if (at == 0)
+	if (!is(r, at, W_MORNING) || at == 0)
 		return false;
 	before = word_at(r, at - 1);
 	switch ((enum word_kind)before->kind) {
@@ -321,7 +318,7 @@ static size_t read_month_day_alone(struct reader *r, size_t at, struct day_item 
 	if (borrow_month(r, next, day, out))
 		return next;
 	if (day < 1 || day > 31 || is(r, next, W_SLOT) || is(r, next, W_UNKNOWN) ||
-		is(r, next, W_OCLOCK))
+		(day <= 5 && is(r, next, W_WEEKDAY)) || is(r, next, W_OCLOCK))
 		return 0;
 	if (!article && !before && (r->lexicon->german || !is_digits(r, first)))
 		return 0;

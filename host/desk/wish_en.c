@@ -126,6 +126,8 @@ static const struct entry entries[] = {
 	{"and", W_AND, 0, false},
 	{"n", W_AND, 0, false},
 	{"or", W_OR, 0, false},
+	{"otherwise", W_OR, 0, false},
+	{"if", W_FILL, 1, false},
 	{"alternatively", W_OR, 0, false},
 	{"but", W_BUT, 1, false},
 	{"however", W_BUT, 0, false},
@@ -305,7 +307,7 @@ static const char *const fill[] = {"i", "we", "me", "us", "you", "my", "our", "i
 	"been", "have", "has", "had", "want", "wanted", "need", "needs", "looking", "look", "book",
 	"booking", "make", "made", "get", "come", "see", "there", "then", "that", "thats", "yes",
 	"yeah", "yep", "nope", "uh", "um", "uhm", "er", "hm", "hmm", "oh", "ah", "so", "well",
-	"maybe", "perhaps", "possibly", "if", "when", "what", "which", "ideally", "best", "better",
+	"maybe", "perhaps", "possibly", "when", "what", "which", "ideally", "best", "better",
 	"also", "too", "please", "thanks", "thank", "hello", "hi", "hey", "for", "with", "might",
 	"should", "must", "will", "shall", "let", "lets", "some", "something", "even", "really",
 	"very", "more", "much", "quite", "exactly", "sharp", "actually", "bit", "little", "kind",
@@ -316,7 +318,7 @@ static const char *const fill[] = {"i", "we", "me", "us", "you", "my", "our", "i
 	"sure", "convenient", "doable", "feasible", "unfortunately", "sorry", "because", "again",
 	"set", "up", "reserve", "into", "mine", "suit", "suitable", "your", "hope", "wish", "thing",
 	"things", "ask", "asking", "call", "calling", "hoping", "afraid", "certainly", "definitely",
-	"probably", "somebody", "someone", "trying", "try"};
+	"probably", "somebody", "someone", "trying", "try", "most", "least", "minutes", "minute"};
 
 /* ---- words for numbers: "twentyone", "twentyfirst" in one word ---- */
 

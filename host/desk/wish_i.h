@@ -21,7 +21,7 @@
 
 enum word_kind {
 	W_UNKNOWN,
-	W_FILL,    /* says nothing: "gerne", "Termin" */
+	W_FILL,    /* says nothing: "gerne"; value 1: "wenn" */
 	W_ART,     /* "der", "am": stands before days; at the end of one it is nothing */
 	W_NUMBER,  /* digits > 0: written so */
 	W_ORDINAL, /* "zweiten", "2nd" */

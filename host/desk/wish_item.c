@@ -130,6 +130,26 @@ static size_t read_except(const struct reader *r, size_t at)
 	return at;
 }
 
+/* "wenn das nicht geht, Mittwoch": or. */
+static bool read_if_not(struct walk *w)
+{
+	struct reader *r = w->r;
+	size_t from = skip_back(r, w->at, KINDS(W_FILL, W_ART)), next = w->at + 1;
+
+	while (from < w->at && !(is(r, from, W_FILL) && word_at(r, from)->value == 1))
+		from++;
+	if (!is(r, w->at, W_NOT) || from == w->at)
+		return false;
+	while (is(r, next, W_CAN) || is(r, next, W_FINE) || is(r, next, W_POSSIBLE) ||
+		is(r, next, W_WORK))
+		next++;
+	if (next == w->at + 1 && !is(r, next, W_COMMA))
+		return false;
+	pass(w, is(r, next, W_COMMA) ? next + 1 : next);
+	w->join = JOIN_OR;
+	return true;
+}
+
 static bool read_not(struct walk *w)
 {
 	struct reader *r = w->r;
@@ -304,7 +324,7 @@ static bool read_one(struct walk *w)
 		pass(w, next);
 		return true;
 	}
-	if (read_not(w) || read_today_part(w))
+	if (read_if_not(w) || read_not(w) || read_today_part(w))
 		return true;
 	if (is(r, w->at, W_FINE) && is(r, skip_fill(r, w->at + 1), W_NOT)) {
 		pass(w, w->at + 1); /* "passt mir nicht" */

@@ -121,6 +121,26 @@ size_t read_ahead(struct reader *r, size_t at, int *count, int *unit)
 	return *unit == UNIT_HOUR ? 0 : next + 1;
 }
 
+/* "in zwei bis drei Wochen" */
+static size_t read_in_range(struct reader *r, size_t at, struct day_item *out)
+{
+	struct day_item last;
+	int from, to, unit;
+	size_t next = is(r, at, W_IN) ? read_number(r, at + 1, &from) : 0;
+
+	if (!next || !(is(r, next, W_UNTIL) || is(r, next, W_DASH) || is(r, next, W_OR) ||
+			     is(r, next, W_TO)))
+		return 0;
+	next = read_number(r, next + 1, &to);
+	if (!next || !is(r, next, W_UNIT) || from > to || to > 1000)
+		return 0;
+	unit = word_at(r, next)->value;
+	if (!unit_span(r, unit, from, out) || !unit_span(r, unit, to, &last))
+		return 0;
+	day_span(out, DAY_PERIOD, out->from, last.to);
+	return next + 1;
+}
+
 static size_t read_in(struct reader *r, size_t at, struct day_item *out)
 {
 	int count, unit, day;
@@ -320,7 +340,8 @@ size_t read_period(struct reader *r, size_t at, struct day_item *out)
 	size_t next;
 
 	(void)((next = read_modified(r, at, out)) || (next = read_in(r, at, out)) ||
-		(next = read_within(r, at, out)) || (next = read_edge(r, at, out)) ||
-		(next = read_week_number(r, at, out)) || (next = read_month(r, at, out)));
+		(next = read_in_range(r, at, out)) || (next = read_within(r, at, out)) ||
+		(next = read_edge(r, at, out)) || (next = read_week_number(r, at, out)) ||
+		(next = read_month(r, at, out)));
 	return next;
 }
