@@ -14,6 +14,7 @@
 #define MINUTE_MS ((int64_t)60000)
 #define DAY_MS (1440 * MINUTE_MS)
 #define SEARCH_DAYS 31
+#define SAID_MAX 120
 
 void wish_defaults(struct wish_settings *settings)
 {
@@ -426,21 +427,29 @@ bool wish_ambiguous(const struct wish *wish)
 
 /* ---- what cannot be ---- */
 
+/* The words themselves: what lies between them may be anything, and long. */
 static void fault_said(struct reader *r, struct wish *wish, const struct item *item)
 {
-	size_t from = item->word, last = item->end;
-	const char *begin, *end;
+	size_t from = item->word, last = item->end, len = 0;
+	char text[SAID_MAX];
 
 	while (from + 1 < last && !is(r, from, W_NUMBER) && !is(r, from, W_ORDINAL) &&
 		!is(r, from, W_MONTH))
 		from++;
 	while (last > from + 1 && (is(r, last - 1, W_COMMA) || is(r, last - 1, W_DOT)))
 		last--;
-	if (from >= r->words.count || last > r->words.count || last <= from)
-		return;
-	begin = r->words.at[from].said.ptr;
-	end = r->words.at[last - 1].said.ptr + r->words.at[last - 1].said.len;
-	wish->fault_said = str_dup(r->arena, (struct str){begin, (size_t)(end - begin)});
+	for (size_t i = from; i < last && i < r->words.count; i++) {
+		const struct word *word = &r->words.at[i];
+		size_t n = str_utf8_span(word->said);
+
+		if (len + n + 1 > sizeof(text))
+			break;
+		if (i > from && !word->glued)
+			text[len++] = ' ';
+		memcpy(text + len, word->said.ptr, n);
+		len += n;
+	}
+	wish->fault_said = str_dup(r->arena, (struct str){text, len});
 }
 
 static void item_fault(struct reader *r, struct wish *wish, const struct item *item)

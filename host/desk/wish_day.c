@@ -160,6 +160,7 @@ static size_t read_weekday(struct reader *r, size_t at, struct day_item *out)
 	}
 	at = read_weeks_behind(r, next + 1, &days);
 	out->weeks = days % 7 ? 0 : days / 7;
+	out->in_weeks = out->weeks > 0;
 	return days % 7 ? next + 1 : at;
 }
 

@@ -176,6 +176,7 @@ struct day_item {
 	enum bound bound;
 	bool spelled; /* a date with a number in it */
 	int weeks;    /* "Montag in einer Woche" */
+	bool in_weeks;  /* … said with \"in\": may also be that week's Monday */
 	int from, to; /* days since 1970 */
 	int month_day;
 	enum wish_fault fault;

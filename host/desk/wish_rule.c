@@ -146,7 +146,13 @@ static void push_weekday(struct days *d, const struct day_item *item)
 	} else if (!is_one_bit(item->mask)) {
 		push_weekend(d, span);
 	} else {
-		day = pick_day(d->r, first_bit(item->mask), pick) + 7 * item->weeks;
+		if (item->weeks && first_bit(item->mask) == d->r->weekday)
+			day = d->r->today + 7 * item->weeks;
+		else
+			day = pick_day(d->r, first_bit(item->mask), pick) + 7 * item->weeks;
+		if (item->in_weeks)
+			day = choose_day(d->r, day,
+				monday_of(d->r, item->weeks) + first_bit(item->mask) - 1);
 		if (day < d->windows.lowest)
 			day += (d->windows.lowest - day + 6) / 7 * 7;
 		push(d, span_of(day, day));
