@@ -107,10 +107,9 @@ bool project_appointment(struct arena *arena, const struct event_row *event,
 	return row->uid.len > 0;
 }
 
-bool project_booking(const struct job_row *job, struct str connection, const struct json *booking,
-	int64_t now_ms, struct appointment_row *row)
+static bool project_booking(const struct job_row *job, struct str connection,
+	const struct json *booking, int64_t now_ms, struct appointment_row *row)
 {
-	assert(job && row);
 	memset(row, 0, sizeof(*row));
 	fill(row, booking);
 	row->tenant = job->tenant;
@@ -119,6 +118,23 @@ bool project_booking(const struct job_row *job, struct str connection, const str
 	row->changed_ms = now_ms;
 	row->person = json_text(json_find(booking, "attendee.phone"));
 	return row->uid.len > 0 && row->start_ms > 0;
+}
+
+size_t project_bookings(struct arena *arena, const struct job_row *job, struct str connection,
+	const struct json *result, int64_t now_ms, struct appointment_row **rows)
+{
+	const struct json *list = json_get(result, "rows");
+	size_t n = json_type(list) == JSON_ARRAY ? json_count(list) : 0, count = 0;
+
+	*rows = arena_alloc(arena, (n + 1) * sizeof(**rows));
+	if (!*rows)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		count += project_booking(
+			job, connection, json_at(list, i, NULL), now_ms, &(*rows)[count]);
+	if (!count)
+		count += project_booking(job, connection, result, now_ms, &(*rows)[0]);
+	return count;
 }
 
 /* ---- Slots --------------------------------------------------------------------------------- */

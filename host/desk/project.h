@@ -19,9 +19,10 @@ bool project_call(struct arena *arena, const struct event_row *event, const stru
 bool project_appointment(struct arena *arena, const struct event_row *event,
 	const struct json *data, struct appointment_row *row);
 
-/* The same for the result of a calendar operation of ours (a booking with uid and start). */
-bool project_booking(const struct job_row *job, struct str connection, const struct json *booking,
-	int64_t now_ms, struct appointment_row *row);
+/* The same for the result of a calendar operation of ours: a booking with uid and start, or rows of
+ * them. Returns how many. */
+size_t project_bookings(struct arena *arena, const struct job_row *job, struct str connection,
+	const struct json *result, int64_t now_ms, struct appointment_row **rows);
 
 /* The result of a calendar's `slots` as days of the mirror: those that the question covers whole, of
  * the wall calendar of its timezone; today from asked_ms on. A day without starts is a row, too:

@@ -323,8 +323,8 @@ static void after_save(struct run *run)
 			true; /* so that the timer learns of it; not before it is stored */
 	run->attempt_count = 0;
 	run->event_count = 0;
-	run->has_checkpoint = run->has_appointment = false;
-	run->day_count = 0;
+	run->has_checkpoint = false;
+	run->appointment_count = run->day_count = 0;
 	builtin_saved(run);
 }
 
@@ -453,7 +453,8 @@ void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
 	s->days = run->days;
 	s->day_count = run->day_count;
 	s->answer = run->has_answer && run->answer.dedupe.len ? &run->answer : NULL;
-	s->appointment = run->has_appointment ? &run->appointment : NULL;
+	s->appointments = run->appointments;
+	s->appointment_count = run->appointment_count;
 	s->checkpoint = run->has_checkpoint ? &run->checkpoint : NULL;
 	submit(run);
 }

@@ -73,9 +73,10 @@ struct run {
 	struct event_change *events; /* what the operation emitted, routed */
 	size_t event_count;
 	struct checkpoint_row checkpoint;
-	struct appointment_row appointment;
+	struct appointment_row *appointments; /* as the calendar told them */
+	size_t appointment_count;
 	struct answer_row answer;
-	bool has_checkpoint, has_appointment, has_answer;
+	bool has_checkpoint, has_answer;
 	const struct hold_row *holds; /* to be had with the next save */
 	size_t hold_count;
 	struct slot_day *days; /* what the calendar says is free */

@@ -325,12 +325,25 @@ static const struct plan_connection *todays(const struct run *run)
 	return now;
 }
 
+/* "X-Key", or "{auth_name}": the name is what the operator set for that option. */
+static struct str param_of(struct arena *arena, const char *param, const struct json *options)
+{
+	struct str name = str_of(param);
+	const char *key;
+
+	if (name.len < 3 || name.ptr[0] != '{' || name.ptr[name.len - 1] != '}')
+		return name;
+	key = arena_strndup(arena, name.ptr + 1, name.len - 2);
+	return key ? json_get_text(options, key) : (struct str){0};
+}
+
 /* NULL, or why the credential cannot be applied. */
 static const char *apply_auth(struct run *run, struct str name)
 {
 	const struct plugin_credential *c = find_credential(run, name);
 	const struct plan_connection *holder = todays(run);
 	const struct config_secret *secret;
+	const struct json *options;
 	struct transfer_auth *auth = &run->request.auth;
 
 	if (!name.len)
@@ -349,12 +362,10 @@ static const char *apply_auth(struct run *run, struct str name)
 		return "this host does not know the credential scheme oauth2 yet";
 	auth->scheme = c->scheme;
 	auth->secret = secret->values[0];
-	auth->param = str_of(c->param);
-	if (c->user) {
-		const struct json *options =
-			json_parse(run->arena, run->connection->config->options, NULL);
+	options = json_parse(run->arena, run->connection->config->options, NULL);
+	auth->param = param_of(run->arena, c->param, options);
+	if (c->user)
 		auth->user = json_get_text(options, c->user);
-	}
 	return NULL;
 }
 
@@ -485,14 +496,14 @@ static void project(struct run *run, struct str result)
 {
 	const struct json *value = json_parse(run->arena, result, NULL);
 
-	run->has_appointment = project_booking(&run->row, str_of(run->connection->config->full),
-		value, clock_now_ms(), &run->appointment);
+	run->appointment_count = project_bookings(run->arena, &run->row,
+		str_of(run->connection->config->full), value, clock_now_ms(), &run->appointments);
 	run->day_count = 0;
 	if (strcmp(op_name(run), "slots") == 0)
-		run->day_count = project_slots(run->arena, &run->row,
-			str_of(run->connection->config->full),
-			json_parse(run->arena, run->step.input, NULL), value, run->began_ms,
-			&run->days);
+		run->day_count =
+			project_slots(run->arena, &run->row, str_of(run->connection->config->full),
+				json_parse(run->arena, run->step.input, NULL), value, run->began_ms,
+				&run->days);
 }
 
 static void go_on(struct run *run)
@@ -511,9 +522,8 @@ static void complete(struct run *run, struct str result, const char *how)
 		too_big(run);
 		return;
 	}
-	must_keep =
-		run->row.sent || run->event_count || run->has_checkpoint || run->has_appointment ||
-		run->day_count;
+	must_keep = run->row.sent || run->event_count || run->has_checkpoint ||
+		    run->appointment_count || run->day_count;
 	run->row.sent = false;
 	if (!run->pipeline) {
 		run->last = result;

@@ -106,7 +106,8 @@ struct prepare {
 	size_t event_count;
 	struct job_row *jobs;
 	size_t job_count;
-	const struct appointment_row *appointment;
+	const struct appointment_row *appointments;
+	size_t appointment_count;
 	const struct answer_row *answer;
 };
 int prepare_change(struct store *store, struct store_op *op, const struct prepare *what);

@@ -274,12 +274,13 @@ static int save_rest(struct error *error, struct store *store, struct store_save
 		rc = event_apply(error, store, &op->op, &op->events[i], piece, op->claim);
 	if (!rc)
 		rc = job_insert_all(error, store, op->jobs, op->job_count, op->claim);
-	if (!rc && op->appointment)
-		rc = appointment_merge(error, store, op->appointment, sealed_piece(&op->op, piece));
+	for (i = 0; i < op->appointment_count && !rc; i++, piece++)
+		rc = appointment_merge(
+			error, store, &op->appointments[i], sealed_piece(&op->op, piece));
 	if (!rc && op->checkpoint)
 		rc = checkpoint_save(error, store, op->checkpoint);
 	if (!rc && op->answer)
-		rc = answer_save(error, store, op->answer, sealed_piece(&op->op, piece + 1));
+		rc = answer_save(error, store, op->answer, sealed_piece(&op->op, piece));
 	if (!rc)
 		rc = mirror_save(error, store, op->days, op->day_count);
 	if (rc)
@@ -316,7 +317,8 @@ void store_save_job(struct store *store, struct store_save_job *op)
 		.event_count = op->event_count,
 		.jobs = op->jobs,
 		.job_count = op->job_count,
-		.appointment = op->appointment,
+		.appointments = op->appointments,
+		.appointment_count = op->appointment_count,
 		.answer = op->answer,
 	};
 	int rc = prepare_change(store, &op->op, &what);

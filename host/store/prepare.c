@@ -200,8 +200,8 @@ static int add_all(struct work *work, const struct prepare *what)
 		rc = add_attempt(work, what->tenant, &what->attempts[i]);
 	for (i = 0; i < what->event_count && !rc; i++)
 		rc = add_event(work, &what->events[i]);
-	if (!rc)
-		rc = add_appointment(work, what->appointment);
+	for (i = 0; i < what->appointment_count && !rc; i++)
+		rc = add_appointment(work, &what->appointments[i]);
 	return rc || !what->answer ? rc : add_answer(work, what->answer);
 }
 

@@ -95,7 +95,7 @@ static int run_answer(struct store *store, struct store_op *base)
 {
 	const struct answer_row *row = ((struct store_save_answer *)base)->row;
 
-	return answer_save(&base->error, store, row, sealed_piece(base, 1));
+	return answer_save(&base->error, store, row, sealed_piece(base, 0));
 }
 
 void store_save_answer(struct store *store, struct store_save_answer *op)

@@ -333,7 +333,8 @@ struct store_save_job {
 	size_t event_count;
 	struct job_row *jobs;
 	size_t job_count;
-	const struct appointment_row *appointment;
+	const struct appointment_row *appointments; /* as the calendar told them */
+	size_t appointment_count;
 	const struct checkpoint_row *checkpoint; /* NULL: unchanged */
 	const struct hold_row *holds;
 	size_t hold_count;

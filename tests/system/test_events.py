@@ -57,10 +57,11 @@ def declared(plugin):
 
 
 def declared_by_host():
-    """config_host_events"""
+    """config_host_events, and what the desk makes"""
     source = (TOP / "host" / "config" / "connection.c").read_text(encoding="utf-8")
     words = re.search(r"config_host_events\[\] = \{(.*?)NULL\}", source, re.S).group(1)
-    return set(re.findall(r'"([a-z]+\.[a-z]+)"', words))
+    desk = re.search(r'\.events = "([^"]+)"', (TOP / "host" / "desk" / "desk.c").read_text(encoding="utf-8")).group(1)
+    return set(re.findall(r'"([a-z]+\.[a-z]+)"', words)) | set(desk.split())
 
 
 @pytest.fixture(scope="module")

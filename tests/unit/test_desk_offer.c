@@ -709,7 +709,7 @@ static void was_there(struct world *w, const char *uid, const char *start)
 		.changed_ms = 1,
 	};
 	struct job_row job = a_job(STR(""));
-	struct store_save_job op = {.job = &job, .appointment = &row};
+	struct store_save_job op = {.job = &job, .appointments = &row, .appointment_count = 1};
 
 	assert_true(clock_parse(str_of(start), zone_find("Europe/Berlin"), &row.start_ms));
 	row.end_ms = row.start_ms + 30 * MINUTE_MS;

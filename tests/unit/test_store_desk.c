@@ -47,7 +47,7 @@ static void happen(struct fixture *f, const struct appointment_row *row, struct 
 static void become(struct fixture *f, const struct appointment_row *row)
 {
 	struct job_row job = a_job(STR(""));
-	struct store_save_job op = {.job = &job, .appointment = row};
+	struct store_save_job op = {.job = &job, .appointments = row, .appointment_count = 1};
 
 	add(f, &job, 1);
 	job.state = JOB_DONE;
@@ -784,7 +784,7 @@ static void work_at_the_desk(struct fixture *f, struct str dedupe, int64_t start
 	struct store_add_jobs op = {
 		.jobs = &job, .job_count = 1, .holds = &hold, .hold_count = 1, .expect = &expect};
 	struct store_save_job save = {
-		.job = &job, .answer = &answer, .days = &day, .day_count = 1, .appointment = &row};
+		.job = &job, .answer = &answer, .days = &day, .day_count = 1, .appointments = &row, .appointment_count = 1};
 	struct store_free_holds free_all = {.now_ms = 1, .tenant = TENANT, .holder = STR("call:1")};
 
 	become(f, &row);

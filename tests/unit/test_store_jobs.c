@@ -319,7 +319,7 @@ static void a_step_saves_all_it_did_at_once(void **state)
 		.event_count = 1,
 		.jobs = &next,
 		.job_count = 1,
-		.appointment = &appointment,
+		.appointments = &appointment, .appointment_count = 1,
 		.checkpoint = &checkpoint};
 	struct story story;
 	struct str value;
