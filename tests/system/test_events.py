@@ -12,6 +12,7 @@ import urllib.parse
 import jsonschema
 import pytest
 
+import desk_kit
 from world import BUILD, CALLER, KLINKE, TENANT, TOP
 
 SCHEMAS = TOP / "sdk" / "events"
@@ -166,12 +167,29 @@ def test_the_hosts_own_events(world):
     world.fault(vendor="calcom_v2", path="/calcom/v2/me*", status=500, count=0)
     assert world.call(f"{TENANT}/calendar.test", check=False)["state"] == "dead"
     assert world.call(f"{TENANT}/whatsapp.send", {"to": CALLER}, check=False)["state"] == "parked"
-    for type_ in sorted(declared_by_host()):
+    for type_ in sorted(began):
         event = world.wait(lambda t=type_: world.events(t), f"{type_} is told")[0]
         data = data_of(world, event)
         assert not faults(type_, data), data
         assert faults(type_, {**data, "job": 1}), "a known-bad event passes"
         assert (data["connection"], data["op"]) == began[type_] and "event_type" not in data
+
+
+def test_the_desks_own_events(world):
+    desk_kit.answering(world)
+    world.ini["pipeline book-appointment"]["within"] = "700ms"
+    world.start()
+    desk_kit.warm(world)
+    call = desk_kit.Call(world)
+    call.ask("request_callback", name="Jana Berger", reason="Schmerzen", preferred_time="morgen früh")
+    world.fault(vendor="calcom_v2", method="POST", path="*/v2/bookings", delay_ms=1000, status=400,
+                body={"status": "error", "error": {"message": "no_available_users_found_error"}})
+    assert not call.ask("book_appointment", name="Jana Berger", **desk_kit.spoken(world.slot())).get("booked")
+    for type_ in ("booking.failed", "callback.requested"):
+        event = world.wait(lambda t=type_: world.events(t), f"{type_} is told")[0]
+        data = data_of(world, event)
+        assert not faults(type_, data), data
+        assert faults(type_, {**data, "name": 1}), "a known-bad event passes"
 
 
 def test_every_event_of_a_whole_story(world):
