@@ -454,18 +454,13 @@ static void fault_said(struct reader *r, struct wish *wish, const struct item *i
 
 static void item_fault(struct reader *r, struct wish *wish, const struct item *item)
 {
-	const struct clock *a = &item->time.a, *b = &item->time.b;
-
-	if (item->kind == ITEM_DAY && item->day.fault) {
-		wish->fault = item->day.fault;
-		wish->fault_day = item->day.from;
-		if (item->day.meant != DAY_MIN)
-			wish->fault_ms = wish_instant(wish, item->day.meant, 0, NULL);
-	} else if (item->kind == ITEM_TIME &&
-		   (a->bad || (item->time.how == TIME_RANGE && b->bad))) {
+	if (item->kind == ITEM_TIME) {
 		wish->fault = WISH_NO_SUCH_TIME;
 	} else {
-		return;
+		wish->fault = item->day.fault ? item->day.fault : WISH_NO_SUCH_DATE;
+		wish->fault_day = item->day.fault ? item->day.from : DAY_MIN;
+		if (r->lost_meant != DAY_MIN)
+			wish->fault_ms = wish_instant(wish, r->lost_meant, 0, NULL);
 	}
 	fault_said(r, wish, item);
 }
@@ -499,8 +494,8 @@ void read_fault(struct reader *r, struct wish *wish)
 {
 	wish->fault_ms = wish->fault_minute = -1;
 	wish->fault_day = DAY_MIN;
-	for (size_t i = 0; i < r->count && !wish->fault; i++)
-		item_fault(r, wish, &r->items[i]);
-	if (!wish->fault)
+	if (r->lost)
+		item_fault(r, wish, r->lost);
+	else
 		instant_fault(wish);
 }

@@ -80,7 +80,7 @@ size_t read_part(const struct reader *r, size_t at, struct time_item *out)
 /* What shows that a number is no hour: "zwei Wochen", "2.8.", "15. August". */
 static bool counts_something(const struct reader *r, size_t next)
 {
-	return is(r, next, W_UNIT) || is(r, next, W_MONTH) || is(r, next, W_WEEKDAY) ||
+	return is(r, next, W_UNIT) || is(r, next, W_MONTH) ||
 	       (is(r, next, W_ORDINAL) && word_at(r, next)->value == 0);
 }
 

@@ -225,6 +225,8 @@ struct reader {
 	bool other, ambiguous; /* the second reading; there is one */
 	int today, weekday;    /* of now, 1 Monday */
 	int order;             /* 1 earliest, 2 latest */
+	const struct item *lost; /* the first that is wished and cannot be */
+	int lost_meant;		 /* day; DAY_MIN: no idea */
 };
 
 const struct word *word_at(const struct reader *r, size_t at); /* never NULL */

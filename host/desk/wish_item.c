@@ -206,7 +206,8 @@ static bool is_loose(const struct walk *w)
 	if (!last)
 		return w->r->words.count == 1;
 	if (last->kind == ITEM_DAY)
-		return w->join == JOIN_NONE || w->join == JOIN_COMMA;
+		return last->day.how < DAY_PERIOD &&
+		       (w->join == JOIN_NONE || w->join == JOIN_COMMA);
 	return last->kind == ITEM_TIME &&
 	       (w->join == JOIN_AND || w->join == JOIN_OR || last->time.how == TIME_PART);
 }

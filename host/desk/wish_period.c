@@ -249,7 +249,7 @@ static bool edge_word(const struct reader *r, size_t at, enum edge *edge)
 /* "Ende der Woche", "Mitte nächster Woche", "Anfang August", "end of next month" */
 static size_t read_edge(struct reader *r, size_t at, struct day_item *out)
 {
-	enum edge edge;
+	enum edge edge, other;
 	int ahead = -1, year;
 	size_t next = skip_articles(r, at);
 
@@ -261,7 +261,14 @@ static size_t read_edge(struct reader *r, size_t at, struct day_item *out)
 	if (!edge_word(r, next, &edge))
 		return 0;
 	next++;
-	next = skip_over(r, next, KINDS(W_OF, W_ART, W_DASH, W_IN));
+	if (is(r, next, W_DASH) && !edge_word(r, next + 1, &other))
+		next++; /* "mid-August" */
+	next = skip_over(r, next, KINDS(W_OF, W_ART, W_IN));
+	if ((is(r, next, W_UNTIL) || is(r, next, W_OR) || is(r, next, W_DASH)) &&
+		edge_word(r, next + 1, &other) && is(r, next + 2, W_MONTH)) {
+		month_edge(r, edge, word_at(r, next + 2)->value, 0, out);
+		return next; /* "Anfang bis Mitte Juli" */
+	}
 	if (is(r, next, W_MONTH)) {
 		int month = word_at(r, next)->value;
 
@@ -335,13 +342,29 @@ static size_t read_week_number(struct reader *r, size_t at, struct day_item *out
 	return at + 2;
 }
 
+/* "die Woche vom 7. Juli" */
+static size_t read_week_of(struct reader *r, size_t at, struct day_item *out)
+{
+	size_t next = skip_over(r, at, KINDS(W_IN, W_ART));
+	int monday;
+
+	if (!is(r, next, W_UNIT) || word_at(r, next)->value != UNIT_WEEK || !is(r, next + 1, W_OF))
+		return 0;
+	next = read_date(r, skip_articles(r, next + 2), out);
+	if (!next || out->fault)
+		return next;
+	monday = out->from - (out->from + 3) % 7;
+	day_span(out, DAY_PERIOD, monday, monday + 6);
+	return next;
+}
+
 size_t read_period(struct reader *r, size_t at, struct day_item *out)
 {
 	size_t next;
 
 	(void)((next = read_modified(r, at, out)) || (next = read_in(r, at, out)) ||
 		(next = read_in_range(r, at, out)) || (next = read_within(r, at, out)) ||
-		(next = read_edge(r, at, out)) || (next = read_week_number(r, at, out)) ||
-		(next = read_month(r, at, out)));
+		(next = read_week_of(r, at, out)) || (next = read_edge(r, at, out)) ||
+		(next = read_week_number(r, at, out)) || (next = read_month(r, at, out)));
 	return next;
 }

@@ -95,6 +95,33 @@ static void read_windows(const struct draft *draft, struct windows *w)
 	}
 }
 
+/* ---- what cannot be ---- */
+
+/* Nothing is lost if it was not wished anyway. */
+static void lose(struct reader *r, const struct draft *draft, const struct item *item, int meant)
+{
+	if (r->lost || draft->excluded)
+		return;
+	r->lost = item;
+	r->lost_meant = meant;
+}
+
+static void find_lost(struct reader *r, const struct draft *draft)
+{
+	for (size_t i = 0; i < draft->day_count; i++)
+		if (draft->days[i]->day.fault)
+			lose(r, draft, draft->days[i], draft->days[i]->day.meant);
+	for (size_t i = 0; i < draft->period_count; i++)
+		if (draft->periods[i]->day.fault)
+			lose(r, draft, draft->periods[i], draft->periods[i]->day.meant);
+	for (size_t i = 0; i < draft->time_count; i++) {
+		const struct time_item *time = &draft->times[i]->time;
+
+		if (time->a.bad || (time->how == TIME_RANGE && time->b.bad))
+			lose(r, draft, draft->times[i], DAY_MIN);
+	}
+}
+
 /* ---- days ---- */
 
 struct days {
@@ -159,8 +186,9 @@ static void push_weekday(struct days *d, const struct day_item *item)
 	}
 }
 
-static void push_month_day(struct days *d, const struct day_item *item)
+static void push_month_day(struct days *d, const struct item *said)
 {
+	const struct day_item *item = &said->day;
 	struct day_item found = {0};
 	int near = d->windows.free ? d->windows.at[0].from : d->r->today;
 
@@ -174,14 +202,17 @@ static void push_month_day(struct days *d, const struct day_item *item)
 			date_in_month_of(d->r, from, item->month_day, false, &found);
 		}
 	}
-	if (found.fault)
-		push(d, (struct span){.none = true});
-	else
+	if (!found.fault) {
 		push(d, span_of(found.from, found.from));
+		return;
+	}
+	push(d, (struct span){.none = true});
+	lose(d->r, d->draft, said, found.meant);
 }
 
-static void push_day(struct days *d, const struct day_item *item)
+static void push_day(struct days *d, const struct item *said)
 {
+	const struct day_item *item = &said->day;
 	struct span span = span_of(item->from, item->to);
 
 	if (item->fault) {
@@ -193,7 +224,7 @@ static void push_day(struct days *d, const struct day_item *item)
 		push_weekday(d, item);
 		break;
 	case DAY_OF_MONTH:
-		push_month_day(d, item);
+		push_month_day(d, said);
 		break;
 	case DAY_HOLIDAY:
 		span.holiday = 1;
@@ -266,7 +297,7 @@ size_t rule_days(struct reader *r, const struct draft *draft, struct span out[RU
 	read_windows(draft, &d.windows);
 	for (size_t k = 0; k < draft->day_count; k++)
 		if (!is_repeated(&d, k))
-			push_day(&d, &draft->days[k]->day);
+			push_day(&d, draft->days[k]);
 	for (size_t k = 0; k < draft->period_count && draft->day_count == 0; k++)
 		if (draft->periods[k]->day.fault)
 			push(&d, (struct span){.none = true});
@@ -290,6 +321,7 @@ bool read_rules(struct reader *r, struct wish *wish)
 			drafts[i].day_count + drafts[i].period_count + drafts[i].time_count == 0)
 			continue;
 		*rule = (struct rule){.excluded = drafts[i].excluded};
+		find_lost(r, &drafts[i]);
 		rule->day_count = rule_days(r, &drafts[i], rule->days);
 		rule->hour_count = rule_hours(r, &drafts[i], rule->hours);
 		wish->count++;

@@ -291,7 +291,7 @@ static bool joins(const struct lexicon *lexicon, const struct word *a, const str
 	if (a->kind >= W_COMMA || b->kind >= W_COMMA)
 		return false;
 	if (a->kind != W_UNKNOWN && b->kind != W_UNKNOWN && b->kind != W_PART && !half &&
-		b->kind != W_UNIT && b->kind != W_MORNING && b->kind != W_END)
+		b->kind != W_UNIT && b->kind != W_MORNING && b->kind != W_END && b->kind != W_NEXT)
 		return false;
 	n = word_fold(folded, lexicon, a->said);
 	m = n ? word_fold(folded + n, lexicon, b->said) : 0;
@@ -299,7 +299,7 @@ static bool joins(const struct lexicon *lexicon, const struct word *a, const str
 		return false;
 	return out->kind == W_WEEKDAY || out->kind == W_PART || out->kind == W_RELDAY ||
 	       out->kind == W_WEEKEND || out->kind == W_HOLIDAY || out->kind == W_MONTH ||
-	       out->kind == W_WORKDAYS;
+	       out->kind == W_WORKDAYS || out->kind == W_AFTER_NEXT;
 }
 
 static void join_split(struct words *words, const struct lexicon *lexicon)
