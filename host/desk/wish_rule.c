@@ -306,6 +306,18 @@ size_t rule_days(struct reader *r, const struct draft *draft, struct span out[RU
 	return d.count;
 }
 
+/* "nicht am 31. Juni" excludes nothing. */
+static bool can_be(const struct rule *rule)
+{
+	bool days = rule->day_count == 0, hours = rule->hour_count == 0;
+
+	for (size_t i = 0; i < rule->day_count; i++)
+		days = days || !rule->days[i].none;
+	for (size_t i = 0; i < rule->hour_count; i++)
+		hours = hours || !rule->hours[i].none;
+	return days && hours;
+}
+
 bool read_rules(struct reader *r, struct wish *wish)
 {
 	struct draft *drafts = arena_alloc(r->arena, RULES_MAX * sizeof(*drafts));
@@ -324,7 +336,8 @@ bool read_rules(struct reader *r, struct wish *wish)
 		find_lost(r, &drafts[i]);
 		rule->day_count = rule_days(r, &drafts[i], rule->days);
 		rule->hour_count = rule_hours(r, &drafts[i], rule->hours);
-		wish->count++;
+		if (!rule->excluded || can_be(rule))
+			wish->count++;
 	}
 	return true;
 }
