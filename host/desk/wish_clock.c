@@ -462,19 +462,20 @@ static size_t read_at(struct reader *r, size_t at, struct time_item *out)
 	return next;
 }
 
-/* "16 Uhr spätestens", "um vier rum" */
+/* "um vier rum", "16 Uhr spätestens" */
 static size_t read_behind(const struct reader *r, size_t at, struct time_item *out)
 {
-	bool last = at + 1 >= r->words.count || is(r, at + 1, W_COMMA) || is(r, at + 1, W_DOT);
+	enum bound bound;
+	size_t next = read_bound_behind(r, at, &bound);
 
 	if (out->how != TIME_AT)
 		return at;
+	if (next) {
+		out->how = bound == BOUND_FROM ? TIME_FROM : TIME_UNTIL;
+		return next;
+	}
 	if (is(r, at, W_ROUND))
 		out->how = TIME_ABOUT;
-	else if (is(r, at, W_FROM) && last && word_at(r, at)->value < 2)
-		out->how = TIME_FROM;
-	else if (is(r, at, W_UNTIL) && last && word_at(r, at)->value == 1)
-		out->how = TIME_UNTIL;
 	else
 		return at;
 	return at + 1;
@@ -486,6 +487,8 @@ static bool is_listed_hour(const struct reader *r, size_t at)
 	struct clock clock;
 	int part;
 
+	if (is(r, at, W_NUMBER) && is(r, at + 1, W_ROUND))
+		return true; /* "10ish" */
 	return is(r, at, W_NUMBER) && (is(r, at + 1, W_OR) || is(r, at + 1, W_AND)) &&
 	       read_clock(r, at + 2, false, &clock, &part);
 }

@@ -157,7 +157,7 @@ size_t read_ordinal(const struct reader *r, size_t at, int *value)
 	if (word_at(r, at)->digits > 2)
 		return 0;
 	if (is(r, next, W_DOT) && word_at(r, next)->glued)
-		return next + 1;
+		return is_digits(r, next + 1) && word_at(r, next + 1)->glued ? 0 : next + 1;
 	if (is(r, next, W_ORDINAL) && word_at(r, next)->value == 0)
 		return next + 1; /* "2nd", "2ten" */
 	return 0;

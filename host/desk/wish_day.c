@@ -416,6 +416,23 @@ static bool ends_of(struct reader *r, const struct day_item *item, int after, in
 	return true;
 }
 
+/* Also the "4" of "July 1-4". */
+static size_t read_range_end(
+	struct reader *r, size_t at, const struct day_item *first, struct day_item *last)
+{
+	int day;
+	size_t next = read_single(r, at, last);
+
+	if (next || r->lexicon->german || !first->spelled || first->fault)
+		return next;
+	next = read_number(r, at, &day);
+	if (!next || day > 31 || is(r, next, W_COLON) || is(r, next, W_AMPM) ||
+		is(r, next, W_OCLOCK))
+		return 0;
+	date_in_month_of(r, first->from, day, false, last);
+	return next;
+}
+
 /* "3.8. bis 10.8.", "morgen bis Freitag", "zwischen dem 3. und dem 10. August" */
 static size_t read_range(struct reader *r, size_t at, bool between, struct day_item *out)
 {
@@ -425,7 +442,7 @@ static size_t read_range(struct reader *r, size_t at, bool between, struct day_i
 
 	if (!next || !(is_until(r, next) || (between && is(r, next, W_AND))))
 		return 0;
-	next = read_single(r, next + 1, &last);
+	next = read_range_end(r, next + 1, &first, &last);
 	if (!next || last.how == DAY_HOLIDAY || last.how == DAY_ALL)
 		return 0;
 	if (between && first.how == DAY_WEEKDAY && last.how == DAY_WEEKDAY) {
@@ -504,6 +521,44 @@ size_t read_bound(struct reader *r, size_t at, struct day_item *out)
 	return next;
 }
 
+size_t read_bound_behind(const struct reader *r, size_t at, enum bound *bound)
+{
+	bool last = at + 1 >= r->words.count || is(r, at + 1, W_COMMA) || is(r, at + 1, W_DOT);
+
+	if (is(r, at, W_OR) && (is(r, at + 1, W_LATE) || is(r, at + 1, W_EARLY)) &&
+		word_at(r, at + 1)->value == 0) {
+		*bound = is(r, at + 1, W_LATE) ? BOUND_FROM : BOUND_UNTIL;
+		return at + 2;
+	}
+	if (is(r, at, W_AT) && is(r, at + 1, W_ART) && is(r, at + 2, W_SOONEST)) {
+		*bound = word_at(r, at + 2)->value == 1 ? BOUND_FROM : BOUND_UNTIL;
+		return at + 3;
+	}
+	if (!last || word_at(r, at)->value != 1 || !(is(r, at, W_FROM) || is(r, at, W_UNTIL)))
+		return 0;
+	*bound = is(r, at, W_FROM) ? BOUND_FROM : BOUND_UNTIL;
+	return at + 1;
+}
+
+/* "Donnerstag frühestens" */
+static size_t bind_behind(struct reader *r, size_t at, struct day_item *item)
+{
+	struct day_item day = *item;
+	enum bound bound;
+	int from, to;
+	size_t next = read_bound_behind(r, at, &bound);
+
+	if (!next || day.how == DAY_PERIOD || day.pick == PICK_EVERY)
+		return at;
+	if (day.how == DAY_WEEKDAY && day.pick == PICK_COMING)
+		day.pick = PICK_SURE;
+	if (!ends_of(r, &day, DAY_MIN, &from, &to))
+		return at;
+	*item = (struct day_item){0};
+	bound_days(item, bound, from, to);
+	return next;
+}
+
 size_t read_day(struct reader *r, size_t at, struct day_item *out)
 {
 	bool between = is(r, at, W_BETWEEN), of = is(r, at, W_OF);
@@ -516,5 +571,6 @@ size_t read_day(struct reader *r, size_t at, struct day_item *out)
 	if (of && (next = read_single(r, at + 1, out))) /* "von Montag an" */
 		return next;
 	*out = (struct day_item){0};
-	return between ? 0 : read_single(r, at, out);
+	next = between ? 0 : read_single(r, at, out);
+	return next ? bind_behind(r, next, out) : 0;
 }

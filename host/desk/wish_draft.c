@@ -53,6 +53,12 @@ static void close_draft(struct build *b)
 		last->closed = true;
 }
 
+static void end_not(struct build *b)
+{
+	close_draft(b);
+	b->excluded = b->except = false;
+}
+
 static bool is_listed(enum join join)
 {
 	return join == JOIN_AND || join == JOIN_OR;
@@ -162,11 +168,27 @@ static void add_day_to_days(struct build *b, struct draft *d, const struct item 
 	}
 }
 
+/* "nicht vor zehn am Montag": Monday from ten. */
+static void turn_bound(struct build *b, struct draft *d, const struct item *item)
+{
+	struct item *time =
+		d && d->time_count == 1 ? &b->r->items[d->times[0] - b->r->items] : NULL;
+
+	if (!time || !d->excluded || d->except || d->day_count + d->period_count ||
+		item->join != JOIN_NONE)
+		return;
+	if (time->time.how != TIME_FROM && time->time.how != TIME_UNTIL)
+		return;
+	time->time.how = time->time.how == TIME_FROM ? TIME_UNTIL : TIME_FROM;
+	d->excluded = b->excluded = false;
+}
+
 static void place_day(struct build *b, const struct item *item)
 {
 	struct draft *d = current(b);
 	bool period = item->day.how == DAY_PERIOD, listed = is_listed(item->join);
 
+	turn_bound(b, d, item);
 	if (!d || d->closed) {
 		day_in_new_draft(b, item);
 	} else if (d->time_count == 0) {
@@ -183,13 +205,28 @@ static void place_day(struct build *b, const struct item *item)
 	}
 }
 
+/* "werktags außer freitags zwischen acht und zwölf": the time is for what is wished. */
+static struct draft *wished_before(struct build *b, const struct draft *d, const struct item *item)
+{
+	struct draft *before = b->count > 1 ? &b->drafts[b->count - 2] : NULL;
+
+	if (!before || !d->except || d->time_count || before->excluded || before->time_count ||
+		before->day_count + before->period_count == 0 || item->join != JOIN_NONE)
+		return NULL;
+	return item->time.how == TIME_RANGE || item->time.how == TIME_AT ? before : NULL;
+}
+
 static void place_time(struct build *b, const struct item *item)
 {
 	struct draft *d = current(b);
+	struct draft *before = d ? wished_before(b, d, item) : NULL;
 	const struct item *next = next_item(b);
 	bool day_follows = next && next->kind == ITEM_DAY && next->join == JOIN_NONE;
 
-	if (!d || d->closed) {
+	if (before) {
+		put_time(before, item);
+		end_not(b);
+	} else if (!d || d->closed) {
 		put_time(open_draft(b, is_listed(item->join)), item);
 	} else if (d->time_count == 0 || !d->last_day || !d->time_first) {
 		put_time(d, item);
@@ -275,12 +312,6 @@ static void begin_not(struct build *b, const struct item *item)
 		put_day(b, d, last->days[i]);
 	for (size_t i = 0; i < last->period_count; i++)
 		put_day(b, d, last->periods[i]);
-}
-
-static void end_not(struct build *b)
-{
-	close_draft(b);
-	b->excluded = b->except = false;
 }
 
 static void take(struct build *b, const struct item *item)

@@ -302,23 +302,24 @@ static const struct entry entries[] = {
 	{"th", W_ORDINAL, 0, false},
 };
 
-static const char *const fill[] = {"i", "we", "me", "us", "you", "my", "our", "it", "its", "he",
-	"she", "they", "would", "like", "id", "ill", "im", "ive", "were", "was", "is", "are", "be",
-	"been", "have", "has", "had", "want", "wanted", "need", "needs", "looking", "look", "book",
-	"booking", "make", "made", "get", "come", "see", "there", "then", "that", "thats", "yes",
-	"yeah", "yep", "nope", "uh", "um", "uhm", "er", "hm", "hmm", "oh", "ah", "so", "well",
-	"maybe", "perhaps", "possibly", "when", "what", "which", "ideally", "best", "better",
-	"also", "too", "please", "thanks", "thank", "hello", "hi", "hey", "for", "with", "might",
-	"should", "must", "will", "shall", "let", "lets", "some", "something", "even", "really",
-	"very", "more", "much", "quite", "exactly", "sharp", "actually", "bit", "little", "kind",
-	"sort", "generally", "usually", "normally", "schedule", "scheduled", "date", "how",
-	"anything", "everything", "matter", "matters", "care", "mind", "whole", "entire", "long",
-	"public", "bank", "open", "give", "take", "go", "preferred", "ones", "other", "onwards",
-	"say", "find", "fit", "somewhere", "both", "here", "now", "right", "guess", "think", "know",
-	"sure", "convenient", "doable", "feasible", "unfortunately", "sorry", "because", "again",
-	"set", "up", "reserve", "into", "mine", "suit", "suitable", "your", "hope", "wish", "thing",
-	"things", "ask", "asking", "call", "calling", "hoping", "afraid", "certainly", "definitely",
-	"probably", "somebody", "someone", "trying", "try", "most", "least", "minutes", "minute"};
+static const char *const fill[] = {"wondering", "whether", "anywhere", "i", "we", "me", "us", "you",
+	"my", "our", "it", "its", "he", "she", "they", "would", "like", "id", "ill", "im", "ive",
+	"were", "was", "is", "are", "be", "been", "have", "has", "had", "want", "wanted", "need",
+	"needs", "looking", "look", "book", "booking", "make", "made", "get", "come", "see",
+	"there", "then", "that", "thats", "yes", "yeah", "yep", "nope", "uh", "um", "uhm", "er",
+	"hm", "hmm", "oh", "ah", "so", "well", "maybe", "perhaps", "possibly", "when", "what",
+	"which", "ideally", "best", "better", "also", "too", "please", "thanks", "thank", "hello",
+	"hi", "hey", "for", "with", "might", "should", "must", "will", "shall", "let", "lets",
+	"some", "something", "even", "really", "very", "more", "much", "quite", "exactly", "sharp",
+	"actually", "bit", "little", "kind", "sort", "generally", "usually", "normally", "schedule",
+	"scheduled", "date", "how", "anything", "everything", "matter", "matters", "care", "mind",
+	"whole", "entire", "long", "public", "bank", "open", "give", "take", "go", "preferred",
+	"ones", "other", "onwards", "say", "find", "fit", "somewhere", "both", "here", "now",
+	"right", "guess", "think", "know", "sure", "convenient", "doable", "feasible",
+	"unfortunately", "sorry", "because", "again", "set", "up", "reserve", "into", "mine",
+	"suit", "suitable", "your", "hope", "wish", "thing", "things", "ask", "asking", "call",
+	"calling", "hoping", "afraid", "certainly", "definitely", "probably", "somebody", "someone",
+	"trying", "try", "most", "least", "minutes", "minute"};
 
 /* ---- words for numbers: "twentyone", "twentyfirst" in one word ---- */
 

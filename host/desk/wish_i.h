@@ -247,6 +247,8 @@ void read_feast(const struct reader *r, int feast, struct day_item *out);
 size_t read_period(struct reader *r, size_t at, struct day_item *out);
 size_t read_number(const struct reader *r, size_t at, int *value);
 size_t read_ordinal(const struct reader *r, size_t at, int *value);
+/* "… spätestens", "… or later", "… at the earliest" */
+size_t read_bound_behind(const struct reader *r, size_t at, enum bound *bound);
 size_t read_bound(struct reader *r, size_t at, struct day_item *out);
 int pick_day(struct reader *r, int weekday, enum pick pick);
 bool is_part_of_day(const struct reader *r, size_t at); /* of "Morgen" */
