@@ -1,8 +1,10 @@
 """The example on the front page: it is checked as it stands there, and calls are played with it."""
 import os
 import re
+import shutil
 import subprocess
 
+from desk_kit import Call, spoken, warm
 from world import KLINKE, PLUGINS, TOP
 
 OFFICE = "+493023125099"  # whom the example tells when a booking fails
@@ -29,10 +31,11 @@ class AsWritten:
     """Stands in for world.ini: the example, pointed at the sandbox instead of the vendors."""
 
     def __init__(self, world):
+        shutil.copy(TOP / "config" / "desk.ini", world.directory)
         text = with_plugins(example())
         text = changed(text, r"^listen .*$", f"listen = 127.0.0.1:{world.port}\n"
                                              f"allow_private = 127.0.0.1:{world.sandbox_port}")
-        text = changed(text, r"^state .*$", f"state = {world.state}")
+        text = changed(text, r"^state +=  */.*$", f"state = {world.state}")
         for plugin, path in (("retell", "retell"), ("calcom_v2", "calcom/v2"), ("whatsapp", "whatsapp")):
             text = changed(text, rf"^(plugin +)= {plugin}$",
                            rf"\1= {plugin}\nbase_url = http://127.0.0.1:{world.sandbox_port}/{path}")
@@ -43,6 +46,7 @@ class AsWritten:
 
 
 def check(text, tmp_path, **environment):
+    shutil.copy(TOP / "config" / "desk.ini", tmp_path)
     file = tmp_path / "office.ini"
     file.write_text(text)
     return subprocess.run([str(KLINKE), "check", "-c", str(file)], text=True, capture_output=True,
@@ -69,6 +73,19 @@ def test_the_example_without_its_secrets_is_refused_with_their_places(tmp_path):
     assert done.returncode == 78
     for name in ("RETELL_API_KEY", "CALCOM_API_KEY", "WHATSAPP_TOKEN"):
         assert re.search(rf"office\.ini:\d+:\d+: error: .*{name}", done.stderr)
+
+
+def test_the_example_answers_and_books_during_the_call(world):
+    world.ini = AsWritten(world)
+    world.start()
+    warm(world)
+    slot, caller = world.slot(), Call(world)
+    assert caller.ask("check_availability", **spoken(slot))["requested_slot_available"] is True
+    booked = caller.ask("book_appointment", name="Jana Berger", fields={"versicherung": "gesetzlich"}, **spoken(slot))
+    assert booked["booked"] is True, booked
+    world.wait(lambda: world.events("message.read"), "the caller has the confirmation")
+    assert [b["attendee"]["name"] for b in world.bookings()] == ["Jana Berger"]
+    assert [m["facts"]["template"]["name"] for m in world.messages()] == ["termin_bestaetigung"]
 
 
 def test_the_example_books_and_confirms(world):
