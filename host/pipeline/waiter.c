@@ -164,12 +164,35 @@ static bool has_op(const struct plugin_info *info, struct str op)
 	return false;
 }
 
+/* "desk" alone: the tenant that has one, if only one has. */
+static const struct config_tenant *only_desk(struct waiter *w)
+{
+	size_t count;
+	const struct config_tenant *tenants = config_tenants(w->plan->config, &count);
+	const struct config_tenant *found = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!config_desk_for(w->plan->config, &tenants[i]))
+			continue;
+		if (found)
+			return NULL;
+		found = &tenants[i];
+	}
+	if (found)
+		w->job.connection =
+			str_of(arena_printf(w->arena, "%s/" BUILTIN_NAME, found->name));
+	return found;
+}
+
 /* "praxis-winter/desk": the tenant; NULL: it is no desk, or there is no such tenant. */
-static const struct config_tenant *desk_of(const struct waiter *w)
+static const struct config_tenant *desk_of(struct waiter *w)
 {
 	static const char end[] = "/" BUILTIN_NAME;
 	struct str full = w->job.connection;
 	size_t n = sizeof(end) - 1;
+
+	if (str_is(full, BUILTIN_NAME))
+		return only_desk(w);
 
 	if (full.len <= n || memcmp(full.ptr + full.len - n, end, n) != 0)
 		return NULL;
