@@ -6,8 +6,11 @@
 #ifndef PLUGIN_SESSION_H
 #define PLUGIN_SESSION_H
 
-#include "plugin/plugin.h"
+#include "plugin/data.h"
 
+struct arena;
+struct plugin_info;
+struct plugin_zygote; /* plugin.h */
 struct session;
 
 /* Loads the plugin in a worker of its own. zygote NULL: one is forked for this session, from here,
