@@ -172,6 +172,8 @@ static void load_connection(struct loader *loader, struct section *section)
 		return;
 	}
 	connection->plugin = plugin;
+	if (connection->info)
+		connection->info = declared_info(loader, connection->info, section);
 	use.info = connection->info;
 	load_polls(loader, connection, section);
 	options_load(loader, section, &use);

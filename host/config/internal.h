@@ -344,4 +344,9 @@ bool args_parse(struct loader *loader, const struct config_arg **args, size_t *c
 	const struct value *value, size_t from);
 const struct plugin_op *plugin_op_find(const struct plugin_info *info, const char *name);
 
+/* declared.c: info with the operations and event types that this section's keys declare in place of
+ * the patterns ("op.*") that the plugin does; info itself if it has none. */
+const struct plugin_info *declared_info(
+	struct loader *loader, const struct plugin_info *info, const struct section *section);
+
 #endif

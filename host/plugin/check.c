@@ -34,12 +34,21 @@ refuse(struct check *check, const char *format, ...)
 	va_end(args);
 }
 
+/* "event.*" stands for whatever the operator declares (host/config/declared.c), which is not known
+ * here: there only the plugin's own descriptor is. */
+static bool is_pattern(const char *word, size_t len)
+{
+	return len > 2 && memcmp(word + len - 2, ".*", 2) == 0;
+}
+
 /* Is word one of the words of list, which are parted by spaces? */
 static bool has_word(const char *list, struct str word)
 {
 	while (*list) {
 		size_t len = strcspn(list, " ");
 		if (len && len == word.len && memcmp(list, word.ptr, len) == 0)
+			return true;
+		if (is_pattern(list, len) && word.len)
 			return true;
 		list += len + (list[len] == ' ');
 	}
@@ -62,7 +71,8 @@ static bool is_op(const struct plugin_info *info, struct str name)
 	size_t i;
 
 	for (i = 0; i < info->op_count; i++)
-		if (str_is(name, info->ops[i].name))
+		if (str_is(name, info->ops[i].name) ||
+			(name.len && is_pattern(info->ops[i].name, strlen(info->ops[i].name))))
 			return true;
 	return false;
 }

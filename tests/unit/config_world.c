@@ -52,14 +52,23 @@ static const struct plugin_info calendar = {.name = "calendar",
 	.can_step = 1};
 static const struct plugin_info mapper = {
 	.name = "mapper", LIST(option, mapper_options), .can_map = 1};
+/* What there is at the vendor is said by the connection's own keys. */
+static const struct plugin_option anything_options[] = {{"*", KL_OPT_TEXT, NULL, NULL, NULL}};
+static const struct plugin_op anything_ops[] = {{"test", KL_OP_ACTION, NULL, NULL},
+	{"op.*", KL_OP_ACTION | KL_OP_LOOKUP, NULL, NULL}, {"poll.*", KL_OP_POLL, NULL, NULL}};
+static const struct plugin_info anything = {.name = "anything",
+	.events = "anything.other event.*",
+	LIST(option, anything_options),
+	LIST(op, anything_ops),
+	.can_step = 1};
 static const struct plugin_info desk = {.name = "desk", LIST(op, desk_ops)};
 
 const struct plugin_info *find_plugin(void *user, const char *name, struct error *error)
 {
-	static const struct plugin_info *const all[] = {&voice, &calendar, &mapper};
+	static const struct plugin_info *const all[] = {&voice, &calendar, &mapper, &anything};
 
 	(void)user;
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (strcmp(all[i]->name, name) == 0)
 			return all[i];
 	if (strcmp(name, "broken") == 0)

@@ -1,4 +1,4 @@
-/* config_world.h - what the tests of the configuration share: three plugins, a checker of
+/* config_world.h - what the tests of the configuration share: four plugins, a checker of
  * expressions that knows no SQL, an environment, and ways to load.
  *
  * Faults are a corpus: tests/unit/config/NAME.ini is loaded, what is told must be NAME.faults to
