@@ -29,6 +29,13 @@ static const struct option {
 	{"dry-run", NULL, "tell what would be read again, change nothing"},
 	{"resend", NULL, "retry: you know that it did not arrive, so send it again"},
 	{"reason", "TEXT", "why; it is kept with your decision"},
+	{"cases", "FILE", "check: a case file or a directory of them; may be given again"},
+	{"seed", "N", "check: draw the same again; it is printed at the end"},
+	{"only", "CHECK,...", "check: only these"},
+	{"fuzz", "TIME", "check: and then change inputs for that long (60s, 5m)"},
+	{"kind", "KIND", "new: provider, mapping or polling; provider if left out"},
+	{"templates", "DIRECTORY",
+		"new: where the templates are; else KLINKE_TEMPLATES, else as installed"},
 	{"state-dir", "DIRECTORY", "the state directory; then no configuration is read"},
 };
 

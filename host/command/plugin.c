@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "command/command.h"
 #include "command/list.h"
+#include "command/plugin.h"
 #include "command/setup.h"
 #include "klinke/plugin.h"
 
@@ -220,9 +221,14 @@ static int info(struct asked *a, const char *name)
 
 static int run(const struct invocation *in)
 {
-	struct asked a = {.in = in, .arena = arena_create(MEMORY)};
+	struct asked a = {.in = in};
 	int code;
 
+	if (in->count && strcmp(in->args[0], "check") == 0)
+		return plugin_check(in);
+	if (in->count && strcmp(in->args[0], "new") == 0)
+		return plugin_new(in);
+	a.arena = arena_create(MEMORY);
 	a.setup = setup_create(&a.error, in->zygote);
 	if (!a.arena || !a.setup)
 		code = fail(in, &a.error);
@@ -231,7 +237,7 @@ static int run(const struct invocation *in)
 	else if (in->count == 2 && strcmp(in->args[0], "info") == 0)
 		code = info(&a, in->args[1]);
 	else
-		code = usage_error(in, "there are list and info NAME");
+		code = usage_error(in, "there are list, info NAME, check FILE.so and new NAME");
 	setup_destroy(a.setup);
 	arena_destroy(a.arena);
 	return code;
@@ -246,6 +252,6 @@ const struct command command_plugin = {
 		"addresses. Names are looked\n"
 		"up in the directories of plugins = in the configuration.\n"
 		"A plugin is loaded in a sandboxed process to be asked; nothing is sent.\n",
-	.options = "config= json",
+	.options = "config= json cases= seed= only= fuzz= kind= templates=",
 	.needs_zygote = true,
 };

@@ -416,5 +416,6 @@ int load_plugin(struct error *error, struct arena *arena, const char *file, cons
 	entry = find_entry(handle);
 	if (!entry)
 		return no_entry(error, handle, name);
+	out->entry = entry;
 	return read_descriptor(&reading, entry(&host_table), path, &out->raw);
 }

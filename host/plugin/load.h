@@ -17,6 +17,7 @@ struct arena;
 struct loaded {
 	kl_plugin raw;           /* what is missing in an older one is zero */
 	struct plugin_info info; /* arrays in the arena, texts in the plugin */
+	const kl_plugin *(*entry)(const kl_host *host); /* may be asked again */
 };
 
 /* file: what to open; name and path: what to call it in sentences and in info. 0 or a negative

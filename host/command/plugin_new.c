@@ -1,0 +1,5 @@
+#include "command/plugin.h"
+int plugin_new(const struct invocation *in)
+{
+	return usage_error(in, "not yet");
+}

@@ -1,0 +1,334 @@
+/* damage.c - what vendors, pipelines and strangers send when they do not send what they should:
+ * cut, of another type, deep, huge, repeated, missing, not UTF-8. Everything is drawn from a seed.
+ *
+ * What the host itself promises stays: JSON of its own is JSON, an operation's input is an object.
+ * Runs in children. */
+#include <klinke/plugin.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugin/conform/kit.h"
+
+#define DEEP 30u
+#define HUGE ((size_t)64 * 1024)
+#define TRIES 120u /* of one sample */
+
+/* ---- one text of JSON --------------------------------------------------------------------- */
+
+struct swap {
+	struct arena *arena;
+	uint32_t target, at;   /* nodes are counted in the order of the text */
+	const struct json *by; /* NULL: left out */
+};
+
+static uint32_t count_nodes(const struct json *value)
+{
+	uint32_t n = 1;
+	size_t i;
+
+	for (i = 0; i < json_count(value); i++)
+		n += count_nodes(json_at(value, i, NULL));
+	return n;
+}
+
+static const struct json *swapped(struct swap *swap, const struct json *value)
+{
+	enum json_type type = json_type(value);
+	struct json *made;
+	struct str key;
+	size_t i;
+
+	if (swap->at++ == swap->target)
+		return swap->by;
+	if (type != JSON_ARRAY && type != JSON_OBJECT)
+		return value;
+	made = type == JSON_ARRAY ? json_array(swap->arena) : json_object(swap->arena);
+	for (i = 0; i < json_count(value); i++) {
+		const struct json *inner = swapped(swap, json_at(value, i, &key));
+		if (type == JSON_ARRAY)
+			json_push(swap->arena, made, inner);
+		else
+			json_set(swap->arena, made, key, inner);
+	}
+	return made;
+}
+
+static const struct json *deep(struct arena *arena, bool objects)
+{
+	struct json *value = json_array(arena);
+	unsigned i;
+
+	for (i = 0; i < DEEP; i++) {
+		struct json *outer = objects ? json_object(arena) : json_array(arena);
+		if (objects)
+			json_put(arena, outer, "data", value);
+		else
+			json_push(arena, outer, value);
+		value = outer;
+	}
+	return value;
+}
+
+static const struct json *huge(struct arena *arena)
+{
+	char *text = arena_alloc(arena, HUGE);
+
+	if (text)
+		memset(text, 'x', HUGE);
+	return json_of_text(arena, (struct str){text, text ? HUGE : 0});
+}
+
+static const struct json *other_value(struct arena *arena, uint64_t *random)
+{
+	static const char *const values[] = {"null", "true", "false", "0", "-1", "1.5",
+		"9223372036854775808", "-9223372036854775808", "1e400",
+		"123456789012345678901234567890", "\"\"", "\"x\"", "\" \"", "\"0\"",
+		"\"\\u00e4\\ud83d\\ude00\"", "\"2026-02-30T25:61:00Z\"", "\"../../x?y=%00#\"",
+		"\"\\r\\nX-Injected: 1\"", "[]", "{}", "[null]", "[[],{}]", "{\"\":{}}",
+		"[1,\"2\",true,null]"};
+	const size_t count = sizeof(values) / sizeof(values[0]);
+	uint64_t drawn = kit_random(random) % (count + 4);
+
+	if (drawn < count)
+		return json_parse(arena, str_of(values[drawn]), NULL);
+	if (drawn == count)
+		return huge(arena);
+	if (drawn == count + 1)
+		return NULL;
+	return deep(arena, drawn == count + 2);
+}
+
+/* keep_top: it stays an object, as the host promises. */
+static bool swap_json(struct arena *arena, uint64_t *random, struct str *text, bool keep_top)
+{
+	const struct json *tree = text->ptr ? json_parse(arena, *text, NULL) : NULL;
+	uint32_t nodes = tree ? count_nodes(tree) : 0;
+	struct swap swap = {.arena = arena};
+	const struct json *made;
+
+	if (nodes <= keep_top)
+		return false;
+	swap.target = keep_top + (uint32_t)(kit_random(random) % (nodes - keep_top));
+	swap.by = other_value(arena, random);
+	made = swapped(&swap, tree);
+	if (!made)
+		return false;
+	*text = json_print(arena, made);
+	return text->ptr != NULL;
+}
+
+/* ---- raw bytes ---------------------------------------------------------------------------- */
+
+static bool damage_bytes(struct arena *arena, uint64_t *random, struct str *text)
+{
+	static const char *const bad[] = {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+		"\n", "\"", "{", "]", "\\", ":", "\xef\xbb\xbf"};
+	uint64_t how = kit_random(random) % 6, at = text->len ? kit_random(random) % text->len : 0;
+	char *copy = arena_strndup(arena, text->ptr, text->len);
+	struct str pieces[3] = {{copy, at}, {NULL, 0}, {copy + at, text->len - at}};
+
+	if (!copy || (!text->len && how < 4))
+		return false;
+	if (how == 0)
+		*text = (struct str){copy, at};
+	else if (how == 1)
+		copy[at] = (char)kit_random(random);
+	else if (how == 2)
+		copy[at] ^= (char)(1u << kit_random(random) % 8);
+	else if (how == 3)
+		copy[at] = '\0';
+	if (how == 1 || how == 2 || how == 3)
+		text->ptr = copy;
+	if (how < 4)
+		return true;
+	pieces[1] = how == 4 ? str_of(bad[kit_random(random) % (sizeof(bad) / sizeof(bad[0]))])
+			     : (struct str){copy, text->len};
+	*text = str_cat(arena, pieces, 3);
+	return text->ptr != NULL;
+}
+
+static bool damage_body(struct arena *arena, uint64_t *random, struct str *body)
+{
+	if (kit_random(random) % 3 && swap_json(arena, random, body, false))
+		return true;
+	return damage_bytes(arena, random, body);
+}
+
+/* ---- headers and query -------------------------------------------------------------------- */
+
+static bool damage_pairs(struct arena *arena, uint64_t *random, struct plugin_pairs *pairs)
+{
+	struct plugin_pair *items = arena_take(arena, (pairs->count + 1) * sizeof(*items));
+	size_t i = pairs->count ? kit_random(random) % pairs->count : 0;
+
+	if (!items || !pairs->count)
+		return false;
+	memcpy(items, pairs->items, pairs->count * sizeof(*items));
+	*pairs = (struct plugin_pairs){items, pairs->count};
+	switch (kit_random(random) % 4) {
+	case 0: /* missing */
+		items[i] = items[--pairs->count];
+		return true;
+	case 1: /* twice, first with another value */
+		items[pairs->count++] = items[i];
+		return damage_bytes(arena, random, &items[i].value);
+	case 2:
+		items[i].value = STR("");
+		return true;
+	default:
+		return damage_bytes(arena, random, &items[i].value);
+	}
+}
+
+static bool damage_inbound(struct arena *arena, uint64_t *random, struct plugin_inbound *inbound)
+{
+	static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "HEAD"};
+
+	switch (kit_random(random) % 8) {
+	case 0:
+		return damage_pairs(arena, random, &inbound->headers);
+	case 1:
+		return damage_pairs(arena, random, &inbound->query);
+	case 2:
+		inbound->method = str_of(methods[kit_random(random) % 5]);
+		return true;
+	default:
+		return damage_body(arena, random, &inbound->body);
+	}
+}
+
+/* ---- one call ----------------------------------------------------------------------------- */
+
+static bool damage_response(struct arena *arena, uint64_t *random, struct plugin_response *response)
+{
+	static const uint16_t statuses[] = {200, 201, 202, 204, 301, 302, 304, 400, 401, 403, 404,
+		409, 410, 412, 422, 423, 429, 451, 499};
+
+	if (response->outcome != KL_ANSWERED)
+		return false;
+	switch (kit_random(random) % 6) {
+	case 0:
+		response->status =
+			statuses[kit_random(random) % (sizeof(statuses) / sizeof(statuses[0]))];
+		return true;
+	case 1:
+		return damage_pairs(arena, random, &response->headers);
+	default:
+		if (!response->body.ptr)
+			response->body = STR("{}");
+		return damage_body(arena, random, &response->body);
+	}
+}
+
+static bool damage_step(struct arena *arena, uint64_t *random, struct input *input)
+{
+	struct plugin_step_in *step = &input->in.step;
+
+	if (step->response && kit_random(random) % 4)
+		return damage_response(arena, random, &input->response);
+	return swap_json(arena, random, &step->input, true);
+}
+
+static bool damage_map(struct arena *arena, uint64_t *random, struct plugin_map_in *map)
+{
+	size_t i = map->field_count ? kit_random(random) % map->field_count : 0;
+	struct plugin_field *fields = arena_take(arena, (map->field_count + 1) * sizeof(*fields));
+	const struct json *value;
+
+	if (!fields || !map->field_count)
+		return false;
+	memcpy(fields, map->fields, map->field_count * sizeof(*fields));
+	map->fields = fields;
+	if (kit_random(random) % 4 == 0) { /* the operator writes this */
+		bool done = damage_bytes(arena, random, &fields[i].spec);
+		return done && str_utf8_ok(fields[i].spec) &&
+		       !memchr(fields[i].spec.ptr, 0, fields[i].spec.len);
+	}
+	value = other_value(arena, random);
+	fields[i].value = value ? json_print(arena, value) : (struct str){0};
+	return true;
+}
+
+bool damage_any(struct arena *arena, uint64_t *random, struct input *input)
+{
+	switch (input->in.kind) {
+	case PLUGIN_VERIFY:
+	case PLUGIN_NORMALIZE:
+		return damage_inbound(arena, random, &input->in.inbound);
+	case PLUGIN_REPLY:
+		return kit_random(random) % 2
+			       ? swap_json(arena, random, &input->in.reply.result, true)
+			       : damage_inbound(arena, random, &input->in.reply.inbound);
+	case PLUGIN_STEP:
+		return damage_step(arena, random, input);
+	case PLUGIN_MAP:
+		return damage_map(arena, random, &input->in.map);
+	case PLUGIN_CHECK:
+		break;
+	}
+	return false;
+}
+
+/* ---- the check ---------------------------------------------------------------------------- */
+
+static void damaged(struct child *child, uint32_t i)
+{
+	struct plugin_out out;
+	struct input input;
+	unsigned n;
+
+	for (n = 0; n < TRIES; n++) {
+		uint64_t random = child->random * 1000 + n;
+		if (!child_at(child, n, "%s, change %u of seed %llu",
+			    kit_sample_name(child->kit, i), n,
+			    (unsigned long long)child->kit->options->seed))
+			continue;
+		if (!child_take(child, i, &input))
+			return;
+		if (!damage_any(child->decode, &random, &input))
+			continue;
+		child_call(child, &input, &out);
+		child_sound(child, &input, &out);
+	}
+}
+
+/* The bodies that everybody tries first, whole and at once. */
+static void replaced(struct child *child, uint32_t i)
+{
+	static const char *const bodies[] = {"", "{", "null", "[]", "{}", "0", "\"x\"", "<html>",
+		"\xff\xfe", "{\"a\":\xff}", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["};
+	struct plugin_out out;
+	struct input input;
+	unsigned n;
+
+	for (n = 0; n < sizeof(bodies) / sizeof(bodies[0]); n++) {
+		if (!child_at(child, TRIES + n, "%s, body %s", kit_sample_name(child->kit, i),
+			    *bodies[n] ? bodies[n] : "empty"))
+			continue;
+		if (!child_take(child, i, &input))
+			return;
+		if (input.in.kind == PLUGIN_VERIFY || input.in.kind == PLUGIN_NORMALIZE)
+			input.in.inbound.body = str_of(bodies[n]);
+		else if (input.in.kind == PLUGIN_STEP && input.in.step.response)
+			input.response.body = str_of(bodies[n]);
+		else
+			return;
+		child_call(child, &input, &out);
+		child_sound(child, &input, &out);
+	}
+}
+
+static void both(struct child *child, uint32_t i)
+{
+	damaged(child, i);
+	replaced(child, i);
+}
+
+void check_input(struct kit *kit)
+{
+	const struct probe probe = {"input", kit->sample_count, both, false,
+		"take nothing for granted about what comes in: readers answer \"nothing\" to "
+		"everything that is not there, and a kl_str without ptr has no bytes"};
+
+	probe_run(kit, &probe);
+}
