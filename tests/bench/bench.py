@@ -1,6 +1,6 @@
 """./dev bench: measurements as ratios, side by side in one run, on this machine as it is.
 
-    bench.py [ingest] [pipeline] [desk] [memory] [--seconds N] [--minutes N]
+    bench.py [ingest] [pipeline] [desk] [plugin] [memory] [--seconds N] [--minutes N]
 
 Absolute numbers are printed so that the ratios can be checked; only the ratios mean anything
 elsewhere. Nothing here asserts a time.
@@ -306,6 +306,13 @@ def desk(where, seconds):
     print()
 
 
+def plugin(seconds):
+    print("A call of the Retell plugin with a webhook of 2.5 KB, in the host's process and in a worker in turns "
+          "(overhead to reach: below 100 us)", flush=True)
+    subprocess.run([str(BUILD / "tests/bench/plugin_bench"), str(BUILD / "plugins/retell"), str(seconds)], check=True)
+    print()
+
+
 def memory(where, minutes):
     print(f"Memory over {minutes} minutes at 500 webhooks/s, each mapped and posted (proportional set size)")
     host = Host(where, pipeline=True)
@@ -319,11 +326,11 @@ def memory(where, minutes):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench")
-    parser.add_argument("what", nargs="*", help="ingest, pipeline, desk, memory; default: all but memory")
+    parser.add_argument("what", nargs="*", help="ingest, pipeline, desk, plugin, memory; default: all but memory")
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--minutes", type=int, default=10)
     options = parser.parse_args()
-    what = options.what or ["ingest", "pipeline", "desk"]
+    what = options.what or ["ingest", "pipeline", "desk", "plugin"]
     where = TOP / "run" / "bench"
     where.mkdir(parents=True, exist_ok=True)
     print(f"{os.cpu_count()} cores, {os.uname().release}\n")
@@ -333,6 +340,8 @@ def main():
         pipeline(where, options.seconds)
     if "desk" in what:
         desk(where, options.seconds)
+    if "plugin" in what:
+        plugin(options.seconds)
     if "memory" in what:
         memory(where, options.minutes)
     return 0
