@@ -296,37 +296,60 @@ static bool borrow_month(struct reader *r, size_t at, int day, struct day_item *
 	return false;
 }
 
+/* Where an ordinal without an article is a day: "Donnerstag 26.", "am 24. und 26."; in English
+ * "15th", but not "second". */
+static bool may_be_day(const struct reader *r, size_t first, size_t next)
+{
+	if (!r->lexicon->german)
+		return is_digits(r, first);
+	if (first == 0)
+		return false;
+	switch ((enum word_kind)word_at(r, first - 1)->kind) {
+	case W_ART:
+	case W_WEEKDAY:
+		return true;
+	case W_OF:
+	case W_BETWEEN:
+	case W_COMMA:
+		return is_lister(r, next);
+	case W_AND:
+	case W_OR:
+		return first >= 2 && (is(r, first - 2, W_DOT) || is(r, first - 2, W_ORDINAL));
+	default:
+		return false;
+	}
+}
+
+/* "am 15" */
+static size_t read_bare_day(const struct reader *r, size_t at, int *day)
+{
+	if (!r->lexicon->german || at == 0 || !word_at(r, at - 1)->article_dative)
+		return 0;
+	if (!is_digits(r, at) || word_at(r, at)->digits > 2 || is(r, at + 1, W_OCLOCK) ||
+		is(r, at + 1, W_COLON) || is(r, at + 1, W_UNIT))
+		return 0;
+	*day = word_at(r, at)->value;
+	return at + 1;
+}
+
 /* "am 15.", "the 15th", "den zweiten"; also before "bis zum 20.". */
 static size_t read_month_day_alone(struct reader *r, size_t at, struct day_item *out)
 {
 	size_t first = skip_articles(r, at), next;
-	bool article = first > at, before;
 	int day;
 
-	before = at > 0 &&
-		 (is(r, at - 1, W_ART) || is(r, at - 1, W_OF) || is(r, at - 1, W_WEEKDAY) ||
-			 is(r, at - 1, W_BETWEEN) || is(r, at - 1, W_COMMA));
 	next = read_ordinal(r, first, &day);
-	if (!next && (article || before) && is_digits(r, first) && r->lexicon->german &&
-		word_at(r, first)->digits <= 2 && !is(r, first + 1, W_OCLOCK) &&
-		!is(r, first + 1, W_COLON) && !is(r, first + 1, W_UNIT) && article &&
-		word_at(r, first - 1)->article_dative) {
-		day = word_at(r, first)->value; /* "am 15" */
-		next = first + 1;
-	}
+	if (!next && first > at)
+		next = read_bare_day(r, first, &day);
 	if (!next)
 		return 0;
 	if (borrow_month(r, next, day, out))
 		return next;
-	if (day < 1 || day > 31 || is(r, next, W_SLOT) || is(r, next, W_UNKNOWN) ||
-		(day <= 5 && is(r, next, W_WEEKDAY)) || is(r, next, W_OCLOCK))
+	if (day < 1 || day > 31 || is(r, next, W_SLOT) || is(r, next, W_FEAST) ||
+		is(r, next, W_UNKNOWN) || (day <= 5 && is(r, next, W_WEEKDAY)) ||
+		is(r, next, W_OCLOCK))
 		return 0;
-	if (!article && !before && (r->lexicon->german || !is_digits(r, first)))
-		return 0;
-	if (!article && !r->lexicon->german && !is_digits(r, first))
-		return 0;
-	if (!article && before && !is(r, at - 1, W_ART) && !is(r, at - 1, W_WEEKDAY) &&
-		!is_lister(r, next) && r->lexicon->german)
+	if (first == at && !may_be_day(r, first, next))
 		return 0;
 	out->how = DAY_OF_MONTH;
 	out->month_day = day;
@@ -339,6 +362,12 @@ static size_t read_kind_of_day(struct reader *r, size_t at, struct day_item *out
 {
 	size_t next = skip_articles(r, at);
 
+	if (is(r, next, W_ORDINAL) && is(r, next + 1, W_FEAST)) { /* "zweiter Weihnachtstag" */
+		read_feast(r, word_at(r, next + 1)->value, out);
+		out->from = word_at(r, next)->value == 1 ? out->from : out->to;
+		out->to = word_at(r, next)->value == 1 ? out->from : out->to;
+		return next + 2;
+	}
 	if (is(r, next, W_FEAST)) {
 		read_feast(r, word_at(r, next)->value, out);
 		return next + 1;
@@ -559,12 +588,27 @@ static size_t bind_behind(struct reader *r, size_t at, struct day_item *item)
 	return next;
 }
 
+/* "zwischen den Jahren" */
+static size_t read_turn_of_year(struct reader *r, size_t at, struct day_item *out)
+{
+	size_t next = skip_articles(r, at);
+	int year = this_year(r);
+
+	if (next == at || !is(r, next, W_UNIT) || word_at(r, next)->value != UNIT_YEAR)
+		return 0;
+	day_span(out, DAY_PERIOD, day_of(year, 12, 27), day_of(year, 12, 31));
+	return next + 1;
+}
+
 size_t read_day(struct reader *r, size_t at, struct day_item *out)
 {
 	bool between = is(r, at, W_BETWEEN), of = is(r, at, W_OF);
 	size_t next;
 
 	*out = (struct day_item){0};
+	next = between ? read_turn_of_year(r, at + 1, out) : 0;
+	if (next)
+		return next;
 	next = read_range(r, at + (between || of), between, out);
 	if (next)
 		return next;

@@ -150,6 +150,20 @@ static bool read_if_not(struct walk *w)
 	return true;
 }
 
+/* "lieber nachmittags als vormittags" */
+static bool is_rather_than(const struct reader *r, size_t at)
+{
+	size_t next = skip_fill(r, at + 1);
+
+	if (!is(r, at, W_THAN) ||
+		!(is(r, next, W_PART) || is(r, next, W_WEEKDAY) || is(r, next, W_RELDAY)))
+		return false;
+	for (size_t i = 1; i <= SKIP_MAX && i <= at; i++)
+		if (is(r, at - i, W_RATHER))
+			return true;
+	return false;
+}
+
 static bool read_not(struct walk *w)
 {
 	struct reader *r = w->r;
@@ -158,6 +172,8 @@ static bool read_not(struct walk *w)
 	bool verb = false, except = next > 0;
 	struct item *item;
 
+	if (!except && is_rather_than(r, w->at))
+		next = w->at + 1, except = true;
 	if (!except && !is(r, w->at, W_NOT) && !is(r, w->at, W_NO))
 		return false;
 	if (!except) {
@@ -294,6 +310,13 @@ static void read_small(struct walk *w)
 	case W_RATHER:
 		w->rather = true;
 		join(w, JOIN_COMMA);
+		break;
+	case W_ANY:
+		if (w->r->count && w->r->items[w->r->count - 1].kind == ITEM_DAY &&
+			w->join == JOIN_NONE) { /* "Montag egal wann, Dienstag nur vormittags" */
+			add(w, ITEM_FINE, w->at + 1);
+			return;
+		}
 		break;
 	case W_EVERY:
 		if (w->r->lexicon->german)
