@@ -26,7 +26,7 @@ for header in "$top"/sdk/include/klinke/*.h; do
 done
 
 # An optimiser may hide a helper, or ask for one: both ways.
-for plugin in calcom_v1 calcom_v2 fields retell whatsapp; do
+for plugin in calcom_v1 calcom_v2 fields http retell whatsapp; do
 	sources="$top/plugins/$plugin/*.c"
 	case $plugin in calcom_*) sources="$sources $top/plugins/calcom/*.c" ;; esac
 	for level in 0 2; do
