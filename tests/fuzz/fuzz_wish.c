@@ -19,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
 #define FIRST_MS INT64_C(1577836800000) /* 2020 */
-#define SLOTS 300
-#define STEP_MS (4 * HOUR_MS + HOUR_MS / 2)
+#define SLOTS 100
+#define STEP_MS (13 * HOUR_MS + HOUR_MS / 2)
 
 static struct str piece(struct str *rest)
 {
