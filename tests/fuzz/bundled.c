@@ -131,7 +131,7 @@ static void load(struct bundled *plugin)
 const struct loaded *bundled_find(struct str name)
 {
 	static struct bundled plugins[] = {{.name = "retell"}, {.name = "calcom_v1"},
-		{.name = "calcom_v2"}, {.name = "whatsapp"}, {.name = "fields"}};
+		{.name = "calcom_v2"}, {.name = "whatsapp"}, {.name = "fields"}, {.name = "http"}};
 
 	for (size_t i = 0; i < sizeof(plugins) / sizeof(plugins[0]); i++) {
 		if (!str_is(name, plugins[i].name))

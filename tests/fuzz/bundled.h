@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "plugin/call.h"
 
-#define BUNDLED_LINES 40
+#define BUNDLED_LINES 80
 
 struct head {
 	struct str words[4]; /* of the first line; nothing where there are fewer */

@@ -170,12 +170,35 @@ static bool advance(struct walk *walk, const struct plugin_out *out)
 	return true;
 }
 
-static const struct plugin_op *find_op(const struct plugin_info *info, struct str name)
+/* "op.*" is each operation that an option op.NAME declares, as host/config/declared.c has it. */
+static const struct plugin_op *declared_op(struct walk *walk, const struct plugin_op *pattern,
+	const struct head *head, struct str name)
 {
-	for (size_t i = 0; i < info->op_count; i++)
-		if (str_is(name, info->ops[i].name))
-			return &info->ops[i];
+	struct plugin_op *op = arena_alloc(walk->arena, sizeof(*op));
+	const char *key = arena_printf(walk->arena, "%.*s%.*s=", (int)strlen(pattern->name) - 1,
+		pattern->name, STR_ARG(name));
+
+	if (!strstr(pattern->name, ".*") || memchr(name.ptr, '.', name.len) || !is_text(name))
+		return NULL;
+	*op = *pattern;
+	op->name = arena_strndup(walk->arena, name.ptr, name.len);
+	for (size_t i = 0; i < head->line_count; i++) {
+		struct str line = line_after(head->lines[i], '!');
+		if (line.len >= strlen(key) && memcmp(line.ptr, key, strlen(key)) == 0)
+			return op;
+	}
 	return NULL;
+}
+
+static const struct plugin_op *find_op(struct walk *walk, const struct head *head, struct str name)
+{
+	const struct plugin_info *info = &walk->plugin->info;
+	const struct plugin_op *op = NULL;
+
+	for (size_t i = 0; i < info->op_count && !op && name.len; i++)
+		op = str_is(name, info->ops[i].name) ? &info->ops[i]
+						     : declared_op(walk, &info->ops[i], head, name);
+	return op;
 }
 
 /* [a-z0-9-]{36} */
@@ -206,7 +229,7 @@ static bool begin(struct walk *walk, struct str text)
 
 	head_read(&head, text);
 	walk->plugin = bundled_find(head.words[0]);
-	walk->op = walk->plugin ? find_op(&walk->plugin->info, head.words[1]) : NULL;
+	walk->op = walk->plugin ? find_op(walk, &head, head.words[1]) : NULL;
 	if (!walk->op)
 		return false;
 	walk->config = bundled_config(walk->plugin, &head, walk->arena);
