@@ -384,6 +384,27 @@ struct offices *offices_read(struct arena *arena, const struct catalogue *rows)
 
 /* ---- What holds in one branch -------------------------------------------------------------- */
 
+bool office_service_has(const struct office_service *service, struct str event_type)
+{
+	if (str_eq(service->event_type, event_type))
+		return true;
+	for (size_t i = 0; i < service->staff_count; i++)
+		if (str_eq(service->staff[i].event_type, event_type))
+			return true;
+	return false;
+}
+
+bool office_serves(const struct office *office, struct str event_type)
+{
+	for (size_t i = 0; event_type.len && i < office->service_count; i++)
+		if (office_service_has(&office->services[i], event_type))
+			return true;
+	for (size_t i = 0; event_type.len && i < office->override_count; i++)
+		if (str_eq(office->overrides[i].event_type, event_type))
+			return true;
+	return false;
+}
+
 const struct office_branch *office_branch(const struct office *office, struct str name)
 {
 	for (size_t i = 0; office && i < office->branch_count; i++)

@@ -54,6 +54,9 @@ struct offices;
 struct offices *offices_read(struct arena *arena, const struct catalogue *rows);
 const struct office *offices_find(const struct offices *offices, struct str tenant); /* or NULL */
 
+/* Is it the event type of this service, or of one of the office's, in whichever branch? */
+bool office_service_has(const struct office_service *service, struct str event_type);
+bool office_serves(const struct office *office, struct str event_type);
 const struct office_branch *office_branch(const struct office *office, struct str name);
 /* Who answers there. A branch without numbers answers all that no other one has, if it is the only
  * one. NULL: none. */

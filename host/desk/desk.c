@@ -141,6 +141,13 @@ const struct offices *desk_offices(const struct desk *desk)
 	return desk->offices;
 }
 
+bool desk_serves(const struct desk *desk, struct str tenant, struct str event_type)
+{
+	const struct office *office = offices_find(desk->offices, tenant);
+
+	return office && office_serves(office, event_type);
+}
+
 void desk_fail(struct desk_next *next, struct str reason)
 {
 	memset(next, 0, sizeof(*next));

@@ -35,6 +35,10 @@ struct desk *desk_create(struct error *error, struct store_reader *reader);
 int desk_refresh(struct error *error, struct desk *desk);
 void desk_destroy(struct desk *desk); /* takes NULL */
 
+/* Is this an event type of the office's services? A calendar of the agency tells the bookings of
+ * all its offices; what is not served here is another's. */
+bool desk_serves(const struct desk *desk, struct str tenant, struct str event_type);
+
 /* The tables service, branch of the configuration as rows of origin INI, in the arena. */
 void desk_catalogue(struct arena *arena, const struct config *config, struct catalogue *out);
 

@@ -228,34 +228,16 @@ bool identity_booking(struct desk_run *run, struct str connection, const struct 
 	return row->uid.len && clock_parse(json_get_text(booking, "start"), NULL, &row->start_ms);
 }
 
-static bool has_event_type(const struct office_service *service, struct str event_type)
-{
-	if (str_eq(service->event_type, event_type))
-		return true;
-	for (size_t i = 0; i < service->staff_count; i++)
-		if (str_eq(service->staff[i].event_type, event_type))
-			return true;
-	return false;
-}
-
 /* A calendar of the agency serves many offices: what is not of our event types is another's. */
 static bool ours(const struct desk_run *run, const struct appointment_row *row)
 {
 	const struct config_connection *calendar = run->settings->calendar;
-	const struct office *office =
-		offices_find(desk_offices(run->desk), str_of(run->tenant->name));
 
 	if (!str_is(row->connection, calendar->full))
 		calendar = config_connection(run->config, row->connection.ptr);
 	if (calendar && calendar->tenant)
 		return calendar->tenant == run->tenant;
-	for (size_t i = 0; office && i < office->service_count; i++)
-		if (has_event_type(&office->services[i], row->event_type))
-			return true;
-	for (size_t i = 0; office && i < office->override_count; i++)
-		if (str_eq(office->overrides[i].event_type, row->event_type))
-			return true;
-	return false;
+	return desk_serves(run->desk, str_of(run->tenant->name), row->event_type);
 }
 
 static struct appointment_row *known(struct identity *identity, const struct appointment_row *row)
@@ -606,7 +588,7 @@ const struct office_service *identity_service(const struct desk_run *run,
 		offices_find(desk_offices(run->desk), str_of(run->tenant->name));
 
 	for (size_t i = 0; office && row->event_type.len && i < office->service_count; i++) {
-		if (!has_event_type(&office->services[i], row->event_type))
+		if (!office_service_has(&office->services[i], row->event_type))
 			continue;
 		if (staff)
 			*staff = staff_of(&office->services[i], row->event_type);
