@@ -45,6 +45,10 @@ static const struct query q_appointment_save = {Q_APPOINTMENT_SAVE,
 	"sealed = excluded.sealed"};
 static const struct query q_appointment_version = {Q_APPOINTMENT_VERSION,
 	"SELECT version FROM appointment WHERE tenant = ?1 AND connection = ?2 AND uid = ?3"};
+static const struct query q_appointment_moved = {Q_APPOINTMENT_MOVED,
+	"UPDATE appointment SET status = 'rescheduled', changed_ms = max(changed_ms, ?4), "
+	"version = version + 1 WHERE tenant = ?1 AND connection = ?2 AND uid = ?3 "
+	"AND status IN ('requested', 'booked')"};
 
 /* ---- calls ------------------------------------------------------------------------------------
  */
@@ -369,6 +373,33 @@ static int make_dirty(struct error *error, struct store *store, const struct sta
 			    error, store, row->tenant, row->connection, row->start_ms, row->end_ms);
 }
 
+/* What it was moved from stands no longer, and its time is free. A calendar tells only the new one;
+ * an older row that comes later cannot raise it again. */
+static int replace_former(
+	struct error *error, struct store *store, const struct appointment_row *row)
+{
+	struct appointment_row former = *row;
+	struct standing old;
+	struct stmt stmt;
+	int rc;
+
+	if (!row->rescheduled_from.len || str_eq(row->rescheduled_from, row->uid))
+		return 0;
+	former.uid = row->rescheduled_from;
+	rc = find_appointment(error, store, &former, &old);
+	if (rc || !old.there)
+		return rc;
+	stmt_begin(&stmt, &store->conn, &q_appointment_moved);
+	stmt_text(&stmt, row->tenant);
+	stmt_text(&stmt, row->connection);
+	stmt_text(&stmt, row->rescheduled_from);
+	stmt_i64(&stmt, row->changed_ms);
+	rc = stmt_done(error, &stmt);
+	return rc ? rc
+		  : mirror_dirty(error, store, row->tenant, row->connection, old.row.start_ms,
+			    old.row.end_ms);
+}
+
 int appointment_merge(struct error *error, struct store *store, const struct appointment_row *row,
 	const struct sealed_piece *sealed)
 {
@@ -385,7 +416,9 @@ int appointment_merge(struct error *error, struct store *store, const struct app
 		return rc;
 	new.row.version = old.row.version + (!old.there || is_changed(&old, &new));
 	rc = save_appointment(error, store, &new);
-	return rc ? rc : make_dirty(error, store, &old, &new.row);
+	if (!rc)
+		rc = make_dirty(error, store, &old, &new.row);
+	return rc ? rc : replace_former(error, store, &new.row);
 }
 
 int appointment_check(

@@ -151,7 +151,8 @@ struct call_row { /* projection of call.* events; a late event of lower rank fil
 struct appointment_row { /* projection of booking.* events and of bookings we made */
 	struct str tenant, connection, uid;
 	struct str rescheduled_from;
-	struct str status;                    /* requested, booked, cancelled, rejected, noshow */
+	struct str status;                    /* requested, booked, cancelled, rejected, noshow,
+						 rescheduled: it lives on under another uid */
 	int64_t start_ms, end_ms, changed_ms; /* older changed_ms never overwrites */
 	struct str event_type, host;
 	struct str person, name; /* sealed; person, E.164 or address, is found by a keyed hash */

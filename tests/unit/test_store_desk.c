@@ -302,6 +302,30 @@ static void a_version_counts_what_has_changed(void **state)
 	assert_str(only(f, TENANT).vendor_id, "4711");
 }
 
+/* The calendar tells only the new one. */
+static void what_an_appointment_was_moved_from_stands_no_longer(void **state)
+{
+	struct fixture *f = *state;
+	struct appointment_row old = an_appointment(STR("b1"), AT(9, 0));
+	struct appointment_row moved = an_appointment(STR("b2"), AT(11, 0)), *rows;
+	struct appointment_query standing = {
+		.tenant = TENANT, .to_ms = INT64_MAX, .standing = true};
+	size_t count;
+
+	become(f, &old);
+	moved.rescheduled_from = STR("b1");
+	moved.changed_ms = old.changed_ms + 1;
+	happen(f, &moved, STR("moved"));
+	assert_int_equal(
+		store_find_appointments(NULL, f->reader, &standing, f->arena, &rows, &count), 0);
+	assert_int_equal(count, 1);
+	assert_str(rows[0].uid, "b2");
+	happen(f, &old, STR("the old one, late"));
+	assert_int_equal(
+		store_find_appointments(NULL, f->reader, &standing, f->arena, &rows, &count), 0);
+	assert_int_equal(count, 1);
+}
+
 static void what_expects_an_older_version_is_a_conflict_and_stores_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -783,8 +807,12 @@ static void work_at_the_desk(struct fixture *f, struct str dedupe, int64_t start
 	struct job_row job = a_job(STR(""));
 	struct store_add_jobs op = {
 		.jobs = &job, .job_count = 1, .holds = &hold, .hold_count = 1, .expect = &expect};
-	struct store_save_job save = {
-		.job = &job, .answer = &answer, .days = &day, .day_count = 1, .appointments = &row, .appointment_count = 1};
+	struct store_save_job save = {.job = &job,
+		.answer = &answer,
+		.days = &day,
+		.day_count = 1,
+		.appointments = &row,
+		.appointment_count = 1};
 	struct store_free_holds free_all = {.now_ms = 1, .tenant = TENANT, .holder = STR("call:1")};
 
 	become(f, &row);
@@ -856,6 +884,7 @@ int main(void)
 		STORE_TEST(an_appointment_over_midnight_and_one_over_days_mark_each_of_them),
 		STORE_TEST(a_booking_counts_also_for_a_day_that_is_just_being_asked_for),
 		STORE_TEST(a_version_counts_what_has_changed),
+		STORE_TEST(what_an_appointment_was_moved_from_stands_no_longer),
 		STORE_TEST(what_expects_an_older_version_is_a_conflict_and_stores_nothing),
 		STORE_TEST(a_persons_appointments_come_by_start_and_as_they_are_wanted),
 		STORE_TEST(what_is_known_of_a_person_is_merged),
