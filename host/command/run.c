@@ -216,6 +216,7 @@ static void drain(struct host *h)
 
 	log_line(LOG_INFO, "draining", NULL);
 	let_next_one_kill();
+	runner_hurry(h->runner, deadline);
 	server_drain(h->server, deadline);
 	runner_drain(h->runner, deadline);
 }

@@ -1,4 +1,4 @@
-/* builtin.c - the desk's operations, driven. See builtin.h. Runner's thread; added(), stored() are
+/* builtin.c - the desk's operations, driven. See builtin.h. Runner's thread; learned(), freed() are
  * the writer's and only hand over.
  */
 #include "pipeline/builtin.h"
@@ -14,30 +14,17 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "desk/desk.h"
+#include "pipeline/asks.h"
 #include "pipeline/caller.h"
 
 #define TAKEN_MAX 8
 #define FREE_EVERY_MS 60000
-
-struct ask { /* a question under way; malloc'ed, for the run may be gone at a hard stop */
-	struct mailbox_item item;
-	struct ask *next, **link; /* of all */
-	struct runner *runner;
-	struct run *run; /* NULL: nobody waits, a refresh */
-	struct desk_ask *ask;
-	struct arena *arena; /* of the job's texts */
-	struct plan *plan;
-	struct store_add_jobs op;
-	struct job_row job;
-	struct hold_row *holds;
-	bool stored; /* its job is the store's, or somebody else's job is waited for */
-};
+#define COME_BACK_MS 1000
 
 struct builtin { /* a desk operation in hand */
 	struct desk_run desk;
 	struct desk_next next;
-	size_t open; /* asks that have not ended */
-	bool said;   /* the caller was told what was known: LATE */
+	size_t open; /* questions that have not ended; with some, the run rests */
 	/* as it was before its result was taken, if the holds cannot be had */
 	struct job_row row;
 	struct step_state step;
@@ -65,319 +52,20 @@ bool builtin_is(const struct run *run)
 	return run->pipeline ? call && call->config->builtin : is_desk(run->row.connection);
 }
 
-bool builtin_is_read(const struct run *run)
-{
-	return !run->pipeline && str_is(run->row.subject, BUILTIN_READ);
-}
-
-bool builtin_asked(const struct runner *r, const struct id *job)
-{
-	for (const struct ask *a = r->asks; a; a = a->next)
-		if (a->run && !a->run->builtin->said && memcmp(&a->job.id, job, sizeof(*job)) == 0)
-			return true;
-	return false;
-}
-
 static const char *op_of(const struct run *run)
 {
 	return run->pipeline ? run_call(run)->config->op : run->row.op.ptr;
 }
 
-/* ---- Asking ------------------------------------------------------------------------------- */
-
-static void free_ask(struct ask *a)
-{
-	*a->link = a->next;
-	if (a->next)
-		a->next->link = a->link;
-	plan_unref(a->plan);
-	arena_destroy(a->arena);
-	free(a);
-}
-
-static void link_ask(struct ask *a)
-{
-	struct runner *r = a->runner;
-
-	a->next = r->asks;
-	a->link = &r->asks;
-	if (a->next)
-		a->next->link = &a->next;
-	r->asks = a;
-}
-
-/* One of the run's questions has its answer; with the last one it goes on. */
-static void closed(struct run *run)
-{
-	struct builtin *b = run->builtin;
-
-	assert(b->open > 0);
-	if (--b->open == 0)
-		advance(run, DESK_ANSWERED);
-}
-
-static void end_ask(struct ask *a, enum desk_end end, const char *fail, const char *reason)
-{
-	struct run *run = a->run;
-
-	if (run) {
-		a->ask->end = end;
-		a->ask->fail = str_of(fail ? fail : "");
-		a->ask->reason = str_of(reason ? arena_printf(run->arena, "%s", reason) : "");
-	}
-	free_ask(a);
-	if (run)
-		closed(run);
-}
-
-static void read_row(struct ask *a, const struct job_row *row)
-{
-	struct run *run = a->run;
-	bool unknown = row->state == JOB_PARKED && row->sent;
-
-	a->ask->fail = str_dup(run->arena, row->fail);
-	a->ask->reason = str_dup(run->arena, row->reason);
-	a->ask->end = row->state == JOB_DONE                                  ? DESK_OK
-		      : unknown                                               ? DESK_UNKNOWN
-		      : row->state == JOB_DEAD                                ? DESK_FAILED
-		      : row->state == JOB_PARKED || row->state == JOB_DROPPED ? DESK_REFUSED
-									      : DESK_OPEN;
-}
-
-/* The same wish was asked before, by a request that is over: what became of it? */
-static void look_up(struct ask *a)
-{
-	struct job_row row;
-	struct run *run = a->run;
-
-	for (const struct run *other = a->runner->all_runs; other; other = other->next)
-		if (str_eq(other->row.dedupe, a->job.dedupe) &&
-			str_eq(other->row.tenant, a->job.tenant)) {
-			a->job.id = other->row.id;
-			return;
-		}
-	if (store_get_job(NULL, a->runner->reader, a->job.tenant, a->job.dedupe, run->arena, &row) <
-		0) {
-		end_ask(a, DESK_UNKNOWN, NULL, "what became of the same question is not known");
-		return;
-	}
-	read_row(a, &row);
-	if (a->ask->end == DESK_OPEN) { /* it waits for its next try */
-		a->job.id = row.id;
-		return;
-	}
-	free_ask(a);
-	closed(run);
-}
-
-/* A read that was never begun answers nobody who shares it. */
-static void fail_sharers(const struct ask *first)
-{
-	struct runner *r = first->runner;
-	struct id id = first->job.id;
-	struct ask *a = r->asks;
-
-	while (a) {
-		if (a == first || memcmp(&a->job.id, &id, sizeof(id)) != 0) {
-			a = a->next;
-			continue;
-		}
-		end_ask(a, DESK_FAILED, "store", first->op.op.error.text);
-		a = r->asks;
-	}
-}
-
-static void not_added(struct ask *a)
-{
-	struct run *run = a->run;
-	int code = a->op.op.result;
-
-	if (code == E_TAKEN && run) {
-		free_ask(a);
-		run->builtin->open--;
-		assert(run->builtin->open == 0); /* what needs holds is asked alone */
-		advance(run, DESK_TAKEN);
-		return;
-	}
-	if (code == E_CONFLICT && run) {
-		a->ask->code = STR("changed");
-		end_ask(a, DESK_REFUSED, "conflict", a->op.op.error.text);
-		return;
-	}
-	log_line(LOG_ERROR, "question not stored", "connection", a->job.connection.ptr, "reason",
-		a->op.op.error.text, NULL);
-	fail_sharers(a);
-	end_ask(a, DESK_FAILED, "store", a->op.op.error.text);
-}
-
-static void added_here(struct mailbox_item *item)
-{
-	struct ask *a = (struct ask *)item;
-	struct runner *r = a->runner;
-
-	if (a->op.op.result < 0) {
-		not_added(a);
-		return;
-	}
-	a->stored = true;
-	if (a->op.added)
-		jobs_stored(r, a->plan, NULL, &a->job, 1); /* may end it, and free a, at once */
-	else if (a->run)
-		look_up(a);
-	else
-		free_ask(a);
-	runner_claim(r);
-}
-
-/* Writer's thread. */
-static void added(struct store_op *op)
-{
-	struct ask *a = op->user;
-
-	a->item.run = added_here;
-	runner_post(a->runner, &a->item);
-}
-
-static struct ask *new_ask(struct runner *r, struct plan *plan)
-{
-	struct ask *a = calloc(1, sizeof(*a));
-
-	if (!a || !(a->arena = arena_create(RUN_MEMORY))) {
-		free(a);
-		return NULL;
-	}
-	a->runner = r;
-	a->plan = plan_ref(plan);
-	return a;
-}
-
-static void fill_job(struct ask *a, const struct desk_ask *ask, const char *tenant)
-{
-	char *correlation = arena_alloc(a->arena, ID_TEXT);
-	const struct run *run = a->run;
-	bool read = ask->dedupe.len == 0;
-
-	a->job = (struct job_row){.id = id_new(),
-		.tenant = str_of(arena_printf(a->arena, "%s", tenant)),
-		.connection = str_dup(a->arena, ask->connection),
-		.op = str_dup(a->arena, ask->op),
-		.input = str_dup(a->arena, ask->input),
-		.dedupe = str_dup(a->arena, ask->dedupe),
-		.subject = read ? STR(BUILTIN_READ)
-				: str_dup(a->arena, run ? run->row.subject : STR("")),
-		.state = JOB_READY,
-		.due_ms = clock_now_ms(),
-		.generation = a->plan->generation};
-	a->job.created_ms = a->job.updated_ms = a->job.due_ms;
-	if (run)
-		a->job.event = run->event.id;
-	if (correlation)
-		id_text(correlation, &a->job.id);
-	a->job.correlation = run ? str_dup(a->arena, run->row.correlation) : str_of(correlation);
-}
-
-static void fill_holds(struct ask *a, const struct desk_ask *ask)
-{
-	a->holds = arena_alloc(a->arena, (ask->hold_count + 1) * sizeof(*a->holds));
-	for (size_t i = 0; a->holds && i < ask->hold_count; i++) {
-		a->holds[i] = ask->holds[i];
-		a->holds[i].job = a->job.id;
-	}
-	a->op.holds = a->holds;
-	a->op.hold_count = a->holds ? ask->hold_count : 0;
-	a->op.expect = ask->expect;
-}
-
-/* Somebody asks the very same already. */
-static const struct ask *under_way(const struct runner *r, const struct desk_ask *ask)
-{
-	for (const struct ask *a = r->asks; ask->dedupe.len == 0 && a; a = a->next)
-		if (str_is(a->job.subject, BUILTIN_READ) && str_eq(a->job.op, ask->op) &&
-			str_eq(a->job.connection, ask->connection) &&
-			str_eq(a->job.input, ask->input))
-			return a;
-	return NULL;
-}
-
-static void submit(struct ask *a)
-{
-	a->op.op.done = added;
-	a->op.op.user = a;
-	a->op.jobs = &a->job;
-	a->op.job_count = 1;
-	a->op.claim = true;
-	store_add_jobs(a->runner->store, &a->op);
-}
-
-/* run NULL: a refresh that nobody waits for. */
-static void put(struct runner *r, struct plan *plan, const char *tenant, struct run *run,
-	struct desk_ask *ask)
-{
-	const struct ask *same = under_way(r, ask);
-	struct ask *a;
-
-	if (same && !run)
-		return;
-	a = new_ask(r, plan);
-	if (!a) {
-		if (run) {
-			ask->end = DESK_FAILED;
-			ask->reason = STR("no memory");
-			closed(run);
-		}
-		return;
-	}
-	a->run = run;
-	a->ask = run ? ask : NULL;
-	fill_job(a, ask, tenant);
-	link_ask(a);
-	if (same) {
-		a->job.id = same->job.id;
-		a->stored = true;
-		return;
-	}
-	fill_holds(a, ask);
-	submit(a);
-}
-
-static bool same_job(const struct ask *a, const struct run *ended)
-{
-	return memcmp(&a->job.id, &ended->row.id, sizeof(a->job.id)) == 0;
-}
-
-static void answer_ask(struct ask *a, struct run *ended)
-{
-	struct run *run = a->run;
-
-	if (run) {
-		read_row(a, &ended->row);
-		if (a->ask->end == DESK_OPEN)
-			a->ask->end = DESK_FAILED;
-		a->ask->result = str_dup(run->arena, ended->last);
-		a->ask->code = str_dup(run->arena, ended->fail_code);
-		a->ask->detail = str_dup(run->arena, ended->fail_detail);
-	}
-	free_ask(a);
-	if (run)
-		closed(run);
-}
-
-void builtin_tell(struct run *ended)
-{
-	struct runner *r = ended->runner;
-	struct ask *a = r->asks;
-
-	while (a) { /* an answer may make new questions: from the beginning after each */
-		if (!same_job(a, ended)) {
-			a = a->next;
-			continue;
-		}
-		answer_ask(a, ended);
-		a = r->asks;
-	}
-}
-
 /* ---- What comes of it --------------------------------------------------------------------- */
+
+/* Calls of two offices may have the same id, and these events are all of one connection. */
+static struct str of_tenant(struct run *run, struct str dedupe)
+{
+	if (!dedupe.len)
+		return dedupe;
+	return str_of(arena_printf(run->arena, "%s/%.*s", run->tenant->name, STR_ARG(dedupe)));
+}
 
 static void add_events(struct run *run, const struct desk_next *next)
 {
@@ -402,7 +90,7 @@ static void add_events(struct run *run, const struct desk_next *next)
 	for (size_t i = 0; i < next->event_count; i++) {
 		struct plugin_event e = {.type = next->events[i].type,
 			.data = next->events[i].data,
-			.dedupe = next->events[i].dedupe,
+			.dedupe = of_tenant(run, next->events[i].dedupe),
 			.subject = run->row.subject,
 			.person = run->event.person};
 		struct error error = {0};
@@ -469,15 +157,15 @@ static void complete(struct run *run)
 
 	remember(run);
 	run_note(run, ATTEMPT_STEP, arena_printf(run->arena, BUILTIN_NAME ".%s", op_of(run)),
-		b->said ? "done, late" : "done", run->step.input, result, NULL);
-	if (!b->said || (run->pipeline && run->pipeline->late.config)) {
+		run->told ? "done, late" : "done", run->step.input, result, NULL);
+	if (!run->told || (run->pipeline && run->pipeline->late.config)) {
 		run->holds = b->next.holds; /* what nobody hears need not be kept */
 		run->hold_count = b->next.hold_count;
 	}
 	add_events(run, &b->next);
 	for (size_t i = 0; i < b->next.refresh_count; i++) {
 		struct desk_ask ask = b->next.refresh[i];
-		put(run->runner, run->plan, run->tenant->name, NULL, &ask);
+		asks_put(run->runner, run->plan, run->tenant->name, NULL, &ask);
 	}
 	if (!run->pipeline) {
 		run->last = result;
@@ -543,14 +231,60 @@ static void learn(struct run *run)
 
 /* ---- Step after step ---------------------------------------------------------------------- */
 
+/* So many of its questions are open: with some it rests, and others may have its room. */
+static void rest(struct run *run, size_t open)
+{
+	struct runner *r = run->runner;
+	size_t before = run->builtin->open;
+
+	run->builtin->open = open;
+	if (run->urgent || !before == !open)
+		return;
+	if (open) {
+		r->resting++;
+		runner_claim(r);
+	} else {
+		r->resting--;
+	}
+}
+
 static void ask_all(struct run *run)
 {
 	struct builtin *b = run->builtin;
+	size_t n = b->next.ask_count;
 
 	b->desk.asks = b->next.asks;
-	b->desk.ask_count = b->open = b->next.ask_count;
-	for (size_t i = 0, n = b->open; i < n; i++)
-		put(run->runner, run->plan, run->tenant->name, run, &b->desk.asks[i]);
+	b->desk.ask_count = n;
+	rest(run, n);
+	for (size_t i = 0; i < n; i++)
+		asks_put(run->runner, run->plan, run->tenant->name, run, &b->desk.asks[i]);
+}
+
+void builtin_answered(struct run *run)
+{
+	struct builtin *b = run->builtin;
+
+	assert(b->open > 0);
+	rest(run, b->open - 1);
+	if (!b->open)
+		advance(run, DESK_ANSWERED);
+}
+
+void builtin_retake(struct run *run)
+{
+	assert(run->builtin->open == 1); /* what needs holds is asked alone */
+	rest(run, 0);
+	advance(run, DESK_TAKEN);
+}
+
+void builtin_come_back(struct run *run, int64_t due_ms)
+{
+	int64_t soonest = clock_now_ms() + COME_BACK_MS;
+
+	asks_leave(run);
+	rest(run, 0);
+	run_later(run, due_ms > soonest ? due_ms : soonest, "busy",
+		"what it asks of the calendar is tried again later");
 }
 
 #define COMING_MAX 64
@@ -573,9 +307,9 @@ static void gather_coming(struct run *run)
 	for (const struct run *r = run->runner->all_runs; rows && r; r = r->next)
 		if (r != run && r->hold_count && str_eq(r->row.tenant, run->row.tenant))
 			add_coming(d, rows, r->holds, r->hold_count);
-	for (const struct ask *a = run->runner->asks; rows && a; a = a->next)
-		if (a->run != run && !a->stored && str_eq(a->job.tenant, run->row.tenant))
-			add_coming(d, rows, a->holds, a->op.hold_count);
+	if (rows)
+		d->coming_count +=
+			asks_coming(run, rows + d->coming_count, COMING_MAX - d->coming_count);
 }
 
 static void advance(struct run *run, enum desk_why why)
@@ -603,39 +337,36 @@ static void advance(struct run *run, enum desk_why why)
 			b->next.reason.len ? b->next.reason.ptr : "the desk gives no reason", 0);
 }
 
-/* What changes the calendar may take hours until it is through. It goes on as a job of its own;
- * the run does not wait for it. Reads end soon: for `late =` they are waited for. */
-static bool detach(struct run *run)
+static bool has_changes(const struct builtin *b)
+{
+	for (size_t i = 0; i < b->desk.ask_count; i++)
+		if (b->desk.asks[i].dedupe.len)
+			return true;
+	return false;
+}
+
+/* What changes the calendar may take hours until it is through, and goes on as a job of its own:
+ * the run does not wait for it. Nothing is said of what is not even on disk. */
+static bool let_go(struct run *run, const struct desk_next *next)
 {
 	struct builtin *b = run->builtin;
-	bool left = false;
+	bool stored = asks_stored(run);
 
-	for (size_t i = 0; i < b->desk.ask_count; i++)
-		left |= b->desk.asks[i].dedupe.len > 0;
-	if (!left)
-		return false;
-	for (struct ask *next, *a = run->runner->asks; a; a = next) {
-		next = a->next;
-		if (a->run == run && a->stored)
-			free_ask(a);
-		else if (a->run == run)
-			a->run = NULL; /* on its way to the store */
+	asks_leave(run);
+	rest(run, 0);
+	if (stored) {
+		b->next = *next;
+		run->told = run->heard = true;
+		complete(run);
+	} else {
+		run_end(run, JOB_DROPPED, NULL, "its question was not stored in time");
 	}
-	return true;
+	return stored;
 }
 
-static struct run *run_of(struct runner *r, const struct id *job)
+bool builtin_late(struct run *run, struct arena *arena, struct str *result)
 {
-	for (struct run *run = r->all_runs; run; run = run->next)
-		if (memcmp(&run->row.id, job, sizeof(*job)) == 0)
-			return run;
-	return NULL;
-}
-
-bool builtin_late(struct runner *r, const struct id *job, struct arena *arena, struct str *result)
-{
-	struct run *run = run_of(r, job);
-	struct builtin *b = run ? run->builtin : NULL;
+	struct builtin *b = run->builtin;
 	struct desk_next next = {0};
 
 	if (!b || !b->open)
@@ -644,14 +375,10 @@ bool builtin_late(struct runner *r, const struct id *job, struct arena *arena, s
 	desk_step(&b->desk, &next);
 	if (next.then != DESK_DONE || !next.result.len)
 		return false;
-	b->said = true;
 	*result = str_dup(arena, next.result);
-	if (detach(run)) {
-		b->open = 0;
-		b->next = next;
-		run->heard = true;
-		complete(run);
-	}
+	if (has_changes(b))
+		return let_go(run, &next);
+	run->told = true; /* reads end soon, and `late =` waits for them */
 	return true;
 }
 
@@ -683,14 +410,6 @@ static void fill(struct run *run, struct desk_run *d)
 		.now_ms = run->step.now_ms};
 }
 
-/* Begun by nobody: the host was away, and whoever asked has been told so by the vendor. What the
- * calendar was asked before goes on as jobs of its own. */
-static bool nobody_there(const struct run *run)
-{
-	return run->pipeline && run->pipeline->config->within_ms &&
-	       !callers_wait(run->runner, &run->row.id);
-}
-
 void builtin_begin(struct run *run)
 {
 	run->began_us = clock_mono_us();
@@ -699,8 +418,8 @@ void builtin_begin(struct run *run)
 		run_end(run, JOB_PARKED, "bad input", "its tenant is not in the configuration");
 		return;
 	}
-	if (nobody_there(run)) {
-		run_end(run, JOB_DROPPED, NULL, "nobody was on the line any more");
+	if (caller_gone(run)) { /* what the calendar was asked before goes on by itself */
+		run_end(run, JOB_DROPPED, NULL, JOB_NOBODY);
 		return;
 	}
 	run->builtin = arena_alloc(run->arena, sizeof(*run->builtin));
@@ -724,7 +443,7 @@ bool builtin_unheard(struct run *run, struct plugin_event *event)
 	const struct json *input = json_parse(run->arena, run->row.input, NULL);
 	static const char *const told[] = {"event_type", "start", "name", "phone", "email"};
 
-	if (!changes_calendar(run) || builtin_asked(run->runner, &run->row.id))
+	if (!changes_calendar(run) || asks_matter(run->runner, &run->row.id))
 		return false;
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
 		json_put(run->arena, data, told[i], json_get(input, told[i]));
@@ -735,12 +454,6 @@ bool builtin_unheard(struct run *run, struct plugin_event *event)
 		.person = json_get_text(input, "phone"),
 		.data = json_print(run->arena, data)};
 	return true;
-}
-
-void builtin_abandon(struct runner *r)
-{
-	while (r->asks)
-		free_ask(r->asks);
 }
 
 /* ---- By the clock ------------------------------------------------------------------------- */
@@ -775,7 +488,7 @@ static void refresh(struct runner *r, const struct config_tenant *tenant)
 		      : 0;
 
 	for (size_t i = 0; i < n; i++)
-		put(r, r->plan, tenant->name, NULL, &asks[i]);
+		asks_put(r, r->plan, tenant->name, NULL, &asks[i]);
 	if (arena)
 		runner_arena_back(r, arena);
 }

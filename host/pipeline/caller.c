@@ -18,8 +18,6 @@
 #define RETRY_AFTER_S 2
 #define SHAPE_TRIES 2 /* a worker that dies on it is replaced once */
 
-static void decide(struct caller *c, uint32_t outcome, struct str result, bool kept);
-
 /* ---- Time --------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
@@ -30,7 +28,7 @@ static void arm(struct runner *r)
 
 	for (const struct caller *c = r->callers; c; c = c->next) {
 		int64_t due = c->decided ? c->hard_ms : c->soft_ms;
-		if (due < first)
+		if (c->hook && due < first)
 			first = due;
 	}
 	if (first == INT64_MAX)
@@ -38,6 +36,16 @@ static void arm(struct runner *r)
 	else
 		uv_timer_start(
 			&r->caller_timer, on_timer, first > now ? (uint64_t)(first - now) : 0, 0);
+}
+
+/* Not later than then; 0: as before. */
+static void hurry(struct caller *c, int64_t hard_ms, int64_t margin_ms)
+{
+	if (!hard_ms || c->hard_ms <= hard_ms)
+		return;
+	c->hard_ms = hard_ms;
+	if (c->soft_ms > hard_ms - margin_ms)
+		c->soft_ms = hard_ms - margin_ms;
 }
 
 static void set_deadline(struct caller *c, int64_t limit_ms)
@@ -49,6 +57,7 @@ static void set_deadline(struct caller *c, int64_t limit_ms)
 		waited = 0;
 	c->hard_ms = clock_mono_ms() - waited + limit_ms - margin / 5;
 	c->soft_ms = c->hard_ms - margin;
+	hurry(c, c->runner->hurry_ms, margin);
 }
 
 /* ---- The answer itself -------------------------------------------------------------------- */
@@ -60,13 +69,13 @@ static void leave(struct caller *c)
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
-	c->hook = NULL;
 	plan_unref(c->plan);
 	c->plan = NULL;
 	c->gone(c);
 	arm(r);
 }
 
+/* While the plugin is being asked it has c's memory: c leaves when it comes back. */
 static void give(struct caller *c, unsigned status, const char *content_type, struct str body)
 {
 	struct hook *hook = c->hook;
@@ -75,8 +84,10 @@ static void give(struct caller *c, unsigned status, const char *content_type, st
 		.body = body,
 		.retry_after_s = status == 503 ? RETRY_AFTER_S : 0};
 
+	c->hook = NULL;
 	hook->answer(hook, &a);
-	leave(c);
+	if (!c->asking)
+		leave(c);
 }
 
 void caller_refuse(struct caller *c, const char *why)
@@ -84,17 +95,6 @@ void caller_refuse(struct caller *c, const char *why)
 	atomic_fetch_add(&c->runner->n_refused, 1);
 	log_line(LOG_ERROR, "caller not answered", "connection", c->connection->config->full,
 		"reason", why, NULL);
-	if (c->asking) { /* the plugin still has its memory: answered, freed when it comes back */
-		struct hook *hook = c->hook;
-		struct hook_answer a = {.status = 503,
-			.content_type = "text/plain; charset=utf-8",
-			.body = STR("no answer in time, please ask again\n"),
-			.retry_after_s = RETRY_AFTER_S};
-		hook->answer(hook, &a);
-		c->hook = NULL;
-		c->hard_ms = c->soft_ms = INT64_MAX;
-		return;
-	}
 	give(c, 503, "text/plain; charset=utf-8", STR("no answer in time, please ask again\n"));
 }
 
@@ -187,6 +187,38 @@ static void decide(struct caller *c, uint32_t outcome, struct str result, bool k
 	}
 }
 
+static bool waits_for(const struct caller *c, const struct id *job)
+{
+	return c->hook && memcmp(&c->job, job, sizeof(*job)) == 0;
+}
+
+/* Everybody who waits for that job: the same request may have come twice. */
+static void decide_all(
+	struct runner *r, const struct id *job, uint32_t outcome, struct str result, bool kept)
+{
+	struct caller *next;
+
+	for (struct caller *c = r->callers; c; c = next) {
+		next = c->next;
+		if (waits_for(c, job) && !c->decided)
+			decide(c, outcome, result, kept);
+	}
+}
+
+/* What they were told is on disk, or cannot be: then saying it is all that is left. */
+static void all_kept(struct runner *r, const struct id *job)
+{
+	struct caller *next;
+
+	for (struct caller *c = r->callers; c; c = next) {
+		next = c->next;
+		if (!waits_for(c, job) || !c->decided || c->kept)
+			continue;
+		c->kept = true;
+		say(c, false);
+	}
+}
+
 /* ---- What is said when there is nothing else ---------------------------------------------- */
 
 static struct str words(struct arena *arena, struct str text)
@@ -198,7 +230,7 @@ static struct str words(struct arena *arena, struct str text)
 	return json_print(arena, o);
 }
 
-static struct str fallback_of(struct arena *arena, struct runner *r, const struct plan_pipeline *p,
+static struct str fallback_of(struct arena *arena, const struct plan_pipeline *p,
 	const struct event_row *event, const struct config_tenant *tenant)
 {
 	struct scope_texts texts;
@@ -206,7 +238,6 @@ static struct str fallback_of(struct arena *arena, struct runner *r, const struc
 	const struct json *value = NULL;
 	struct error error = {0};
 
-	(void)r;
 	if (!p->fallback)
 		return words(arena, p->config->fallback.text);
 	route_scope(arena, event, tenant, &texts);
@@ -229,13 +260,14 @@ static struct str fallback(struct caller *c)
 	const struct config_tenant *tenant =
 		config_tenant(c->plan->config, str_dup(c->arena, c->event->tenant).ptr);
 
-	return fallback_of(c->arena, c->runner, c->pipeline, c->event, tenant);
+	return fallback_of(c->arena, c->pipeline, c->event, tenant);
 }
 
 /* ---- Kept: what is said before its run has ended ------------------------------------------ */
 
 struct keeping {
 	struct mailbox_item item;
+	struct keeping *next, **link; /* of all: those still under way at the end are freed then */
 	struct runner *runner;
 	struct arena *arena;
 	struct store_save_answer op;
@@ -243,22 +275,22 @@ struct keeping {
 	struct id job;
 };
 
+static void free_keeping(struct keeping *k)
+{
+	*k->link = k->next;
+	if (k->next)
+		k->next->link = k->link;
+	arena_destroy(k->arena);
+}
+
 static void kept_here(struct mailbox_item *item)
 {
 	struct keeping *k = (struct keeping *)item;
-	struct caller *next;
 
 	if (k->op.op.result < 0)
 		log_line(LOG_ERROR, "answer not stored", "reason", k->op.op.error.text, NULL);
-	for (struct caller *c = k->runner->callers; c; c = next) {
-		next = c->next;
-		if (!c->hook || c->kept || !c->decided ||
-			memcmp(&c->job, &k->job, sizeof(k->job)) != 0)
-			continue;
-		c->kept = true; /* or it cannot be: then saying it is all that is left */
-		say(c, false);
-	}
-	arena_destroy(k->arena);
+	all_kept(k->runner, &k->job);
+	free_keeping(k);
 }
 
 /* Writer's thread. */
@@ -270,56 +302,72 @@ static void kept(struct store_op *op)
 	runner_post(k->runner, &k->item);
 }
 
-static void keep(struct caller *c)
+/* False: it cannot be kept. */
+static bool keep(const struct caller *c, uint32_t outcome, struct str result)
 {
 	struct arena *arena = arena_create(RUN_MEMORY);
 	struct keeping *k = arena ? arena_alloc(arena, sizeof(*k)) : NULL;
 
-	if (!k) {
+	if (!k || !c->event->dedupe.len) {
 		arena_destroy(arena);
-		c->kept = true;
-		return;
+		return false;
 	}
 	k->arena = arena;
 	k->runner = c->runner;
+	k->next = c->runner->keepings;
+	k->link = &c->runner->keepings;
+	if (k->next)
+		k->next->link = &k->next;
+	c->runner->keepings = k;
 	k->job = c->job;
 	k->row = (struct answer_row){.connection = str_dup(arena, c->event->connection),
 		.dedupe = str_dup(arena, c->event->dedupe),
 		.tenant = str_dup(arena, c->event->tenant),
-		.outcome = c->outcome,
-		.result = str_dup(arena, c->result),
+		.outcome = outcome,
+		.result = str_dup(arena, result),
 		.at_ms = clock_now_ms()};
 	k->op.row = &k->row;
 	k->op.op.done = kept;
 	k->op.op.user = k;
 	store_save_answer(c->runner->store, &k->op);
+	return true;
 }
 
 /* ---- Deadlines ---------------------------------------------------------------------------- */
 
+/* It has ended, and only its last commit is missing. What it says is true whatever becomes of that,
+ * unless it speaks of what only this commit does. */
+static bool is_true_already(const struct run *run)
+{
+	return run->has_answer && !run->event_count && !run->hold_count;
+}
+
 static void soft(struct caller *c)
 {
+	struct runner *r = c->runner;
+	struct id job = c->job;
+	struct run *run = jobs_find(r, &job);
 	struct str result = {0};
-	uint32_t outcome = KL_REPLY_FALLBACK;
+	uint32_t outcome = KL_REPLY_DONE;
 
 	c->store(c);
 	if (!c->pipeline) { /* not even normalized: the plugin hangs, or too much is going on */
 		decide(c, KL_REPLY_NONE, result, true);
 		return;
 	}
-	if (builtin_late(c->runner, &c->job, c->arena, &result))
-		outcome = KL_REPLY_DONE;
-	else
-		result = fallback(c);
 	log_line(LOG_WARN, "caller told before the pipeline was through", "tenant",
 		str_dup(c->arena, c->event->tenant).ptr, "pipeline", c->pipeline->config->full,
 		NULL);
-	atomic_fetch_add(&c->runner->n_late, 1);
-	c->outcome = outcome;
-	c->result = result;
-	if (c->event->dedupe.len)
-		keep(c);
-	decide(c, outcome, result, c->kept || !c->event->dedupe.len);
+	atomic_fetch_add(&r->n_late, 1);
+	if (run && is_true_already(run)) { /* kept by callers_tell() */
+		decide_all(r, &job, run->answer.outcome, run->answer.result, false);
+		return;
+	}
+	if (!run || !builtin_late(run, c->arena, &result)) {
+		outcome = KL_REPLY_FALLBACK;
+		result = fallback(c);
+	}
+	decide_all(r, &job, outcome, result, !keep(c, outcome, result));
 }
 
 static void hard(struct caller *c)
@@ -339,8 +387,10 @@ static void on_timer(uv_timer_t *timer)
 
 	for (struct caller *c = r->callers; c; c = next) {
 		next = c->next;
-		if (c->hook && !c->decided && c->soft_ms <= now)
-			soft(c);
+		if (!c->hook || c->decided || c->soft_ms > now)
+			continue;
+		soft(c);
+		next = r->callers; /* others may have been answered with it, and be gone */
 	}
 	for (struct caller *c = r->callers; c; c = next) {
 		next = c->next;
@@ -363,6 +413,17 @@ void caller_begin(struct caller *c, int64_t limit_ms)
 	r->callers = c;
 	set_deadline(c, limit_ms);
 	arm(r);
+}
+
+void caller_expects(struct caller *c, int64_t within_ms)
+{
+	int64_t route = c->hard_ms;
+
+	if (!c->hook || c->decided)
+		return;
+	set_deadline(c, within_ms);
+	hurry(c, route, MARGIN_MS); /* the vendor does not wait as long as the operator would */
+	arm(c->runner);
 }
 
 void caller_stored(struct caller *c)
@@ -389,44 +450,47 @@ static void know(struct caller *c, struct plan *plan, const struct plan_pipeline
 void caller_asks(struct caller *c, struct plan *plan, const struct plan_pipeline *pipeline,
 	const struct job_row *job, const struct event_row *event)
 {
-	int64_t route = c->hard_ms;
-
 	if (!c->hook || c->decided)
 		return;
 	know(c, plan, pipeline, event);
 	c->job = job->id;
-	set_deadline(c, pipeline->config->within_ms);
-	if (c->hard_ms > route) { /* the vendor does not wait as long as the operator would */
-		c->soft_ms -= c->hard_ms - route;
-		c->hard_ms = route;
-	}
-	arm(c->runner);
+}
+
+static struct caller *first_of(const struct caller *again)
+{
+	for (struct caller *c = again->runner->callers; c; c = c->next)
+		if (c != again && c->event &&
+			str_eq(c->event->connection, again->event->connection) &&
+			str_eq(c->event->dedupe, again->event->dedupe))
+			return c;
+	return NULL;
 }
 
 /* The same request again: what was said the first time, or together with it. */
 void caller_repeat(struct caller *c, struct plan *plan, const struct plan_pipeline *pipeline,
 	const struct event_row *event)
 {
+	const struct caller *first;
 	struct answer_row row = {0};
 
 	if (!c->hook || c->decided)
 		return;
 	know(c, plan, pipeline, event);
-	for (const struct caller *first = c->runner->callers; first; first = first->next)
-		if (first != c && first->event && !first->decided &&
-			str_eq(first->event->connection, event->connection) &&
-			str_eq(first->event->dedupe, event->dedupe)) {
-			c->job = first->job;
-			c->soft_ms = first->soft_ms < c->soft_ms ? first->soft_ms : c->soft_ms;
-			arm(c->runner);
-			return;
-		}
-	if (store_get_answer(NULL, c->runner->reader, event->connection, event->dedupe, c->arena,
-		    &row) == 0 &&
-		!row.unreadable)
+	first = first_of(c);
+	if (first && !first->decided) {
+		c->job = first->job;
+		if (c->soft_ms > first->soft_ms)
+			c->soft_ms = first->soft_ms;
+		arm(c->runner);
+	} else if (first) {
+		decide(c, KL_REPLY_REPEAT, first->result, true);
+	} else if (store_get_answer(NULL, c->runner->reader, event->connection, event->dedupe,
+			   c->arena, &row) == 0 &&
+		   !row.unreadable) {
 		decide(c, KL_REPLY_REPEAT, row.result, true);
-	else
+	} else {
 		decide(c, KL_REPLY_FALLBACK, fallback(c), true);
+	}
 }
 
 /* ---- Of runs ------------------------------------------------------------------------------ */
@@ -434,9 +498,15 @@ void caller_repeat(struct caller *c, struct plan *plan, const struct plan_pipeli
 bool callers_wait(const struct runner *r, const struct id *job)
 {
 	for (const struct caller *c = r->callers; c; c = c->next)
-		if (c->hook && !c->decided && memcmp(&c->job, job, sizeof(*job)) == 0)
+		if (waits_for(c, job) && !c->decided)
 			return true;
 	return false;
+}
+
+bool caller_gone(const struct run *run)
+{
+	return run->pipeline && run->pipeline->config->within_ms &&
+	       !callers_wait(run->runner, &run->row.id);
 }
 
 bool caller_answer_row(struct run *run, struct answer_row *row)
@@ -451,24 +521,44 @@ bool caller_answer_row(struct run *run, struct answer_row *row)
 		.tenant = run->row.tenant,
 		.outcome = done ? KL_REPLY_DONE : KL_REPLY_FALLBACK,
 		.result = done ? run->last
-			       : fallback_of(run->arena, run->runner, run->pipeline, &run->event,
-					 run->tenant),
+			       : fallback_of(run->arena, run->pipeline, &run->event, run->tenant),
 		.at_ms = clock_now_ms()};
 	return true;
 }
 
 void callers_tell(struct runner *r, const struct id *job, const struct answer_row *row)
 {
-	struct caller *next;
+	all_kept(r, job);
+	decide_all(r, job, row->outcome, row->result, true);
+}
 
-	for (struct caller *c = r->callers; c; c = next) {
-		next = c->next;
-		if (c->hook && !c->decided && memcmp(&c->job, job, sizeof(*job)) == 0)
-			decide(c, row->outcome, row->result, true);
-	}
+/* ---- The host stops ----------------------------------------------------------------------- */
+
+void callers_hurry(struct runner *r, int64_t until_ms)
+{
+	r->hurry_ms = until_ms;
+	for (struct caller *c = r->callers; c; c = c->next)
+		hurry(c, until_ms, MARGIN_MS);
+	arm(r);
 }
 
 void callers_stop(struct runner *r)
 {
 	uv_timer_stop(&r->caller_timer);
+}
+
+void callers_abandon(struct runner *r)
+{
+	while (r->keepings)
+		free_keeping(r->keepings);
+}
+
+void caller_abandon(struct caller *c)
+{
+	if (c->hook)
+		c->hook->answer(c->hook,
+			&(struct hook_answer){.status = 503, .retry_after_s = RETRY_AFTER_S});
+	if (c->plan)
+		c->plan->orphan = true;
+	plan_unref(c->plan);
 }

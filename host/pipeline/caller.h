@@ -50,6 +50,8 @@ void caller_begin(struct caller *caller, int64_t limit_ms);
 void caller_stored(struct caller *caller);
 /* It was not: answered 503. */
 void caller_refuse(struct caller *caller, const char *why);
+/* Its events are about to be stored, and a pipeline will answer it in that time. */
+void caller_expects(struct caller *caller, int64_t within_ms);
 /* This pipeline answers; its job is about to begin. */
 void caller_asks(struct caller *caller, struct plan *plan, const struct plan_pipeline *pipeline,
 	const struct job_row *job, const struct event_row *event);
@@ -57,13 +59,20 @@ void caller_repeat(struct caller *caller, struct plan *plan, const struct plan_p
 	const struct event_row *event);
 void caller_none(struct caller *caller);
 
-/* Of runs. */
+/* Of runs. Its pipeline answers callers, and nobody waits for this answer (any more). */
+bool caller_gone(const struct run *run);
 bool callers_wait(const struct runner *r, const struct id *job);
 /* The answer of a run that ends, to be stored with it; its result, or the fallback. False: its
  * pipeline answers nobody. */
 bool caller_answer_row(struct run *run, struct answer_row *row);
 /* It is stored. */
 void callers_tell(struct runner *r, const struct id *job, const struct answer_row *row);
+
+/* The host stops: everybody is answered by then (clock_mono_ms), also who comes later. */
+void callers_hurry(struct runner *r, int64_t until_ms);
 void callers_stop(struct runner *r);
+/* At the very end, when nothing is under way any more. */
+void caller_abandon(struct caller *caller);
+void callers_abandon(struct runner *r);
 
 #endif

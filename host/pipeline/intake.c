@@ -59,6 +59,10 @@ void intakes_abandon(struct runner *r)
 
 	for (struct intake *in = r->intakes; in; in = next) {
 		next = in->next;
+		if (in->hook)
+			answer(in->hook, 503, "the host stops, please send it again\n",
+				RETRY_AFTER_S);
+		caller_abandon(&in->caller);
 		in->plan->orphan = true;
 		plan_unref(in->plan);
 		arena_destroy(in->arena);
@@ -269,7 +273,7 @@ bool intake_waits(const struct intake *in)
 	return in->caller.runner != NULL;
 }
 
-static void caller_gone(struct caller *caller)
+static void answered(struct caller *caller)
 {
 	intake_release((struct intake *)((char *)caller - offsetof(struct intake, caller)));
 }
@@ -289,7 +293,7 @@ static void wait_for_answer(struct intake *in)
 		.inbound = &in->inbound,
 		.row = &in->row,
 		.store = caller_store,
-		.gone = caller_gone};
+		.gone = answered};
 	in->hook = NULL;
 	in->parts++;
 	caller_begin(&in->caller, in->route->reply_ms);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "pipeline/asks.h"
 #include "pipeline/builtin.h"
 #include "pipeline/caller.h"
 #include "pipeline/job_i.h"
@@ -86,9 +87,21 @@ static struct run *create(struct runner *r, struct plan *plan, const struct job_
 	if (run->next)
 		run->next->link = &run->next;
 	r->all_runs = run;
+	run->urgent = run_urgent(run);
+	r->urgent += run->urgent;
 	r->runs++;
 	atomic_store(&r->n_runs, r->runs);
 	return run;
+}
+
+/* The host was away, or too much was going on: whoever asked has heard by now that it failed. What
+ * has done something goes on. */
+static bool comes_too_late(const struct run *run)
+{
+	const struct job_row *row = &run->row;
+
+	return caller_gone(run) && !row->step && !row->sent && !row->tries && !row->kills &&
+	       !row->fail.len;
 }
 
 /* orphan: why it cannot go on; NULL: it can. */
@@ -111,6 +124,8 @@ static void begin(struct runner *r, struct plan *plan, const struct job_row *job
 		run_end(run, JOB_PARKED, "bad input", run->refused.ptr);
 	else if (run->closed.len)
 		operation_closed(run);
+	else if (comes_too_late(run))
+		run_end(run, JOB_DROPPED, NULL, JOB_NOBODY);
 	else
 		run_next(run);
 }
@@ -152,12 +167,19 @@ void jobs_stored(struct runner *r, struct plan *plan, const struct event_row *ev
 			r->claim_wanted = true;
 }
 
+unsigned jobs_room(const struct runner *r)
+{
+	unsigned busy = r->runs - r->urgent - r->resting;
+
+	return busy >= RUNS_MAX || r->resting >= RESTING_MAX ? 0 : RUNS_MAX - busy;
+}
+
 bool jobs_promise(struct runner *r, size_t n, bool urgent, unsigned *promised)
 {
-	unsigned most = urgent ? RUNS_MAX + URGENT_MAX : RUNS_MAX;
-
 	*promised = 0;
-	if (r->draining || r->options.only_ours || r->runs + r->promised + n > most)
+	if (r->options.only_ours)
+		return false;
+	if (urgent ? r->urgent + n > URGENT_MAX : r->draining || r->promised + n > jobs_room(r))
 		return false;
 	*promised = (unsigned)n;
 	r->promised += *promised;
@@ -171,7 +193,7 @@ bool run_urgent(const struct run *run)
 	const struct runner *r = run->runner;
 
 	return waiter_waits(r, &run->row.id) || callers_wait(r, &run->row.id) ||
-	       builtin_asked(r, &run->row.id);
+	       asks_urgent(r, &run->row.id);
 }
 
 const struct plan_step *run_step(const struct run *run)
@@ -260,10 +282,19 @@ static void release(struct run *run)
 		run->next->link = run->link;
 	plan_unref(run->keys);
 	plan_unref(run->plan);
-	runner_arena_back(r, run->arena);
+	r->urgent -= run->urgent;
 	r->runs--;
+	runner_arena_back(r, run->arena);
 	atomic_store(&r->n_runs, r->runs);
 	runner_claim(r);
+}
+
+struct run *jobs_find(struct runner *r, const struct id *job)
+{
+	for (struct run *run = r->all_runs; run; run = run->next)
+		if (memcmp(&run->row.id, job, sizeof(*job)) == 0)
+			return run;
+	return NULL;
 }
 
 void jobs_abandon(struct runner *r)
@@ -290,7 +321,7 @@ static void ended(struct run *run)
 	waiter_tell(r, &run->row, run->last);
 	if (run->has_answer)
 		callers_tell(r, &run->row.id, &run->answer);
-	builtin_tell(run);
+	asks_tell(run);
 	release(run);
 }
 
@@ -366,8 +397,8 @@ static void not_saved(struct run *run)
 {
 	struct runner *r = run->runner;
 	int code = run->save.op.result;
-	bool never = code == E_INVALID || code == E_CONFLICT || code == E_NOTFOUND ||
-		     code == E_TAKEN;
+	bool never =
+		code == E_INVALID || code == E_CONFLICT || code == E_NOTFOUND || code == E_TAKEN;
 
 	if (code == E_TAKEN && builtin_taken(run))
 		return;
@@ -540,8 +571,7 @@ static void start_call(struct run *run, const struct plan_call *call, const char
 /* Whoever was on the line has heard something else, or nothing: now there is a result. */
 static void come_late(struct run *run)
 {
-	if (run->pipeline && run->pipeline->config->within_ms && !run->heard &&
-		!callers_wait(run->runner, &run->row.id))
+	if (caller_gone(run) && !run->heard)
 		start_call(run, &run->pipeline->late, "late");
 }
 
@@ -574,6 +604,7 @@ void run_later(struct run *run, int64_t due_ms, const char *fail, const char *re
 	run->row.due_ms = due_ms;
 	run->row.fail = str_of(fail ? fail : "");
 	run->row.reason = str_of(reason ? reason : "");
+	asks_put_off(run);
 	run_save(run, false, NULL);
 }
 

@@ -12,6 +12,9 @@ struct runner;
 void jobs_stored(struct runner *runner, struct plan *plan, const struct event_row *event,
 	const struct job_row *jobs, size_t count);
 
+/* How many more jobs that nobody waits for may be in hand. */
+unsigned jobs_room(const struct runner *runner);
+
 /* May an operation hand out the n jobs it inserts, or are too many in hand? What somebody waits for
  * has room of its own. *promised, to be taken off runner->promised when it is done, is set. */
 bool jobs_promise(struct runner *runner, size_t n, bool urgent, unsigned *promised);

@@ -83,7 +83,9 @@ struct run {
 	size_t day_count;
 	struct str fail_code, fail_detail; /* of the last failure, as the plugin gave them */
 	struct builtin *builtin;           /* of the host's own operation in hand */
-	bool heard; /* its result has been said to the caller already */
+	bool urgent; /* somebody waited for it when it began: it has room of its own */
+	bool told;   /* the caller has heard what was known so far */
+	bool heard;  /* and that was its result */
 	struct store_save_job save;
 	void (*saved)(struct run *run);
 	bool foreign; /* what it has kept is of a configuration that is not here: left as it is */
@@ -93,6 +95,7 @@ struct run {
 };
 
 /* job.c */
+#define JOB_NOBODY "nobody was on the line any more"
 void run_next(struct run *run); /* the step in hand, or the end */
 void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run));
 void run_step_done(struct run *run, struct str result, const char *name);
@@ -103,7 +106,8 @@ void run_note(struct run *run, enum attempt_kind kind, const char *name, const c
 const struct plan_step *run_step(const struct run *run); /* NULL: one operation */
 const struct plan_call *run_call(const struct run *run); /* NULL: one operation */
 struct expr_scope run_scope(struct run *run);
-void jobs_save_again(struct runner *r); /* those whose save failed */
+void jobs_save_again(struct runner *r);                        /* those whose save failed */
+struct run *jobs_find(struct runner *r, const struct id *job); /* in hand; NULL: it is not */
 
 /* Does somebody wait for it? Then it goes before others. */
 bool run_urgent(const struct run *run);

@@ -15,7 +15,9 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "desk/desk.h"
 #include "desk/project.h"
+#include "pipeline/asks.h"
 #include "pipeline/builtin.h"
 #include "pipeline/job_i.h"
 #include "plugin/call.h"
@@ -74,7 +76,7 @@ static bool ready(struct run *run)
 		return false;
 	}
 	pause = paused_until(run->runner, str_of(run->connection->config->full));
-	if (pause && builtin_is_read(run)) {
+	if (pause && asks_is_read(run)) {
 		run_end(run, JOB_DROPPED, "bad auth", "the connection is paused");
 		return false;
 	}
@@ -492,12 +494,27 @@ static struct str with_rows(struct run *run, struct str result)
 	return call_merge_rows(run->arena, result, run->rows, run->row_texts);
 }
 
+/* What a calendar of the agency finds may be of any of its offices. */
+static void keep_own(struct run *run)
+{
+	struct appointment_row *rows = run->appointments;
+	size_t n = 0;
+
+	if (run->connection->config->tenant || strcmp(op_name(run), "find_booking") != 0)
+		return;
+	for (size_t i = 0; i < run->appointment_count; i++)
+		if (desk_serves(run->runner->desk, run->row.tenant, rows[i].event_type))
+			rows[n++] = rows[i];
+	run->appointment_count = n;
+}
+
 static void project(struct run *run, struct str result)
 {
 	const struct json *value = json_parse(run->arena, result, NULL);
 
 	run->appointment_count = project_bookings(run->arena, &run->row,
 		str_of(run->connection->config->full), value, clock_now_ms(), &run->appointments);
+	keep_own(run);
 	run->day_count = 0;
 	if (strcmp(op_name(run), "slots") == 0)
 		run->day_count =

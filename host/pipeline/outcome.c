@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
-#include "pipeline/builtin.h"
+#include "pipeline/asks.h"
 #include "pipeline/job_i.h"
 
 #define KILLS_MAX 2
@@ -165,8 +165,8 @@ static void rewind_step(struct run *run)
 		run->step.state = (struct str){0};
 }
 
-/* A slot that is taken, an appointment that is gone: who is on the line hears it in this moment, and
- * no other person is needed. Whatever an operator can mend is parked all the same. */
+/* A slot that is taken, an appointment that is gone: who is on the line hears it in this moment,
+ * and no other person is needed. Whatever an operator can mend is parked all the same. */
 static bool is_news_to_the_caller_only(const char *fail)
 {
 	return strcmp(fail, fail_name(KL_CONFLICT)) == 0 || strcmp(fail, fail_name(KL_GONE)) == 0;
@@ -182,7 +182,7 @@ static void final_failure(struct run *run, enum job_state state, const char *fai
 		run_unknown(run, why);
 		return;
 	}
-	if (is_news_to_the_caller_only(fail) && builtin_asked(run->runner, &run->row.id)) {
+	if (is_news_to_the_caller_only(fail) && asks_matter(run->runner, &run->row.id)) {
 		run_end(run, JOB_DROPPED, fail, why);
 		return;
 	}
@@ -227,7 +227,7 @@ void run_failed(
 	else
 		why = arena_printf(run->arena, "%s", why);
 	rewind_step(run);
-	if (builtin_is_read(run)) { /* the mirror keeps what it knows; the next read may do better */
+	if (asks_is_read(run)) { /* the mirror keeps what it knows; the next read may do better */
 		if (fail == KL_BAD_AUTH && run->connection)
 			pause_connection(run, why);
 		run_end(run, JOB_DROPPED, fail_name(fail), why);
@@ -298,7 +298,7 @@ void run_died(struct run *run)
 	const char *why = arena_printf(run->arena, "%s", run->call.out.error.text);
 
 	run->row.kills++;
-	if (builtin_is_read(run))
+	if (asks_is_read(run))
 		run_end(run, JOB_DROPPED, "plugin", why);
 	else if (run->row.kills >= KILLS_MAX)
 		final_failure(run, JOB_PARKED, "plugin", why);

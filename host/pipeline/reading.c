@@ -20,11 +20,16 @@
 
 static void finish(struct intake *in, enum inbox_state state, const char *reason);
 
+/* The one that answers; NULL: none does. */
+static const struct plan_pipeline *pipeline_of(const struct intake *in)
+{
+	return in->answering ? plan_pipeline(in->plan, in->answering->pipeline) : NULL;
+}
+
 /* The events are stored: their answer may be made, or was made before. */
 static void answer_caller(struct intake *in)
 {
-	const struct plan_pipeline *p =
-		in->answering ? plan_pipeline(in->plan, in->answering->pipeline) : NULL;
+	const struct plan_pipeline *p = pipeline_of(in);
 
 	if (!p)
 		caller_none(&in->caller);
@@ -111,10 +116,13 @@ static size_t count_jobs(const struct store_finish_inbox *f)
 static void finish(struct intake *in, enum inbox_state state, const char *reason)
 {
 	struct store_finish_inbox *f = &in->finish;
+	const struct plan_pipeline *p = pipeline_of(in);
 
 	if (state == INBOX_PARKED)
 		log_line(LOG_ERROR, "webhook parked", "connection", in->connection->config->full,
 			"id", in->row.correlation.ptr, "reason", reason, NULL);
+	if (p)
+		caller_expects(&in->caller, p->config->within_ms);
 	if (intake_waits(in))
 		intake_store(in); /* both in one commit */
 	f->op.done = finished;

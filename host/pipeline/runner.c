@@ -14,14 +14,16 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "desk/desk.h"
+#include "pipeline/asks.h"
 #include "pipeline/builtin.h"
 #include "pipeline/caller.h"
 #include "pipeline/intake.h"
 #include "pipeline/job_i.h"
 #include "pipeline/runner_i.h"
 
-#define PLANS_KEPT 8 /* former generations */
-#define TICK_MS 1000 /* what failed for lack of disk or memory is tried again */
+#define PLANS_KEPT 8      /* former generations */
+#define LAST_WORDS_MS 100 /* from the answer to the end of the connection, when the host stops */
+#define TICK_MS 1000      /* what failed for lack of disk or memory is tried again */
 #define CLAIM_MEMORY ((size_t)256 * 1024 * 1024)
 
 /* ---- Mail --------------------------------------------------------------------------------- */
@@ -74,6 +76,7 @@ struct question {
 	struct error *error;
 	const struct config *config;
 	uint64_t generation; /* the configuration's */
+	int64_t deadline_ms;
 	struct buf *out;
 };
 
@@ -171,8 +174,7 @@ void runner_claim(struct runner *r)
 {
 	struct claim *c;
 
-	if (!r->claim_wanted || r->claiming || r->draining || r->options.only_ours ||
-		r->runs >= RUNS_MAX)
+	if (!r->claim_wanted || r->claiming || r->draining || r->options.only_ours || !jobs_room(r))
 		return;
 	c = calloc(1, sizeof(*c));
 	if (!c || !(c->op.arena = arena_create(CLAIM_MEMORY))) {
@@ -185,7 +187,7 @@ void runner_claim(struct runner *r)
 	c->op.op.done = claimed;
 	c->op.op.user = c;
 	c->op.now_ms = clock_now_ms();
-	c->op.limit = RUNS_MAX - r->runs;
+	c->op.limit = jobs_room(r);
 	if (r->claim_limit && c->op.limit > r->claim_limit)
 		c->op.limit = r->claim_limit;
 	store_claim(r->store, &c->op);
@@ -393,7 +395,7 @@ static void reload_here(struct question *q)
 	r->unusable = 0;
 	atomic_store(&r->n_generation, q->generation);
 	reload_plugins(plan);
-	desk_refresh(NULL, r->desk); /* the old catalogue stays if it cannot be read */
+	desk_refresh(NULL, r->desk);             /* the old catalogue stays if it cannot be read */
 	memset(r->pauses, 0, sizeof(r->pauses)); /* perhaps the credentials are right now */
 	hasten(r, "bad auth");
 	q->result = polls_start(r);
@@ -638,6 +640,18 @@ static void send_waiters_away(struct question *q)
 	waiters_leave(q->runner);
 }
 
+static void hurry_here(struct question *q)
+{
+	callers_hurry(q->runner, q->deadline_ms);
+}
+
+void runner_hurry(struct runner *r, int64_t deadline_ms)
+{
+	struct question q = {.deadline_ms = deadline_ms - LAST_WORDS_MS};
+
+	ask(r, &q, hurry_here);
+}
+
 void runner_drain(struct runner *r, int64_t deadline_ms)
 {
 	struct question q = {0};
@@ -725,7 +739,8 @@ void runner_destroy(struct runner *r)
 	finish_loop(r);
 	jobs_abandon(r);
 	intakes_abandon(r);
-	builtin_abandon(r);
+	callers_abandon(r);
+	asks_abandon(r);
 	desk_destroy(r->desk);
 	expr_engine_destroy(r->engine);
 	store_reader_close(r->reader);

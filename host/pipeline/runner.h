@@ -30,6 +30,9 @@ struct runner_options {
 
 /* Loads the plan and starts the thread. NULL: error says why. */
 struct runner *runner_create(struct error *error, const struct runner_options *options);
+/* A stop is near: callers on the line are answered before then (clock_mono_ms), with what can be
+ * said so far. From any thread but the runner's. */
+void runner_hurry(struct runner *runner, int64_t deadline_ms);
 /* Takes no more webhooks and jobs, waits for what is running until the deadline
  * (clock_mono_ms), leaves the rest in the store. */
 void runner_drain(struct runner *runner, int64_t deadline_ms);

@@ -13,7 +13,8 @@
 #define RUN_MEMORY ((size_t)64 * 1024 * 1024) /* the most one run or webhook may use */
 #define SPARES_MAX 64                         /* arenas that wait for the next run */
 #define RUNS_MAX 256                          /* jobs in hand at once */
-#define URGENT_MAX 256                        /* and as many more that somebody waits for */
+#define RESTING_MAX 256                       /* and as many that only wait for others */
+#define URGENT_MAX 512                        /* and those that somebody waits for */
 #define HOOKS_MAX 2048                        /* webhooks between socket and answer */
 #define NORMALIZE_MAX 1024                    /* stored, not yet normalized, in hand at once */
 
@@ -47,7 +48,10 @@ struct runner {
 	uint64_t unusable; /* a generation that could not be revived; 0: none */
 
 	unsigned hooks, normalizing, runs;
-	unsigned reading, unread_count; /* of normalizing: at the plugin or the store; behind those */
+	unsigned urgent, resting; /* of runs: somebody waits for them; of the others: they wait for
+				     what they have asked a calendar */
+	unsigned reading,
+		unread_count; /* of normalizing: at the plugin or the store; behind those */
 	struct intake *unread, *unread_last;
 	unsigned promised;      /* jobs that operations under way may hand out at once */
 	struct intake *intakes; /* webhooks in hand */
@@ -68,6 +72,8 @@ struct runner {
 	struct ask *asks;       /* what desk operations wait for, or have refreshed */
 	struct caller *callers; /* webhooks that wait for their answer */
 	uv_timer_t caller_timer;
+	struct keeping *keepings; /* what they were told, on its way to the disk */
+	int64_t hurry_ms;         /* clock_mono_ms: they are answered by then; 0: no hurry */
 	int64_t free_due_ms, refresh_due_ms; /* clock_mono_ms */
 	size_t refresh_at;                   /* tenant whose mirror is looked at next */
 	bool waiters_leave;
