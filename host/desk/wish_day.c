@@ -132,6 +132,20 @@ static size_t read_weeks_behind(struct reader *r, size_t at, int *days)
 	return next ? next : at;
 }
 
+/* "Dienstag, dem 24. Juni": one day, and not two that are wished or not. */
+static size_t read_date_of_weekday(struct reader *r, size_t at, struct day_item *out)
+{
+	struct day_item date = {0};
+	size_t next = read_date(r, skip_articles(r, at + is(r, at, W_COMMA)), &date);
+
+	if (!next || date.fault || !date.spelled || date.from != date.to)
+		return 0;
+	if (out->mask != bit((date.from + 3) % 7 + 1))
+		return 0;
+	*out = date;
+	return next;
+}
+
 static size_t read_weekday(struct reader *r, size_t at, struct day_item *out)
 {
 	enum pick pick = PICK_COMING;
@@ -152,6 +166,8 @@ static size_t read_weekday(struct reader *r, size_t at, struct day_item *out)
 	out->mask = bit(word_at(r, next)->value);
 	out->pick = word_at(r, next)->plural || every_before(r, at) ? PICK_EVERY : pick;
 	if (pick == PICK_COMING && (at = read_weekday_range(r, next, out)))
+		return at;
+	if (out->pick == PICK_COMING && (at = read_date_of_weekday(r, next + 1, out)))
 		return at;
 	if (!r->lexicon->german && is(r, next + 1, W_UNIT) &&
 		word_at(r, next + 1)->value == UNIT_WEEK) {
@@ -346,8 +362,8 @@ static size_t read_month_day_alone(struct reader *r, size_t at, struct day_item 
 	if (borrow_month(r, next, day, out))
 		return next;
 	if (day < 1 || day > 31 || is(r, next, W_SLOT) || is(r, next, W_FEAST) ||
-		is(r, next, W_UNKNOWN) || (day <= 5 && is(r, next, W_WEEKDAY)) ||
-		is(r, next, W_OCLOCK))
+		is(r, next, W_UNKNOWN) || is(r, next, W_WEEKNO) ||
+		(day <= 5 && is(r, next, W_WEEKDAY)) || is(r, next, W_OCLOCK))
 		return 0;
 	if (first == at && !may_be_day(r, first, next))
 		return 0;
@@ -400,10 +416,10 @@ static size_t read_single(struct reader *r, size_t at, struct day_item *out)
 	size_t start = skip_articles(r, at), next;
 
 	*out = (struct day_item){0};
-	(void)((next = read_date(r, start, out)) || (next = read_month_day_alone(r, at, out)) ||
-		(next = read_weekend(r, at, out)) || (next = read_weekday(r, at, out)) ||
-		(next = read_relative(r, at, out)) || (next = read_kind_of_day(r, at, out)) ||
-		(next = read_period(r, at, out)));
+	(void)((next = read_nth_weekday(r, start, out)) || (next = read_date(r, start, out)) ||
+		(next = read_month_day_alone(r, at, out)) || (next = read_weekend(r, at, out)) ||
+		(next = read_weekday(r, at, out)) || (next = read_relative(r, at, out)) ||
+		(next = read_kind_of_day(r, at, out)) || (next = read_period(r, at, out)));
 	return next;
 }
 

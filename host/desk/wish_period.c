@@ -322,24 +322,62 @@ static size_t read_month(struct reader *r, size_t at, struct day_item *out)
 	return next;
 }
 
-/* "KW 26": ISO weeks, the first is that with 4 January. */
+/* "KW 26", "in der 26. Kalenderwoche" */
+static size_t read_week_name(const struct reader *r, size_t at, int *week)
+{
+	size_t next;
+
+	if (is(r, at, W_WEEKNO) && is_digits(r, at + 1)) {
+		*week = word_at(r, at + 1)->value;
+		return at + 2;
+	}
+	next = read_ordinal(r, skip_over(r, at, KINDS(W_IN, W_ART)), week);
+	return next && is(r, next, W_WEEKNO) ? next + 1 : 0;
+}
+
+/* ISO weeks: the first is that with 4 January. */
 static size_t read_week_number(struct reader *r, size_t at, struct day_item *out)
 {
-	const struct word *number = word_at(r, at + 1);
-	int year = this_year(r);
+	int week, year = this_year(r);
+	size_t next = read_week_name(r, at, &week);
 
-	if (!is(r, at, W_WEEKNO) || !is_digits(r, at + 1) || number->value < 1 ||
-		number->value > 53)
+	if (!next || week < 1 || week > 53)
 		return 0;
 	for (int i = 0; i < 2; i++, year++) {
 		int fourth = day_of(year, 1, 4);
-		int monday = fourth - (fourth + 3) % 7 + 7 * (number->value - 1);
+		int monday = fourth - (fourth + 3) % 7 + 7 * (week - 1);
 
 		day_span(out, DAY_PERIOD, monday, monday + 6);
 		if (out->to >= r->today)
 			break;
 	}
-	return at + 2;
+	return next;
+}
+
+/* "ersten Montag im Juli", "last Friday of the month" */
+size_t read_nth_weekday(struct reader *r, size_t at, struct day_item *out)
+{
+	int nth = 0, from, to, day;
+	bool last = is(r, at, W_LAST);
+	size_t next = last ? at + 1 : read_ordinal(r, at, &nth);
+
+	if (!next || !is(r, next, W_WEEKDAY) || (!last && (nth < 1 || nth > 5)))
+		return 0;
+	day = word_at(r, next)->value;
+	next = skip_over(r, next + 1, KINDS(W_IN, W_OF, W_ART));
+	if (is(r, next, W_MONTH))
+		month_span(r, word_at(r, next)->value, 0, &from, &to);
+	else if (is(r, next, W_UNIT) && word_at(r, next)->value == UNIT_MONTH)
+		month_after(r, 0, &from, &to);
+	else
+		return 0;
+	if (last)
+		from = to - 6;
+	day = from + (day + 6 - (from + 3) % 7) % 7 + (last ? 0 : 7 * (nth - 1));
+	day_span(out, DAY_DATE, day, day);
+	out->fault = day > to ? WISH_NO_SUCH_DATE : day < r->today ? WISH_PAST : WISH_SOUND;
+	out->meant = DAY_MIN;
+	return next + 1;
 }
 
 /* "die Woche vom 7. Juli" */
