@@ -141,8 +141,8 @@ class Story:
         self.demo, self.call_id, self.rang = demo, call_id, None
         self.complete = True
 
-    def tell(self, when, text):
-        at = milliseconds(when)
+    def tell(self, when, text, later_ms=0):
+        at = milliseconds(when) + later_ms
         self.rang = self.rang if self.rang is not None else at
         print(f"  {at - self.rang:+7.0f} ms  {text}", flush=True)
 
@@ -181,28 +181,40 @@ class Story:
         t = datetime.fromisoformat(instant.replace("Z", "+00:00"))
         return t.astimezone(ZoneInfo("Europe/Berlin")).strftime("%a %d %b %Y %H:%M")
 
+    def answered(self, event, name, words):
+        """What a waiting caller was told, and how long after the question."""
+        step = self.step(event["id"], name)
+        if step:
+            took = milliseconds(step["started"]) - milliseconds(event["received"]) + step["took_us"] / 1000
+            self.tell(event["received"], words(step["output"], took), took)
+
+    def function(self, name):
+        return self.event("call.function", f"call:{self.call_id}", name=name)
+
     def run(self):
         call = f"call:{self.call_id}"
-        started = self.event("call.started", call)
-        if started:
-            self.tell(started["received"], f"the phone rings: {started['data']['from']} calls "
-                                           f"{started['data']['to']}")
-        analyzed = self.event("call.analyzed", call)
-        if not analyzed:
+        ringing = self.event("call.inbound", call)
+        if not ringing:
             return
-        wish = analyzed["data"]["custom"]
-        self.tell(analyzed["received"], "the caller has asked: " + ", ".join(
-            f"{k} = {v}" for k, v in wish.items()))
-        mapped = self.step(analyzed["id"], "map booking")
-        if mapped:
-            self.tell(mapped["started"], "the slot, understood: "
-                      f"{self.local(mapped['output']['start'])} in Berlin")
-        booked = self.step(analyzed["id"], "calendar.book")
+        self.tell(ringing["received"], f"the phone rings: {ringing['data']['from']} calls {ringing['data']['to']}")
+        self.answered(ringing, "desk.inbound", lambda told, took:
+                      f"the agent knows after {took:.0f} ms that it is {told['variables']['today']}")
+        asked = self.function("check_availability")
+        if not asked:
+            return
+        self.tell(asked["received"], f"the caller asks: {asked['data']['args']['customer_preferences']}")
+        self.answered(asked, "desk.offer", lambda told, took: f"and hears after {took:.0f} ms: {told['say']}")
+        wanted = self.function("book_appointment")
+        if not wanted:
+            return
+        self.tell(wanted["received"], f"the caller takes {self.local(wanted['data']['args']['slot'])}: it was kept for this call")
+        booked = self.step(wanted["id"], "calendar.book")
         if not booked:
             return
         uid = booked["output"]["uid"]
         self.tell(booked["started"], f"the calendar is asked to book it, and answers in "
                                      f"{booked['took_us'] / 1000:.0f} ms: {booked['output']['status']}, {uid}")
+        self.answered(wanted, "desk.book", lambda told, took: f"and the caller hears after {took:.0f} ms: {told['say']}")
         created = self.event("booking.created", uid=uid)
         if not created:
             return
@@ -217,41 +229,37 @@ class Story:
             event = self.event(type_, message_id=message)
             if event:
                 self.tell(event["received"], words)
+        if self.event("call.analyzed", call):
+            return  # the call is over, and there is nothing left to book
 
 
-def wished_slot(demo):
-    """A time the calendar really offers: the first one on a Thursday afternoon, as the caller wants."""
-    from datetime import datetime, timedelta, timezone
-    from zoneinfo import ZoneInfo
-    now = datetime.now(timezone.utc)
-    ask = {"event_type": "310455", "from": now.strftime("%Y-%m-%dT%H:%M:%SZ"), "timezone": "Europe/Berlin",
-           "to": (now + timedelta(days=21)).strftime("%Y-%m-%dT%H:%M:%SZ")}
-    result = json.loads(demo.klinke("call", "lindenhof/calendar.slots", json.dumps(ask)))
-    for slot in result["slots"]:
-        t = datetime.fromisoformat(slot["start"].replace("Z", "+00:00")).astimezone(ZoneInfo("Europe/Berlin"))
-        if t.weekday() == 3 and t.hour >= 16 and t - now > timedelta(days=2):
-            return t
-    raise SystemExit("demo: the calendar offers no slot on a Thursday afternoon")
+def ask(demo, path, body):
+    return json.loads(get(f"{demo.sandbox}/_control/retell/{path}", body, timeout=20))
+
+
+def talk(demo):
+    """The call itself, by the vendor's side: what the agent asks of the host, and what it makes of the answers."""
+    call = ask(demo, "inbound", {"from_number": "+491713920042", "to_number": "+493023125010", "pick_up": True})["call_id"]
+    ask(demo, "say", {"call_id": call, "lines": [["user", "Ich brauche einen Termin zur Kontrolle, am liebsten "
+                                                  "donnerstags nach 16 Uhr."]]})
+    offer = json.loads(ask(demo, "function", {"call_id": call, "name": "check_availability", "args": {
+        "service": "Kontrolle", "customer_preferences": "am liebsten donnerstags nach 16 Uhr"}})["body"])
+    if offer.get("slots"):
+        ask(demo, "function", {"call_id": call, "name": "book_appointment", "args": {
+            "slot": offer["slots"][0]["start"], "name": "Jana Berger", "fields": {"versicherung": "gesetzlich"}}})
+    ask(demo, "hangup", {"call_id": call, "custom_analysis_data": {"appointment_requested": False, "_name": "Jana Berger"}})
+    return call
 
 
 def play(demo):
-    slot = wished_slot(demo)
-    answer = json.loads(get(f"{demo.sandbox}/_control/retell/call", {
-        "from_number": "+491713920042",
-        "custom_analysis_data": {
-            "appointment_requested": True,
-            "_name": "Jana Berger",
-            "_datum__termin": slot.strftime("%d.%m.%Y"),
-            "_uhrzeit__termin": slot.strftime("%H:%M"),
-            "_versicherungsstatus": "Gesetzlich",
-        }}))
+    call = talk(demo)
     print("\nOne call to Praxis Am Lindenhof, as the store tells it:\n")
-    story = Story(demo, answer["call_id"])
+    story = Story(demo, call)
     story.run()
     effects = json.loads(get(f"{demo.sandbox}/_control/effects"))
     bookings, messages = len(effects["bookings"]), len(effects["messages"])
     print(f"\nThe vendors' side counts {bookings} booking and {messages} message.")
-    return story.complete and bookings == 1 and messages == 1, answer["call_id"]
+    return story.complete and bookings == 1 and messages == 1, call
 
 
 def stop():
@@ -310,6 +318,7 @@ What to try next, in a shell after  . run/demo/env
   klinke show {call_id}
   klinke events
   klinke jobs                     the reminder waits for the day before
+  klinke call desk.offer '{{"customer_preferences":"nächste Woche vormittags, nicht vor neun"}}'
   klinke call lindenhof/whatsapp.templates      fails: set waba_id in config/demo.ini, then klinke reload
   klinke check -c config/office.ini             tells what is missing, and where""")
         if shutil.which("curl"):
