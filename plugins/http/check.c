@@ -6,7 +6,7 @@
  */
 #include "http.h"
 
-enum form { TEXT = 1, CONDITION, JSON, OBJECT, POINTER, WORD, DURATION, NUMBER, LINE };
+enum form { TEXT = 1, CONDITION, JSON, OBJECT, HEADERS, POINTER, WORD, DURATION, NUMBER, LINE };
 
 struct rule {
 	const char *key;
@@ -14,51 +14,54 @@ struct rule {
 };
 
 /* What stands after op.NAME and poll.NAME. "": the line itself. */
-static const struct rule op_rules[] = {{"", LINE}, {"query", OBJECT}, {"headers", OBJECT},
+static const struct rule op_rules[] = {{"", LINE}, {"query", OBJECT}, {"headers", HEADERS},
 	{"json", JSON}, {"form", OBJECT}, {"text", TEXT}, {"type", WORD}, {"repeat", WORD},
 	{"done", CONDITION}, {"result", OBJECT}, {"items", POINTER}, {"row", JSON},
 	{"more", CONDITION}, {"cursor", TEXT}, {"next", TEXT}, {"pages", NUMBER},
 	{"unsent", CONDITION}, {"lookup", LINE}, {"lookup.query", OBJECT},
-	{"lookup.headers", OBJECT}, {"lookup.items", POINTER}, {"lookup.done", CONDITION},
+	{"lookup.headers", HEADERS}, {"lookup.items", POINTER}, {"lookup.done", CONDITION},
 	{"lookup.found", CONDITION}, {"lookup.absent", CONDITION}, {"lookup.result", OBJECT},
 	{"lookup.more", CONDITION}, {"lookup.cursor", TEXT}, {"lookup.next", TEXT},
 	{"lookup.pages", NUMBER}, {0, 0}};
-static const struct rule poll_rules[] = {{"", LINE}, {"query", OBJECT}, {"headers", OBJECT},
+static const struct rule poll_rules[] = {{"", LINE}, {"query", OBJECT}, {"headers", HEADERS},
 	{"done", CONDITION}, {"items", POINTER}, {"more", CONDITION}, {"cursor", TEXT},
 	{"next", TEXT}, {"pages", NUMBER}, {"mark", TEXT}, {"order", WORD}, {"first", WORD},
 	{"lookback", DURATION}, {"overlap", DURATION}, {"dedupe", TEXT}, {"subject", TEXT},
 	{"person", TEXT}, {"regarding", TEXT}, {"at", TEXT}, {"data", OBJECT}, {0, 0}};
 /* Options of the plugin that hold templates or conditions. */
-static const struct rule plain_rules[] = {{"headers", OBJECT}, {"done", CONDITION},
+static const struct rule plain_rules[] = {{"headers", HEADERS}, {"done", CONDITION},
 	{"error.code", TEXT}, {"error.message", TEXT}, {"hook.format", TEXT}, {"hook.signed", TEXT},
 	{"hook.handshake", CONDITION}, {"hook.challenge", TEXT}, {"hook.handshake_token", TEXT},
 	{"hook.items", POINTER}, {"hook.dedupe", TEXT}, {"hook.subject", TEXT},
 	{"hook.person", TEXT}, {"hook.regarding", TEXT}, {"hook.at", TEXT}, {"hook.data", OBJECT},
 	{0, 0}};
 
+enum { MOST_TOLD = 100 }; /* of a file that is all wrong a hundred faults are enough */
+
 struct check {
 	kl_call *c;
 	const kl_val *config;
+	uint32_t told;
 };
 
-static void tell(const struct check *check, kl_str key, kl_str sentence)
+static void tell(struct check *check, kl_str key, kl_str sentence)
 {
-	if (key.ptr && sentence.ptr)
+	if (key.ptr && sentence.ptr && check->told++ < MOST_TOLD)
 		check->c->host->problem(check->c, key.ptr, sentence.ptr);
 }
 
-static kl_str config_text(const struct check *check, kl_str key)
+static kl_str config_text(struct check *check, kl_str key)
 {
 	return check->c->host->text(
 		http_find(check->c, check->config, KL_CAT(check->c, KL_LIT("/"), key)));
 }
 
-static int is_set(const struct check *check, const char *key)
+static int is_set(struct check *check, const char *key)
 {
-	return kl_has(check->c, check->config,
-		KL_CAT(check->c, KL_LIT("/"), kl_s(key)).ptr
-			? KL_CAT(check->c, KL_LIT("/"), kl_s(key)).ptr
-			: "");
+	uint32_t type = check->c->host->type(
+		http_find(check->c, check->config, KL_CAT(check->c, KL_LIT("/"), kl_s(key))));
+
+	return type != KL_NONE && type != KL_NULL;
 }
 
 /* ---- single values ----------------------------------------------------------------------------
@@ -114,10 +117,36 @@ static const char *json_fault(kl_call *c, kl_str value, int object)
 	return http_shape_fault(c, json);
 }
 
+static const char *headers_fault(kl_call *c, kl_str value)
+{
+	const char *fault = json_fault(c, value, 1);
+	const kl_val *json = c->host->from_json(c, value);
+
+	for (uint32_t i = 0; !fault && i < c->host->count(json); i++) {
+		kl_str name;
+		c->host->at(json, i, &name);
+		if (!is_token(name))
+			fault = "has a name that no header can have";
+	}
+	return fault;
+}
+
+static int is_printable(kl_str s)
+{
+	for (uint32_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] < 0x20 || (unsigned char)s.ptr[i] > 0x7e)
+			return 0;
+	return s.len > 0;
+}
+
 static const char *value_fault(kl_call *c, uint32_t form, kl_str value)
 {
 	if (form == LINE)
 		return line_fault(c, value);
+	if (form == HEADERS)
+		return headers_fault(c, value);
+	if (form == WORD && !is_printable(value))
+		return "is empty, or has characters that do not belong there";
 	if (form == JSON || form == OBJECT)
 		return json_fault(c, value, form == OBJECT);
 	if (form == CONDITION)
@@ -162,7 +191,7 @@ static int is_rule_of_failure(kl_call *c, kl_str rest, kl_str *word)
 	return skip != 0;
 }
 
-static void check_failure(const struct check *check, kl_str key, kl_str word, kl_str value)
+static void check_failure(struct check *check, kl_str key, kl_str word, kl_str value)
 {
 	if (!http_class(word))
 		tell(check, key,
@@ -172,8 +201,8 @@ static void check_failure(const struct check *check, kl_str key, kl_str word, kl
 }
 
 /* key "op.create.query": declared is "op.create", rest "query" */
-static void check_declared(const struct check *check, kl_str key, kl_str value,
-	const struct rule *rules, uint32_t prefix)
+static void check_declared(
+	struct check *check, kl_str key, kl_str value, const struct rule *rules, uint32_t prefix)
 {
 	kl_call *c = check->c;
 	uint32_t dot = prefix;
@@ -214,7 +243,7 @@ static int is_safe(const struct http_decl *decl)
 	return kl_eq(repeat, "safe") || (!repeat.ptr && kl_starts(http_key(decl, ""), "GET "));
 }
 
-static void check_repeat(const struct check *check, const struct http_decl *decl)
+static void check_repeat(struct check *check, const struct http_decl *decl)
 {
 	kl_str repeat = http_key(decl, "repeat"),
 	       key = KL_CAT(check->c, decl->prefix, KL_LIT(".repeat"));
@@ -227,7 +256,7 @@ static void check_repeat(const struct check *check, const struct http_decl *decl
 			       "name, like key Idempotency-Key"));
 }
 
-static void check_lookup(const struct check *check, const struct http_decl *decl)
+static void check_lookup(struct check *check, const struct http_decl *decl)
 {
 	kl_call *c = check->c;
 	kl_str key = KL_CAT(c, decl->prefix, KL_LIT(".lookup"));
@@ -243,7 +272,7 @@ static void check_lookup(const struct check *check, const struct http_decl *decl
 				       "/metadata/key = {$key}")));
 }
 
-static void check_op(const struct check *check, kl_str name)
+static void check_op(struct check *check, kl_str name)
 {
 	struct http_decl decl = {check->c, check->config, name};
 	int bodies = has(&decl, "json") + has(&decl, "form") + has(&decl, "text");
@@ -263,7 +292,7 @@ static void check_op(const struct check *check, kl_str name)
 		tell(check, name, KL_LIT("has row, but no items that the rows are made of"));
 }
 
-static void check_word(const struct check *check, const struct http_decl *decl, const char *key,
+static void check_word(struct check *check, const struct http_decl *decl, const char *key,
 	const char *one, const char *other)
 {
 	kl_call *c = check->c;
@@ -274,7 +303,7 @@ static void check_word(const struct check *check, const struct http_decl *decl, 
 			KL_CAT(c, KL_LIT("must be "), kl_s(one), KL_LIT(" or "), kl_s(other)));
 }
 
-static void check_poll(const struct check *check, kl_str name)
+static void check_poll(struct check *check, kl_str name)
 {
 	struct http_decl decl = {check->c, check->config, name};
 
@@ -295,7 +324,7 @@ static void check_poll(const struct check *check, kl_str name)
 /* ---- webhook, credentials
  * ------------------------------------------------------------------------------- */
 
-static void check_signed(const struct check *check)
+static void check_signed(struct check *check)
 {
 	kl_str format = config_text(check, KL_LIT("hook.format"));
 	kl_str content = config_text(check, KL_LIT("hook.signed"));
@@ -312,7 +341,7 @@ static void check_signed(const struct check *check)
 			       "a time that is not signed proves nothing"));
 }
 
-static void check_hook(const struct check *check)
+static void check_hook(struct check *check)
 {
 	kl_str how = config_text(check, KL_LIT("hook.verify"));
 	int mac = kl_starts(how, "hmac-");
@@ -335,7 +364,7 @@ static void check_hook(const struct check *check)
 		check_signed(check);
 }
 
-static void check_handshake(const struct check *check)
+static void check_handshake(struct check *check)
 {
 	if (is_set(check, "hook.handshake") != is_set(check, "hook.challenge"))
 		tell(check, KL_LIT("hook.handshake"),
@@ -344,7 +373,7 @@ static void check_handshake(const struct check *check)
 		tell(check, KL_LIT("hook.handshake_token"), KL_LIT("needs verify_token"));
 }
 
-static void check_auth(const struct check *check)
+static void check_auth(struct check *check)
 {
 	kl_str auth = config_text(check, KL_LIT("auth"));
 	int named = kl_eq(auth, "header") || kl_eq(auth, "query") || kl_eq(auth, "form");
@@ -367,7 +396,7 @@ static int declares(kl_str key, uint32_t prefix)
 	return key.len > prefix && !memchr(key.ptr + prefix, '.', key.len - prefix);
 }
 
-static void check_key(const struct check *check, kl_str key, kl_str value)
+static void check_key(struct check *check, kl_str key, kl_str value)
 {
 	const struct rule *plain = find_rule(plain_rules, key);
 
@@ -403,7 +432,7 @@ static int is_option(kl_str key)
 
 void http_check(kl_call *c, const kl_val *config)
 {
-	struct check check = {c, config};
+	struct check check = {c, config, 0};
 
 	for (uint32_t i = 0; i < c->host->count(config); i++) {
 		kl_str key;

@@ -182,8 +182,8 @@ static int emit_all(const struct http_decl *hook, struct http_scope *scope, cons
 	int list = http_key(hook, "items").ptr != 0;
 	uint32_t count = list ? c->host->count(items) : 1;
 
-	if (list && c->host->type(items) != KL_ARRAY) {
-		c->host->problem(c, "hook.items", "leads to no list in this body");
+	if (list && http_items_fault(c, items)) {
+		c->host->problem(c, "hook.items", http_items_fault(c, items));
 		return KL_BAD_INPUT;
 	}
 	for (uint32_t i = 0; i < count; i++) {

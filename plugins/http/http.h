@@ -10,7 +10,12 @@
 
 #include <klinke/sugar.h>
 
-enum { HTTP_PAGES = 100, HTTP_DEPTH = 32 };
+enum {
+	HTTP_PAGES = 100,   /* unless the operator allows more */
+	HTTP_DEPTH = 32,    /* of a template */
+	HTTP_ITEMS = 5000,  /* of a page: as many as a call may emit */
+	HTTP_LONGEST = 4096 /* a cursor, a mark, an address: they are kept in the run's state */
+};
 
 struct http_decl {
 	kl_call *c;
@@ -95,6 +100,8 @@ struct http_page {
 struct http_page http_page(const struct http_decl *decl, const kl_step *s, struct http_scope *scope,
 	const kl_val *items);
 const kl_val *http_items(const struct http_decl *decl, const kl_val *root);
+/* NULL, or why these items cannot be read one by one. */
+const char *http_items_fault(kl_call *c, const kl_val *items);
 
 /* ---- events.c ---------------------------------------------------------------------------------
  */

@@ -134,8 +134,8 @@ static const kl_next *answered(const struct http_decl *decl, const kl_step *s)
 	if (refusal || !http_key(decl, "items").ptr)
 		return refusal ? refusal : done(decl, s, &scope);
 	items = http_items(decl, scope.root);
-	if (c->host->type(items) != KL_ARRAY)
-		return kl_failed(c, KL_SURPRISE, 0, "the answer has no list where \"items\" says");
+	if (http_items_fault(c, items))
+		return kl_failed(c, KL_SURPRISE, 0, http_items_fault(c, items));
 	if (!give_rows(decl, &scope, items))
 		return http_lacks(c, &scope, "an item of the answer");
 	page = http_page(decl, s, &scope, items);
@@ -196,6 +196,18 @@ static const kl_val *search(
 	return 0;
 }
 
+/* A proxy's page and a refusal lack everything, so what they lack proves nothing. */
+static int is_absent(
+	const struct http_decl *lookup, const kl_step *s, struct http_scope *scope, int refused)
+{
+	kl_str absent = http_key(lookup, "absent");
+	uint32_t status = s->response->status;
+	int gone = status == 404 || status == 410;
+
+	return s->response->outcome == KL_ANSWERED && absent.ptr &&
+	       (gone || (!refused && scope->root)) && http_holds(scope, absent);
+}
+
 static const kl_next *looked(const struct http_decl *decl, const kl_step *s)
 {
 	kl_call *c = decl->c;
@@ -204,12 +216,11 @@ static const kl_next *looked(const struct http_decl *decl, const kl_step *s)
 	const kl_next *refusal = http_refusal(&lookup, s, &scope);
 	const kl_val *items = http_items(&lookup, scope.root);
 	const kl_val *item = refusal ? 0 : search(&lookup, &scope, items);
-	kl_str absent = http_key(&lookup, "absent");
 	struct http_page page;
 
 	if (item)
 		return found(decl, s, &scope, item);
-	if (s->response->outcome == KL_ANSWERED && absent.ptr && http_holds(&scope, absent))
+	if (is_absent(&lookup, s, &scope, refusal != 0))
 		return kl_then(c, KL_ABSENT, 0);
 	if (refusal)
 		return refusal;

@@ -14,6 +14,15 @@ const kl_val *http_items(const struct http_decl *decl, const kl_val *root)
 	return decl->c->host->find(root, kl_eq(path, "/") ? "" : path.ptr);
 }
 
+const char *http_items_fault(kl_call *c, const kl_val *items)
+{
+	if (c->host->type(items) != KL_ARRAY)
+		return "there is no list where \"items\" says";
+	if (c->host->count(items) > HTTP_ITEMS)
+		return "there are more than 5000 items at once; ask for fewer";
+	return 0;
+}
+
 static kl_str filled(struct http_scope *scope, kl_str text)
 {
 	struct http_scope mine = *scope; /* nothing there is the end, no fault */
@@ -64,6 +73,8 @@ struct http_page http_page(const struct http_decl *decl, const kl_step *s, struc
 	if ((page.next.len && same(page.next, kl_text(c, s->state, "next"))) ||
 		(page.cursor.len && same(page.cursor, kl_text(c, s->state, "cursor"))))
 		return trouble("the next page is the same as this one");
+	if (page.next.len > HTTP_LONGEST || page.cursor.len > HTTP_LONGEST)
+		return trouble("what leads to the next page is longer than 4096 bytes");
 	if (kl_i64(c, s->state, "page", 0) + 1 >= most_pages(decl))
 		return trouble("there are more pages than \"pages\" allows; ask for less at once, "
 			       "or allow more");

@@ -163,12 +163,14 @@ static const kl_next *answered(struct poll *poll)
 
 	if (refusal)
 		return refusal;
-	if (c->host->type(items) != KL_ARRAY)
-		return kl_failed(c, KL_SURPRISE, 0, "the answer has no list where \"items\" says");
+	if (http_items_fault(c, items))
+		return kl_failed(c, KL_SURPRISE, 0, http_items_fault(c, items));
 	http_dollar(&scope, "poll", kl_s(poll->s->op));
 	refusal = tell(poll, &scope, items);
 	if (refusal)
 		return refusal;
+	if (poll->new_mark.len > HTTP_LONGEST)
+		return kl_failed(c, KL_SURPRISE, 0, "an item's mark is longer than 4096 bytes");
 	if (poll->met || (poll->quiet && poll->newest_first))
 		return remember(poll);
 	page = http_page(&poll->decl, poll->s, &scope, items);
