@@ -537,7 +537,8 @@ static void alarm_event(struct run *run, const char *type)
 }
 
 /* on_error = and late = are one operation, as a job of its own: it has its own tries and story. */
-static void start_call(struct run *run, const struct plan_call *call, const char *what)
+static void start_call(
+	struct run *run, const struct plan_call *call, const char *what, struct str subject)
 {
 	const struct plan_connection *to;
 	struct job_row *job;
@@ -559,6 +560,7 @@ static void start_call(struct run *run, const struct plan_call *call, const char
 		.connection = str_of(to->config->full),
 		.op = str_of(call->config->op),
 		.input = input,
+		.subject = subject,
 		.correlation = run->row.correlation,
 		.state = JOB_READY,
 		.due_ms = clock_now_ms(),
@@ -572,7 +574,7 @@ static void start_call(struct run *run, const struct plan_call *call, const char
 static void come_late(struct run *run)
 {
 	if (caller_gone(run) && !run->heard)
-		start_call(run, &run->pipeline->late, "late");
+		start_call(run, &run->pipeline->late, "late", STR(JOB_LATE));
 }
 
 void run_end(struct run *run, enum job_state state, const char *fail, const char *reason)
@@ -590,7 +592,7 @@ void run_end(struct run *run, enum job_state state, const char *fail, const char
 			"reason", reason, NULL);
 		alarm_event(run, state == JOB_DEAD ? "job.dead" : "job.parked");
 		if (run->pipeline)
-			start_call(run, &run->pipeline->on_error, "on_error");
+			start_call(run, &run->pipeline->on_error, "on_error", STR(""));
 	}
 	if (state == JOB_DONE)
 		come_late(run);

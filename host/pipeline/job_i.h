@@ -95,6 +95,7 @@ struct run {
 };
 
 /* job.c */
+#define JOB_LATE "late" /* subject of what is pushed into a call that may be over by then */
 #define JOB_NOBODY "nobody was on the line any more"
 void run_next(struct run *run); /* the step in hand, or the end */
 void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run));

@@ -166,10 +166,14 @@ static void rewind_step(struct run *run)
 }
 
 /* A slot that is taken, an appointment that is gone: who is on the line hears it in this moment,
- * and no other person is needed. Whatever an operator can mend is parked all the same. */
-static bool is_news_to_the_caller_only(const char *fail)
+ * and no other person is needed; nor if the call is over that something was for. Whatever an
+ * operator can mend is parked all the same. */
+static bool is_news_to_the_caller_only(const struct run *run, const char *fail)
 {
-	return strcmp(fail, fail_name(KL_CONFLICT)) == 0 || strcmp(fail, fail_name(KL_GONE)) == 0;
+	if (strcmp(fail, fail_name(KL_CONFLICT)) != 0 && strcmp(fail, fail_name(KL_GONE)) != 0)
+		return false;
+	return asks_matter(run->runner, &run->row.id) ||
+	       (!run->pipeline && str_is(run->row.subject, JOB_LATE));
 }
 
 static void final_failure(struct run *run, enum job_state state, const char *fail, const char *why)
@@ -182,7 +186,7 @@ static void final_failure(struct run *run, enum job_state state, const char *fai
 		run_unknown(run, why);
 		return;
 	}
-	if (is_news_to_the_caller_only(fail) && asks_matter(run->runner, &run->row.id)) {
+	if (is_news_to_the_caller_only(run, fail)) {
 		run_end(run, JOB_DROPPED, fail, why);
 		return;
 	}
