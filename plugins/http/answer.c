@@ -190,6 +190,13 @@ static int is_done(const struct http_decl *decl, struct http_scope *scope)
 	return !done.ptr || http_holds(scope, done);
 }
 
+/* A page of a proxy lacks all that a rule may say is lacking; what it stands for may have happened,
+ * so no rule makes it a reason to send again. */
+static int is_strange(const kl_response *r)
+{
+	return r->status >= 200 && r->status <= 299 && !r->json;
+}
+
 const kl_next *http_refusal(
 	const struct http_decl *decl, const kl_step *s, struct http_scope *scope)
 {
@@ -201,6 +208,8 @@ const kl_next *http_refusal(
 		fail = ruled(scope, decl->config, KL_CAT(c, decl->prefix, KL_LIT(".fail.")));
 	if (r->status && !fail)
 		fail = ruled(scope, decl->config, KL_LIT("fail."));
+	if ((fail == KL_BUSY || fail == KL_BROKEN) && is_strange(r))
+		fail = KL_SURPRISE;
 	if (fail)
 		return failed(decl, s, scope, fail);
 	if (r->outcome != KL_ANSWERED)

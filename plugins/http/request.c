@@ -225,9 +225,13 @@ static void add_body(const struct http_decl *decl, struct http_scope *scope, kl_
 
 static const char *credential(const struct http_decl *decl)
 {
+	static const char *const known[] = {"bearer", "basic", "header", "query", "form"};
 	kl_str auth = kl_text(decl->c, decl->config, "auth");
 
-	return !auth.len || kl_eq(auth, "none") ? 0 : auth.ptr;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (kl_eq(auth, known[i]))
+			return known[i];
+	return 0;
 }
 
 static kl_request *begin(const struct http_decl *decl, uint32_t repeat)
