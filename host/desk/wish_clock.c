@@ -241,8 +241,11 @@ static size_t read_digital(
 /* The minutes of "vierzehn Uhr vierzig", "four thirty". */
 static size_t read_minutes(const struct reader *r, size_t at, int *minutes)
 {
+	bool zero = is(r, at, W_NUMBER) && !is_digits(r, at) && word_at(r, at)->value == 0;
 	size_t next = read_number(r, at, minutes);
 
+	if (zero && is(r, at + 1, W_NUMBER) && word_at(r, at + 1)->value < 10)
+		next = read_number(r, ++at, minutes); /* "acht Uhr null fünf" */
 	if (!next || is(r, at, W_ONE) || *minutes > 59 || counts_something(r, next))
 		return 0;
 	if (is_digits(r, at) && word_at(r, at)->digits != 2)
@@ -252,6 +255,23 @@ static size_t read_minutes(const struct reader *r, size_t at, int *minutes)
 		(is(r, next, W_DOT) && word_at(r, next)->glued && is_digits(r, next + 1)))
 		return 0;
 	return next;
+}
+
+/* The dash of "three-thirty"; not of "nine-ten". */
+static size_t skip_dash_of_clock(const struct reader *r, size_t at)
+{
+	bool dash = !r->lexicon->german && is(r, at, W_DASH) && word_at(r, at)->glued;
+
+	return dash && !is_digits(r, at + 1) && word_at(r, at + 1)->value > 12 ? at + 1 : at;
+}
+
+/* Behind "8": "in the evening"; but not "for two in the evening". */
+static bool part_tells_hour(const struct reader *r, size_t at, size_t next)
+{
+	struct time_item part;
+
+	return !r->lexicon->german && is(r, next, W_IN) && (at == 0 || !is(r, at - 1, W_FILL)) &&
+	       read_part(r, next, &part);
 }
 
 static size_t read_hour(
@@ -276,7 +296,7 @@ static size_t read_hour(
 		*sure = true; /* "sixteen hundred" */
 		next++;
 	} else if (oclock || !is_digits(r, at)) {
-		last = read_minutes(r, next, &minutes);
+		last = read_minutes(r, skip_dash_of_clock(r, next), &minutes);
 		if (last && (oclock || (minutes >= 10 && hour <= 24))) {
 			*sure = *sure || (loose || !r->lexicon->german);
 			next = last;
@@ -284,7 +304,7 @@ static size_t read_hour(
 			minutes = 0;
 		}
 	}
-	if (!*sure && !loose)
+	if (!*sure && !loose && !part_tells_hour(r, at, next))
 		return 0;
 	*out = clock_of(hour, minutes, !leading && hour > 0);
 	return next;

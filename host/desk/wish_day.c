@@ -175,6 +175,8 @@ static size_t read_weekday(struct reader *r, size_t at, struct day_item *out)
 		return next + 2;
 	}
 	at = read_weeks_behind(r, next + 1, &days);
+	if (days == 8 && r->lexicon->german)
+		days = 7; /* "Donnerstag in acht Tagen" */
 	out->weeks = days % 7 ? 0 : days / 7;
 	out->in_weeks = out->weeks > 0;
 	return days % 7 ? next + 1 : at;

@@ -204,6 +204,9 @@ static const struct entry entries[] = {
 	{"unmoglich", W_BAD, 0, false},
 	{"blod", W_BAD, 0, false},
 	{"verhindert", W_BAD, 0, false},
+	{"verreist", W_BAD, 0, false},
+	{"abwesend", W_BAD, 0, false},
+	{"urlaub", W_BAD, 1, false}, /* only "im Urlaub" */
 	{"ausgeschlossen", W_BAD, 0, false},
 	{"tabu", W_BAD, 0, false},
 	{"unpassend", W_BAD, 0, false},

@@ -338,6 +338,14 @@ static void read_small(struct walk *w)
 	pass(w, w->at + 1);
 }
 
+/* "Montag ist schlecht", "nächste Woche bin ich im Urlaub"; but "nach dem Urlaub" tells no day. */
+static bool is_bad(const struct reader *r, size_t at)
+{
+	if (!is(r, at, W_BAD) || word_at(r, at)->value != 1)
+		return is(r, at, W_BAD);
+	return at > 0 && is(r, at - 1, W_ART) && word_at(r, at - 1)->said.len == 2;
+}
+
 static bool read_one(struct walk *w)
 {
 	struct reader *r = w->r;
@@ -354,7 +362,7 @@ static bool read_one(struct walk *w)
 		pass(w, w->at + 1); /* "passt mir nicht" */
 		return true;
 	}
-	if (is(r, w->at, W_BAD) || is(r, w->at, W_FINE)) {
+	if (is_bad(r, w->at) || is(r, w->at, W_FINE)) {
 		add(w, is(r, w->at, W_BAD) ? ITEM_BAD : ITEM_FINE, w->at + 1);
 		return true;
 	}
