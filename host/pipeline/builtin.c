@@ -356,7 +356,7 @@ static bool let_go(struct run *run, const struct desk_next *next)
 	rest(run, 0);
 	if (stored) {
 		b->next = *next;
-		run->told = run->heard = true;
+		run->heard = true;
 		complete(run);
 	} else {
 		run_end(run, JOB_DROPPED, NULL, "its question was not stored in time");

@@ -172,13 +172,17 @@ static void shape(struct caller *c)
 	plugin_submit(call);
 }
 
-static void decide(struct caller *c, uint32_t outcome, struct str result, bool kept)
+static void fix(struct caller *c, uint32_t outcome, struct str result, bool kept)
 {
 	c->decided = true;
 	c->outcome = outcome;
 	c->result = str_dup(c->arena, result);
 	c->kept = kept;
 	arm(c->runner);
+}
+
+static void tell(struct caller *c)
+{
 	if (c->connection->config->info->can_reply) {
 		shape(c);
 	} else {
@@ -187,21 +191,31 @@ static void decide(struct caller *c, uint32_t outcome, struct str result, bool k
 	}
 }
 
+static void decide(struct caller *c, uint32_t outcome, struct str result, bool kept)
+{
+	fix(c, outcome, result, kept);
+	tell(c);
+}
+
 static bool waits_for(const struct caller *c, const struct id *job)
 {
 	return c->hook && memcmp(&c->job, job, sizeof(*job)) == 0;
 }
 
-/* Everybody who waits for that job: the same request may have come twice. */
+/* Everybody who waits for that job: the same request may have come twice. The result may be one of
+ * theirs, so nobody leaves before all have it. */
 static void decide_all(
 	struct runner *r, const struct id *job, uint32_t outcome, struct str result, bool kept)
 {
 	struct caller *next;
 
+	for (struct caller *c = r->callers; c; c = c->next)
+		if (waits_for(c, job) && !c->decided)
+			fix(c, outcome, result, kept);
 	for (struct caller *c = r->callers; c; c = next) {
 		next = c->next;
-		if (waits_for(c, job) && !c->decided)
-			decide(c, outcome, result, kept);
+		if (waits_for(c, job) && c->decided && !c->shaped && !c->asking)
+			tell(c);
 	}
 }
 
@@ -342,32 +356,36 @@ static bool is_true_already(const struct run *run)
 	return run->has_answer && !run->event_count && !run->hold_count;
 }
 
-static void soft(struct caller *c)
+static void tell_so_far(struct caller *c)
 {
 	struct runner *r = c->runner;
 	struct id job = c->job;
 	struct run *run = jobs_find(r, &job);
 	struct str result = {0};
-	uint32_t outcome = KL_REPLY_DONE;
+	bool late = run && builtin_late(run, c->arena, &result);
+	uint32_t outcome = late ? KL_REPLY_DONE : KL_REPLY_FALLBACK;
 
+	if (run && is_true_already(run)) { /* kept by callers_tell() */
+		decide_all(r, &job, run->answer.outcome, run->answer.result, false);
+		return;
+	}
+	if (!late)
+		result = fallback(c);
+	decide_all(r, &job, outcome, result, !keep(c, outcome, result));
+}
+
+static void soft(struct caller *c)
+{
 	c->store(c);
 	if (!c->pipeline) { /* not even normalized: the plugin hangs, or too much is going on */
-		decide(c, KL_REPLY_NONE, result, true);
+		decide(c, KL_REPLY_NONE, (struct str){0}, true);
 		return;
 	}
 	log_line(LOG_WARN, "caller told before the pipeline was through", "tenant",
 		str_dup(c->arena, c->event->tenant).ptr, "pipeline", c->pipeline->config->full,
 		NULL);
-	atomic_fetch_add(&r->n_late, 1);
-	if (run && is_true_already(run)) { /* kept by callers_tell() */
-		decide_all(r, &job, run->answer.outcome, run->answer.result, false);
-		return;
-	}
-	if (!run || !builtin_late(run, c->arena, &result)) {
-		outcome = KL_REPLY_FALLBACK;
-		result = fallback(c);
-	}
-	decide_all(r, &job, outcome, result, !keep(c, outcome, result));
+	atomic_fetch_add(&c->runner->n_late, 1);
+	tell_so_far(c);
 }
 
 static void hard(struct caller *c)
