@@ -742,18 +742,20 @@ def test_runs_that_wait_for_a_dead_calendar_stop_nothing_else(world):
     world.ini["connection calendar"]["retry_base"] = "30s"
     world.ini["connection calendar"]["retry_cap"] = "60s"
     world.ini["connection calendar"]["breaker_volume"] = "100000"
+    world.ini["service kontrolle"]["capacity"] = "300"  # so that all have room at one time
     world.ini.add("pipeline after", on="call.analyzed", step="desk.book",
                   **{"in": "json_object('name', 'Jana Berger', 'slot', data ->> '$.fields.datum_termin')"})
     world.start()
     warm(world)
     world.slot()
-    world.fault(**BOOKINGS, status=503, body={}, count=0)
+    world.fault(**BOOKINGS, status=429, body={}, count=0)
     bodies = [call_body(f"dead-{i}", "call_analyzed", from_number=f"+491713923{i:03}", call_analysis={
-        "custom_analysis_data": {"_datum__termin": world.slots[i % len(world.slots)].isoformat()}})
+        "custom_analysis_data": {"_datum__termin": world.slots[i % 60].isoformat()}})
         for i in range(300)]
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(lambda b: world.hook("phone", b, retell_headers(b))[0], bodies)) == {204}
     world.wait(lambda: not world.status()["webhooks_waiting"], "all are read")
+    world.wait(lambda: len(world.jobs("ready", op="book", fail="busy")) > 256, "the calendar has put them off")
     world.ini.add("pipeline told", on="call.ended", step="phone.agents")
     world.reload()
     body = call_body("alive")
