@@ -103,6 +103,8 @@ static const kl_val *map_field(kl_call *c, const kl_val *context, const kl_field
 		tell_bad_spec(c, field->place, field->key, field->spec, &spec);
 		return NULL;
 	}
+	if (!spec.type) /* there was no memory for what is wrong with it */
+		return NULL;
 	if (!is_absent(c, v.in))
 		make(&v);
 	if (!v.out && !v.fault.ptr && spec.fallback.ptr) {
@@ -152,7 +154,7 @@ static int can_try(const struct fields_type *type)
 static void check_fallback(kl_call *c, struct fields_spec *spec)
 {
 	struct fields_value v = {.c = c, .spec = spec};
-	if (spec->fault.ptr || !spec->fallback.ptr || !can_try(spec->type))
+	if (!spec->type || spec->fault.ptr || !spec->fallback.ptr || !can_try(spec->type))
 		return;
 	v.in = c->host->of_text(c, spec->fallback);
 	if (is_absent(c, v.in))

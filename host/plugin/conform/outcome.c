@@ -65,6 +65,9 @@ struct walk {
 	struct arena *kept; /* state between steps */
 	uint32_t repeat;    /* of the request that has ended */
 	bool confirmed;     /* something was ANSWERED with 2xx since the sample's request */
+	bool first;         /* the sample is the beginning of its run */
+	bool asked_before;  /* the sample looks, and has been answered */
+	bool waited;        /* between requests: it may go on for as long as it likes */
 	bool asked_again;   /* a look-up's own request has ended */
 };
 
@@ -180,6 +183,8 @@ static void judge_absent(struct walk *walk)
 	bool page = bodies[walk->body].bytes && bodies[walk->body].bytes[0] == '<';
 	bool cut = bodies[walk->body].bytes && bodies[walk->body].name[0] == 'c';
 
+	if (walk->asked_before)
+		return;
 	if (walk->asked_again && walk->ending->outcome == KL_ANSWERED &&
 		(status == 404 || status == 410 || (status / 100 == 2 && !page && !cut)))
 		return;
@@ -192,8 +197,8 @@ static void judge_absent(struct walk *walk)
 
 static void judge_busy(struct walk *walk, const struct plugin_next *next)
 {
-	if (walk->ending->status == 429 && next->then == KL_FAIL && next->fail != KL_BUSY &&
-		!walk->input.in.step.looking)
+	if (walk->first && walk->ending->status == 429 && next->then == KL_FAIL &&
+		next->fail != KL_BUSY && !walk->input.in.step.looking)
 		child_find(walk->child, NULL,
 			"fail with KL_BUSY, and wait_ms from response->retry_after_ms: the host "
 			"comes "
@@ -223,6 +228,7 @@ static bool keep(struct walk *walk, const struct plugin_out *out)
 		step->why = KL_TIMER;
 		step->response = NULL;
 		walk->input.in.now_ms += next->wait_ms;
+		walk->waited = true;
 	} else if (next->then != KL_SEND || !answer(walk, &next->request)) {
 		return false;
 	}
@@ -245,8 +251,10 @@ static void go_on(struct walk *walk, struct plugin_out *out)
 		if (!child_sound(child, &walk->input, out))
 			return;
 		judge(walk, &out->next);
+		walk->first = false;
 	}
-	if (walk->ending->status / 100 != 2 && walk->ending->outcome != KL_NOT_SENT)
+	if (!walk->waited && walk->ending->status / 100 != 2 &&
+		walk->ending->outcome != KL_NOT_SENT)
 		child_find(child, NULL,
 			"count attempts in next.state and fail: the host retries, and backs off, "
 			"and "
@@ -264,6 +272,11 @@ static void one_ending(struct child *child, uint32_t i, uint32_t number)
 	struct plugin_out out;
 
 	if (child_take(child, i, &walk.input)) {
+		const struct plugin_step_in *step = &walk.input.in.step;
+		walk.first = step->why == KL_START;
+		walk.asked_before = step->looking && step->response &&
+				    step->response->outcome == KL_ANSWERED &&
+				    step->response->status / 100 == 2;
 		child_call(child, &walk.input, &out);
 		if (out.status == PLUGIN_OK && out.next.then == KL_SEND)
 			go_on(&walk, &out);
