@@ -134,11 +134,13 @@ static void put_fault(struct arena *arena, struct json *out, const struct wish *
 	json_put(arena, out, "fault", fault);
 }
 
+#define STRANGE_TOLD 20 /* more say nothing more, and a voice agent would read them all */
+
 static void put_strange(struct arena *arena, struct json *out, const struct wish *wish)
 {
 	struct json *words = json_array(arena);
 
-	for (size_t i = 0; i < wish->strange_count; i++)
+	for (size_t i = 0; i < wish->strange_count && i < STRANGE_TOLD; i++)
 		json_push(arena, words, json_of_text(arena, wish->strange[i]));
 	json_put(arena, out, "not_understood", words);
 }
