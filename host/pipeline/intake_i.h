@@ -8,7 +8,7 @@
 
 #define FETCH 256      /* read from the store at once */
 #define RUSH 24        /* webhooks that wait for their 2xx: more is a rush */
-#define RUSH_READING 4 /* read at once during it */
+#define RUSH_READING 1 /* read at once during it */
 #define UNREAD_MAX 512 /* stored ones kept in hand meanwhile */
 
 struct intake {
