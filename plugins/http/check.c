@@ -117,6 +117,23 @@ static const char *json_fault(kl_call *c, kl_str value, int object)
 	return http_shape_fault(c, json);
 }
 
+static int same_word(kl_str a, const char *lower)
+{
+	for (uint32_t i = 0; i < a.len; i++) {
+		char c = a.ptr[i];
+		if (!lower[i] || (c >= 'A' && c <= 'Z' ? c + 32 : c) != lower[i])
+			return 0;
+	}
+	return !lower[a.len];
+}
+
+/* What is written in a template is no secret: it reaches plugins and snapshots. */
+static int is_credential(kl_str name)
+{
+	return same_word(name, "authorization") || same_word(name, "proxy-authorization") ||
+	       same_word(name, "cookie");
+}
+
 static const char *headers_fault(kl_call *c, kl_str value)
 {
 	const char *fault = json_fault(c, value, 1);
@@ -127,6 +144,9 @@ static const char *headers_fault(kl_call *c, kl_str value)
 		c->host->at(json, i, &name);
 		if (!is_token(name))
 			fault = "has a name that no header can have";
+		else if (is_credential(name))
+			fault = "holds a credential; a secret never stands in a template, use auth "
+				"and token (or user and password)";
 	}
 	return fault;
 }
@@ -396,11 +416,18 @@ static int declares(kl_str key, uint32_t prefix)
 	return key.len > prefix && !memchr(key.ptr + prefix, '.', key.len - prefix);
 }
 
+static int is_nameless(kl_str key)
+{
+	return kl_eq(key, "op.") || kl_eq(key, "poll.") || kl_eq(key, "event.");
+}
+
 static void check_key(struct check *check, kl_str key, kl_str value)
 {
 	const struct rule *plain = find_rule(plain_rules, key);
 
-	if (plain) {
+	if (is_nameless(key)) {
+		tell(check, key, KL_LIT("declares nothing: a name belongs behind the dot"));
+	} else if (plain) {
 		tell(check, key, kl_s(value_fault(check->c, plain->form, value)));
 	} else if (kl_starts(key, "op.")) {
 		check_declared(check, key, value, op_rules, 3);
@@ -437,7 +464,11 @@ void http_check(kl_call *c, const kl_val *config)
 	for (uint32_t i = 0; i < c->host->count(config); i++) {
 		kl_str key;
 		const kl_val *value = c->host->at(config, i, &key);
-		if (!is_option(key))
+		if (kl_starts(key, "hook.") && !is_option(key))
+			tell(&check, key,
+				KL_LIT("is no key of the webhook; \"klinke plugin info http\" "
+				       "lists them"));
+		else if (!is_option(key))
 			tell(&check, key,
 				KL_LIT("is not known here; declarations begin with op., poll., "
 				       "event. or fail."));
