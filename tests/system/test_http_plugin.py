@@ -21,7 +21,7 @@ CHANNEL = "C0123456789"
 PIPELINES = f"""
 [pipeline answer]
 on   = message.received
-step = slack.send to=(data ->> '$.channel') text=('Danke: ' || (data ->> '$.text')) reply_to=(data ->> '$.message_id')
+step = slack.reply to=(data ->> '$.channel') text=('Danke: ' || (data ->> '$.text')) reply_to=(data ->> '$.message_id')
 
 [pipeline again]
 on   = payment.expired
@@ -97,6 +97,7 @@ class Vendors:
         query = {k: v[0] for k, v in parse_qs(url.query).items()}
         self.asked.append((method, url.path))
         deeds = {("POST", "/slack/chat.postMessage"): self.post, ("GET", "/slack/conversations.history"): self.history,
+                 ("GET", "/slack/conversations.replies"): self.replies,
                  ("POST", "/stripe/v1/checkout/sessions"): self.session, ("GET", "/stripe/v1/events"): self.listed}
         vendor = url.path.split("/")[1]
         token = {"slack": "SLACK_BOT_TOKEN", "stripe": "STRIPE_KEY"}[vendor]
@@ -114,8 +115,14 @@ class Vendors:
         return {"ok": True, "channel": message["channel"], "ts": message["ts"]}
 
     def history(self, query, *_):
+        return self.found(query, None)
+
+    def replies(self, query, *_):
+        return self.found(query, query["ts"])
+
+    def found(self, query, thread):
         found = [m for m in self.messages if float(m["ts"]) >= float(query["oldest"])
-                 and m["channel"] == query["channel"]]
+                 and m["channel"] == query["channel"] and m.get("thread_ts") == thread]
         return {"ok": True, "messages": found[::-1], "has_more": False}
 
     def session(self, _, headers, body):
@@ -218,14 +225,14 @@ def test_the_examples_are_fine_as_they_stand(tmp_path):
 
 @pytest.mark.parametrize("pattern, to, expected", [
     (r"^op\.send +=.*$", "op.send = chat.postMessage", r"op\.send.*method and a path"),
-    (r'"thread_ts": "\{reply_to\?\}"', '"thread_ts": {reply_to}', r"op\.send\.json.*in quotes"),
+    (r'"thread_ts": "\{reply_to\}"', '"thread_ts": {reply_to}', r"op\.reply\.json.*in quotes"),
     (r"^op\.send\.lookup\.found +=.*$", "", r"op\.send\.lookup.*found"),
     (r"^fail\.gone +=.*archived$", "fail.missing = 404", r"fail\.missing.*no class"),
     (r"^hook\.signed +=.*v0.*$", "hook.signed = {$time}", r"hook\.signed.*\{\$body\}"),
     (r"^event\.slack\.other +=.*$", "event.slack.other = /type =", r"event\.slack\.other.*nothing to compare"),
     (r"^poll\.events\.items +=.*$", "", r"poll\.events.*items"),
     (r"^poll_events +=.*$", "poll_event = 10m", r'no poll "event".*poll_events'),
-    (r"^step = slack\.send to=\(data.*$", "step = slack.sned", r'no operation "sned".*"send"'),
+    (r"^step = slack\.reply to=\(data.*$", "step = slack.sned", r'no operation "sned".*"send"'),
     (r"^on   = payment\.expired$", "on = payment.lost", r"payment\.lost"),
 ])
 def test_a_slip_is_told_with_its_place(tmp_path, pattern, to, expected):
@@ -262,12 +269,23 @@ def test_slacks_challenge_is_answered_only_if_signed(house):
 
 
 @pytest.mark.parametrize("lost", ["after", "before"])
-def test_a_lost_message_is_looked_up_and_is_there_once(house, vendors, lost):
+def test_a_lost_answer_in_a_thread_is_looked_up_and_is_there_once(house, vendors, lost):
     vendors.lose = [lost]
     body = written("Ev1")
     assert house.hook("slack", body, slack_headers(body))[0] == 200
     done(house, "answer")
     assert len(vendors.messages) == 1
+    assert ("GET", "/slack/conversations.replies") in vendors.asked
+    assert vendors.asked.count(("POST", "/slack/chat.postMessage")) == (1 if lost == "after" else 2)
+
+
+@pytest.mark.parametrize("lost", ["after", "before"])
+def test_a_lost_message_is_looked_up_and_is_there_once(house, vendors, lost):
+    body = json.dumps(paid("evt_1", "checkout.session.expired", "unpaid")).encode()
+    vendors.lose = [None, lost]  # Stripe's answer arrives
+    assert house.hook("stripe", body, stripe_headers(body))[0] == 200
+    done(house, "again")
+    assert [m["text"] for m in vendors.messages] == ["https://checkout.example/0"]
     assert ("GET", "/slack/conversations.history") in vendors.asked
     assert vendors.asked.count(("POST", "/slack/chat.postMessage")) == (1 if lost == "after" else 2)
 
