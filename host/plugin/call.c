@@ -22,10 +22,12 @@ const char *call_name(enum plugin_kind kind)
 static const void *shaped(struct host_call *call, const void *from, uint32_t size)
 {
 	uint32_t whole = size + (call->shape ? call->shape->grow : 0);
-	char *copy = call->shape ? arena_alloc(call->arena, whole) : NULL;
+	uint32_t before = -whole & 15u; /* it ends where its piece does */
+	char *copy = call->shape ? arena_alloc(call->arena, before + whole) : NULL;
 
 	if (!copy)
 		return from;
+	copy += before;
 	memcpy(copy, from, size);
 	memset(copy + size, GARBAGE, whole - size);
 	memcpy(copy, &whole, sizeof(whole));

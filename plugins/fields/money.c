@@ -73,8 +73,9 @@ static int is_numeric(char ch)
 static int names_currency(kl_call *c, kl_str mark, kl_str currency)
 {
 	kl_str folded = fields_fold(c, mark);
-	if (!folded.len || (folded.len == 3 && fields_fold(c, currency).len == 3 &&
-				   memcmp(folded.ptr, fields_fold(c, currency).ptr, 3) == 0))
+	kl_str own = fields_fold(c, currency);
+	if (!folded.len ||
+		(folded.len == 3 && own.len == 3 && memcmp(folded.ptr, own.ptr, 3) == 0))
 		return 1;
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		if (kl_eq(folded, marks[i].mark) && kl_eq(currency, marks[i].code))
@@ -98,6 +99,8 @@ static int strip_marks(kl_call *c, kl_str *s, kl_str currency)
 	*s = kl_slice(c, *s, from, to);
 	while (s->len > 2 && s->ptr[s->len - 1] == '-') { /* "12,-" and "12,--" */
 		*s = kl_slice(c, *s, 0, s->len - 1);
+		if (!s->len)
+			return 0;
 		if (s->ptr[s->len - 1] == ',' || s->ptr[s->len - 1] == '.')
 			*s = kl_slice(c, *s, 0, s->len - 1);
 	}

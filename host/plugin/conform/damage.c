@@ -340,9 +340,12 @@ static void both(struct child *child, uint32_t i)
 
 void check_input(struct kit *kit)
 {
-	const struct probe probe = {"input", kit->sample_count, both, false,
-		"take nothing for granted about what comes in: readers answer \"nothing\" to "
-		"everything that is not there, and a kl_str without ptr has no bytes"};
+	const struct probe probe = {.check = "input",
+		.items = kit->sample_count,
+		.run = both,
+		.dead = "take nothing for granted about what comes in: readers answer \"nothing\" "
+			"to "
+			"everything that is not there, and a kl_str without ptr has no bytes"};
 
 	probe_run(kit, &probe);
 }

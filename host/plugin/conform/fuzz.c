@@ -69,8 +69,10 @@ static void rounds(struct child *child, uint32_t item)
 
 void check_fuzz(struct kit *kit)
 {
-	const struct probe probe = {"fuzz", UINT32_MAX, rounds, false,
-		"whatever comes in, do not crash and do not loop"};
+	const struct probe probe = {.check = "fuzz",
+		.items = UINT32_MAX,
+		.run = rounds,
+		.dead = "whatever comes in, do not crash and do not loop"};
 	uint64_t before = atomic_load(&kit->shared->calls);
 	int64_t began = clock_mono_ms(), took;
 

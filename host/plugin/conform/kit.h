@@ -28,6 +28,7 @@ struct sample {
 	const struct json *secrets; /* by name, each a list; NULL: none known */
 	struct str frame;           /* the call as the wire carries it */
 	enum plugin_kind kind;
+	bool dead;           /* it kills its process as it is: no need to try more of it */
 	bool made_up, later; /* later: a step that is not the first of its run */
 };
 
@@ -87,6 +88,7 @@ struct probe {
 	const char *check;
 	uint32_t items;
 	void (*run)(struct child *child, uint32_t item);
+	bool plain;       /* items are samples as they are */
 	bool alone;       /* each item in a process of its own */
 	const char *dead; /* what to write instead of what kills it */
 };
@@ -113,7 +115,9 @@ void child_find(struct child *child, const char *where, const char *instead, con
 	...) __attribute__((format(printf, 4, 5)));
 void child_note(struct child *child, const char *where, const char *instead, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
-/* Sample i, ready for a call; lives in child->decode until the next. */
+/* Sample i, ready for a call; lives in child->decode until the next. false: there is no point in
+ * it.
+ */
 bool child_take(struct child *child, uint32_t i, struct input *out);
 /* In an empty arena of the usual size. */
 void child_call(struct child *child, const struct input *input, struct plugin_out *out);

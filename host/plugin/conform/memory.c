@@ -33,10 +33,13 @@ static void starved(struct child *child, uint32_t i)
 
 void check_starve(struct kit *kit)
 {
-	const struct probe probe = {"starve", kit->sample_count, starved, false,
-		"alloc() may give NULL, and so may everything that allocates: ask before writing "
-		"to "
-		"it. KL_NEW(), then if (!p) return 0"};
+	const struct probe probe = {.check = "starve",
+		.items = kit->sample_count,
+		.run = starved,
+		.dead = "alloc() may give NULL, and so may everything that allocates: ask before "
+			"writing "
+			"to "
+			"it. KL_NEW(), then if (!p) return 0"};
 
 	probe_run(kit, &probe);
 }
@@ -86,7 +89,8 @@ static void guarded(struct child *child, uint32_t i)
 
 void check_guard(struct kit *kit)
 {
-	const struct probe probe = {"guard", kit->sample_count, guarded, false, beyond};
+	const struct probe probe = {
+		.check = "guard", .items = kit->sample_count, .run = guarded, .dead = beyond};
 
 	probe_run(kit, &probe);
 }
@@ -176,9 +180,12 @@ static void sized(struct child *child, uint32_t i)
 
 void check_sizes(struct kit *kit)
 {
-	const struct probe probe = {"sizes", kit->sample_count, sized, false,
-		"ask KL_HAS() before reading a member that minor 0 does not have; ignore what is "
-		"behind the members you know, and step through lists by their stride"};
+	const struct probe probe = {.check = "sizes",
+		.items = kit->sample_count,
+		.run = sized,
+		.dead = "ask KL_HAS() before reading a member that minor 0 does not have; ignore "
+			"what is "
+			"behind the members you know, and step through lists by their stride"};
 
 	probe_run(kit, &probe);
 }

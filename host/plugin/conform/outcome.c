@@ -316,10 +316,13 @@ static void ended(struct child *child, uint32_t i)
 
 void check_outcomes(struct kit *kit)
 {
-	const struct probe probe = {"outcomes", kit->sample_count, ended, false,
-		"every request may end in every way: response may be NULL in a look-up, body may "
-		"be "
-		"empty, json may be NULL, status may be 0"};
+	const struct probe probe = {.check = "outcomes",
+		.items = kit->sample_count,
+		.run = ended,
+		.dead = "every request may end in every way: response may be NULL in a look-up, "
+			"body may "
+			"be "
+			"empty, json may be NULL, status may be 0"};
 
 	if (kit->info.can_step)
 		probe_run(kit, &probe);

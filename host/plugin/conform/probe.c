@@ -97,7 +97,7 @@ bool child_take(struct child *child, uint32_t i, struct input *out)
 
 	arena_reset(child->decode);
 	*out = (struct input){0};
-	if (wire_next(sample->frame.ptr, sample->frame.len, &frame) <= 0 ||
+	if (sample->dead || wire_next(sample->frame.ptr, sample->frame.len, &frame) <= 0 ||
 		!wire_get_call(&frame, child->decode, &number, &out->in))
 		return false;
 	config = json_parse(child->decode, sample->config, NULL);
@@ -300,6 +300,8 @@ static void tell_death(struct kit *kit, const struct probe *probe, int status, b
 		zygote_describe_exit(how, sizeof(how), status);
 	if (!atomic_load(&shared->ready))
 		snprintf(where, sizeof(where), "while it is loaded");
+	else if (probe->plain && atomic_load(&shared->item) < kit->sample_count)
+		kit->samples[atomic_load(&shared->item)].dead = true;
 	kit_find(kit, probe->check, false, where, probe->dead, "%s%s",
 		late ? "" : "the process that ran it ", how);
 }

@@ -144,8 +144,10 @@ static void forged(struct child *child, uint32_t i)
 
 void check_signature(struct kit *kit)
 {
-	const struct probe probe = {"signature", kit->sample_count, forged, false,
-		"whatever strangers send, do not crash: every byte of a webhook is theirs"};
+	const struct probe probe = {.check = "signature",
+		.items = kit->sample_count,
+		.run = forged,
+		.dead = "whatever strangers send, do not crash: every byte of a webhook is theirs"};
 	unsigned tried = 0;
 	uint32_t i;
 

@@ -151,8 +151,13 @@ static const char crash[] =
 
 void check_purity(struct kit *kit)
 {
-	const struct probe first = {"purity", kit->sample_count, fresh_and_again, false, crash};
-	const struct probe second = {"purity", kit->sample_count, elsewhere, false, crash};
+	const struct probe first = {.check = "purity",
+		.items = kit->sample_count,
+		.run = fresh_and_again,
+		.plain = true,
+		.dead = crash};
+	const struct probe second = {
+		.check = "purity", .items = kit->sample_count, .run = elsewhere, .dead = crash};
 
 	memset(kit->shared->hashes, 0, sizeof(kit->shared->hashes));
 	probe_run(kit, &first);
@@ -207,8 +212,13 @@ static uint32_t pick_steps(struct kit *kit)
 
 void check_restart(struct kit *kit)
 {
-	const struct probe first = {"restart", kit->sample_count, in_order, false, crash};
-	const struct probe second = {"restart", pick_steps(kit), after_a_crash, true, crash};
+	const struct probe first = {
+		.check = "restart", .items = kit->sample_count, .run = in_order, .dead = crash};
+	const struct probe second = {.check = "restart",
+		.items = pick_steps(kit),
+		.run = after_a_crash,
+		.alone = true,
+		.dead = crash};
 
 	memset(kit->shared->hashes, 0, sizeof(kit->shared->hashes));
 	probe_run(kit, &first);
@@ -266,8 +276,10 @@ static void measured(struct child *child, uint32_t i)
 
 void check_budget(struct kit *kit)
 {
-	const struct probe probe = {"budget", kit->sample_count, measured, false,
-		"answer within milliseconds; the host ends a call after two seconds"};
+	const struct probe probe = {.check = "budget",
+		.items = kit->sample_count,
+		.run = measured,
+		.dead = "answer within milliseconds; the host ends a call after two seconds"};
 
 	probe_run(kit, &probe);
 }

@@ -72,7 +72,8 @@ static void tell_case(
 	size_t skip = 0, len;
 
 	r->kit->cases++;
-	if (!faults.len)
+	/* it died in a case before, and that has been told */
+	if (!faults.len || memmem(faults.ptr, faults.len, "its worker is gone", 18))
 		return;
 	while (skip < faults.len && strchr("# ", faults.ptr[skip]))
 		skip++;

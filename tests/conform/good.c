@@ -1,0 +1,4 @@
+/* good.c - nothing is wrong with it. */
+#include "bell.h"
+
+BELL
