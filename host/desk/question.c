@@ -421,6 +421,7 @@ static void conventions(const struct config_desk *desk, struct wish_settings *ou
 struct wish *question_wish(const struct desk_run *run, const struct question *question,
 	struct str date, struct str time, struct str words)
 {
+	struct wish *wish;
 	struct wish_settings settings;
 	struct wish_context context = {
 		.now_ms = run->now_ms,
@@ -432,7 +433,8 @@ struct wish *question_wish(const struct desk_run *run, const struct question *qu
 	};
 
 	conventions(run->settings, &settings);
-	return wish_read_fields(run->arena, &context, date, time, words);
+	wish = wish_read_fields(run->arena, &context, date, time, words);
+	return wish ? wish : question->wish; /* no memory: the run ends with that anyway */
 }
 
 /* "zwischen 16:00 und 19:00" of two members. */
@@ -740,5 +742,5 @@ struct str question_complaint(const struct desk_run *run, const struct question 
 		log_line(LOG_INFO, "a caller asked for what there is not", "tenant",
 			run->tenant->name, "fault", fault, "op",
 			arena_strndup(run->arena, run->op.ptr, run->op.len), NULL);
-	return sentence;
+	return fault && !sentence.len ? STR("?") : sentence; /* no memory: a fault all the same */
 }

@@ -59,7 +59,8 @@ struct str question_text(const struct desk_run *run, const char *const *names);
 /* The same as it came; NULL: none. */
 const struct json *question_value(const struct desk_run *run, const char *name);
 
-/* A wish out of other members, for changes: a new time beside the old one. */
+/* A wish out of other members, for changes: a new time beside the old one. Never NULL once the
+ * question is read. */
 struct wish *question_wish(const struct desk_run *run, const struct question *question,
 	struct str date, struct str time, struct str words);
 
