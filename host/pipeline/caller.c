@@ -26,6 +26,8 @@ static void arm(struct runner *r)
 {
 	int64_t first = INT64_MAX, now = clock_mono_ms();
 
+	if (r->stopping)
+		return; /* there are no plugins any more that could give an answer its shape */
 	for (const struct caller *c = r->callers; c; c = c->next) {
 		int64_t due = c->decided ? c->hard_ms : c->soft_ms;
 		if (c->hook && due < first)

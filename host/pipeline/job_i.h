@@ -16,6 +16,7 @@
 #define STEPS_MAX 64
 #define ATTEMPTS_MAX 128   /* recorded between two saves; more are counted, not kept */
 #define RECORDED_MAX 65536 /* bytes of a body that are kept for show */
+#define DISABLED_MS 30000  /* until a plugin or connection out of service is tried again */
 
 struct step_state {             /* of the step in hand; stored in job_row.progress */
 	struct str input;       /* JSON; the same on every step of the operation */
@@ -138,6 +139,8 @@ void run_failed(
 void run_unknown(struct run *run, const char *why); /* parked until somebody knows */
 void run_absent(struct run *run);
 void run_died(struct run *run); /* the worker died on it */
+/* The plugin did not take the call: later, and it costs nothing. False: it did. */
+bool run_not_taken(struct run *run);
 const char *fail_name(uint32_t fail);
 /* 0, or until when jobs of this connection wait because its credential was refused. */
 int64_t paused_until(const struct runner *r, struct str connection);

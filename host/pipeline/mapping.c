@@ -87,8 +87,8 @@ static void mapped(struct plugin_call *c)
 
 	if (c->out.status == PLUGIN_DIED || c->out.status == PLUGIN_TIMEOUT) {
 		run_died(run);
-	} else if (c->out.status == PLUGIN_DISABLED) {
-		run_later(run, clock_now_ms() + 30000, "plugin", c->out.error.text);
+	} else if (run_not_taken(run)) {
+		return;
 	} else if (c->out.status != PLUGIN_OK) {
 		run_failed(run, KL_BAD_INPUT, NULL, c->out.error.text, 0);
 	} else if (c->out.problems.count || !c->out.mapped.ptr) {

@@ -22,8 +22,6 @@
 #include "pipeline/job_i.h"
 #include "plugin/call.h"
 
-#define DISABLED_MS 30000
-
 static void step(struct run *run, uint32_t why, const struct plugin_response *response);
 
 static const char *op_name(const struct run *run)
@@ -666,8 +664,8 @@ static void stepped(struct plugin_call *c)
 	run->step.number++;
 	if (c->out.status == PLUGIN_DIED || c->out.status == PLUGIN_TIMEOUT) {
 		run_died(run);
-	} else if (c->out.status == PLUGIN_DISABLED) {
-		run_later(run, clock_now_ms() + DISABLED_MS, "plugin", c->out.error.text);
+	} else if (run_not_taken(run)) {
+		return;
 	} else if (c->out.status != PLUGIN_OK) {
 		if (run->row.sent)
 			run_unknown(run, c->out.error.text);

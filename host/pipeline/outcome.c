@@ -15,6 +15,7 @@
 #include "pipeline/job_i.h"
 
 #define KILLS_MAX 2
+#define CROWDED_MS 1000
 #define PAUSE_MS (5 * 60 * 1000)
 #define PAUSE_CAP_MS (60 * 60 * 1000)
 
@@ -295,6 +296,17 @@ void run_absent(struct run *run)
 		return;
 	}
 	begin_again(run);
+}
+
+bool run_not_taken(struct run *run)
+{
+	const struct plugin_out *out = &run->call.out;
+
+	if (out->status != PLUGIN_DISABLED && out->status != PLUGIN_NOT_RUN)
+		return false;
+	run_later(run, clock_now_ms() + (out->status == PLUGIN_DISABLED ? DISABLED_MS : CROWDED_MS),
+		"plugin", out->error.text);
+	return true;
 }
 
 void run_died(struct run *run)

@@ -222,6 +222,17 @@ static void died(struct intake *in)
 		intake_read(in);
 }
 
+/* The row, if there is one, stays NEW until the plugin is back or less is going on. */
+static void not_read(struct intake *in)
+{
+	in->runner->backlog_later = true;
+	if (in->caller.hook)
+		caller_refuse(&in->caller, in->call.out.error.text);
+	if (!in->storing && intake_waits(in))
+		in->runner->hooks--;
+	intake_release(in);
+}
+
 static void normalized(struct plugin_call *c)
 {
 	struct intake *in = c->user;
@@ -233,13 +244,9 @@ static void normalized(struct plugin_call *c)
 	case PLUGIN_TIMEOUT:
 		died(in);
 		return;
-	case PLUGIN_DISABLED: /* the row stays NEW until the plugin is back */
-		in->runner->backlog_later = true;
-		if (in->caller.hook)
-			caller_refuse(&in->caller, "its plugin is out of service");
-		if (!in->storing && intake_waits(in))
-			in->runner->hooks--;
-		intake_release(in);
+	case PLUGIN_DISABLED:
+	case PLUGIN_NOT_RUN:
+		not_read(in);
 		return;
 	case PLUGIN_FAILED:
 		finish(in, INBOX_PARKED, c->out.error.text);

@@ -29,7 +29,8 @@ enum plugin_status {
 	PLUGIN_FAILED,  /* the call broke the contract or a limit; the same call will again */
 	PLUGIN_DIED,    /* its worker died while this very call was running */
 	PLUGIN_TIMEOUT, /* no answer within timeout_ms */
-	PLUGIN_DISABLED /* the plugin does not load; see plugin_problem() */
+	PLUGIN_DISABLED, /* the plugin does not load; see plugin_problem() */
+	PLUGIN_NOT_RUN   /* no worker came to it within timeout_ms: not its fault */
 };
 
 struct plugin_pair {

@@ -72,7 +72,8 @@ void flight_answered(struct plugin *plugin, struct flight *flight)
 		return;
 	plugin->stats.failed += call->out.status == PLUGIN_FAILED;
 	plugin->stats.died += call->out.status == PLUGIN_DIED;
-	plugin->stats.timeouts += call->out.status == PLUGIN_TIMEOUT;
+	plugin->stats.timeouts +=
+		call->out.status == PLUGIN_TIMEOUT || call->out.status == PLUGIN_NOT_RUN;
 	call->done(call);
 }
 
@@ -448,14 +449,16 @@ static void expire_queue(struct plugin *plugin, struct queue *queue, int64_t now
 		if (now_ms < flight->deadline_ms)
 			queue_push(&kept, flight);
 		else
-			end_later(plugin, flight, PLUGIN_TIMEOUT, E_TIMEOUT,
+			end_later(plugin, flight, PLUGIN_NOT_RUN, E_TIMEOUT,
 				"no worker was free in time");
 	*queue = kept;
 }
 
-/* Their callers stop waiting; whether the worker is to blame hand_tick() decides. */
+/* Their callers stop waiting; whether the worker is to blame hand_tick() decides. Those that are
+ * behind the one it runs are not. */
 static void expire_flights(struct plugin *plugin, struct hand *hand, int64_t now_ms)
 {
+	const struct flight *runs = hand_suspect(hand);
 	struct flight *flight;
 
 	for (flight = hand->flights.head; flight; flight = flight->next) {
@@ -467,7 +470,12 @@ static void expire_flights(struct plugin *plugin, struct hand *hand, int64_t now
 			continue; /* next time */
 		told->call = flight->call;
 		flight->call = NULL;
-		end_later(plugin, told, PLUGIN_TIMEOUT, E_TIMEOUT, "it was not answered in time");
+		if (flight == runs)
+			end_later(plugin, told, PLUGIN_TIMEOUT, E_TIMEOUT,
+				"it was not answered in time");
+		else
+			end_later(plugin, told, PLUGIN_NOT_RUN, E_TIMEOUT,
+				"another call kept its worker busy");
 	}
 }
 
