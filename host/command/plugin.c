@@ -246,12 +246,46 @@ static int run(const struct invocation *in)
 const struct command command_plugin = {
 	.name = "plugin",
 	.run = run,
-	.usage = "list | info NAME|FILE.so [OPTIONS]",
-	.summary = "the plugins there are, their options and operations",
+	.usage = "list | info NAME|FILE.so | check FILE.so [CASES...] | new NAME [DIR] [OPTIONS]",
+	.summary = "the plugins there are; check one; begin one",
 	.help = "info tells a plugin's options, operations and their input, and webhook "
 		"addresses. Names are looked\n"
 		"up in the directories of plugins = in the configuration.\n"
-		"A plugin is loaded in a sandboxed process to be asked; nothing is sent.\n",
+		"A plugin is loaded in a sandboxed process to be asked; nothing is sent.\n"
+		"\n"
+		"check runs the conformance kit: the plugin with its own cases (--cases, or cases/ "
+		"beside the file), and\n"
+		"with what the kit makes of them. A crash is a finding, not the end. A finding "
+		"says "
+		"where, what, and what\n"
+		"to write instead; a note is worth knowing, and no fault. What is drawn is drawn "
+		"from "
+		"--seed, which is\n"
+		"printed. With --json one object a line: check, level, where, what, instead, "
+		"more.\n"
+		"Exit codes: 0 no finding, 1 findings, 2 usage, 69 it could not be run. The "
+		"checks:\n"
+		"  exports     the file exports its entry point and nothing else\n"
+		"  imports     it imports mem* and str* at most; else which isolation that forces\n"
+		"  descriptor  id, version, events, hosts, options, operations, routes, schemas\n"
+		"  cases       its own cases, in the sandbox\n"
+		"  purity      the same call gives the same bytes: again, shuffled, in another "
+		"process\n"
+		"  restart     each step goes on in a new process from its state alone\n"
+		"  starve      each allocation of each call fails once\n"
+		"  guard       reads and writes beyond what was allocated, or after the call\n"
+		"  sizes       structs exactly as in minor 0, and bigger ones with anything "
+		"behind\n"
+		"  input       cut, of another type, deep, huge, repeated, missing, not UTF-8\n"
+		"  outcomes    every outcome, status and body at every step that sends\n"
+		"  signature   one flipped bit in a genuine webhook is refused\n"
+		"  budget      processor time and memory of each call\n"
+		"  fuzz        with --fuzz: changes of all these inputs, calls a second at the "
+		"end\n"
+		"\n"
+		"new writes DIR (NAME if left out): NAME.c, cases/NAME.json, meson.build and "
+		"README.md of a plugin that\n"
+		"builds and passes. Nothing is written over.\n",
 	.options = "config= json cases= seed= only= fuzz= kind= templates=",
 	.needs_zygote = true,
 };
