@@ -69,37 +69,12 @@ static struct str of_tenant(struct run *run, struct str dedupe)
 
 static void add_events(struct run *run, const struct desk_next *next)
 {
-	struct route_input in = {.plan = run->plan,
-		.engine = run->runner->engine,
-		.job = run->row.id,
-		.connection = STR(ROUTE_OURS),
-		.tenant = run->tenant,
-		.correlation = run->row.correlation,
-		.now_ms = clock_now_ms(),
-		.arena = run->arena};
-	struct event_change *all;
-
-	if (!next->event_count)
-		return;
-	all = arena_alloc(run->arena, (run->event_count + next->event_count) * sizeof(*all));
-	if (!all)
-		return; /* the arena has failed, and with it the run */
-	if (run->event_count)
-		memcpy(all, run->events, run->event_count * sizeof(*all));
-	run->events = all;
-	for (size_t i = 0; i < next->event_count; i++) {
-		struct plugin_event e = {.type = next->events[i].type,
-			.data = next->events[i].data,
-			.dedupe = of_tenant(run, next->events[i].dedupe),
-			.subject = run->row.subject,
-			.person = run->event.person};
-		struct error error = {0};
-		if (route_event(&error, &in, &e, &all[run->event_count]) == 0)
-			run->event_count++;
-		else
-			log_line(LOG_ERROR, "event of the desk cannot be used", "reason",
-				error.text, NULL);
-	}
+	for (size_t i = 0; i < next->event_count; i++)
+		run_emit(run, &(struct plugin_event){.type = next->events[i].type,
+				      .data = next->events[i].data,
+				      .dedupe = of_tenant(run, next->events[i].dedupe),
+				      .subject = run->row.subject,
+				      .person = run->event.person});
 }
 
 static void remember(struct run *run)

@@ -492,7 +492,7 @@ void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
 
 /* ---- Ends --------------------------------------------------------------------------------- */
 
-static void add_event(struct run *run, const struct plugin_event *e)
+void run_emit(struct run *run, const struct plugin_event *e)
 {
 	struct route_input in = {.plan = run->plan,
 		.engine = run->runner->engine,
@@ -504,14 +504,18 @@ static void add_event(struct run *run, const struct plugin_event *e)
 		.arena = run->arena};
 	struct event_change *change =
 		arena_alloc(run->arena, (run->event_count + 1) * sizeof(*change));
+	struct error error = {0};
 
 	if (!change)
-		return;
+		return; /* the arena has failed, and with it the run */
 	if (run->event_count)
 		memcpy(change, run->events, run->event_count * sizeof(*change));
 	run->events = change;
-	if (route_event(NULL, &in, e, &change[run->event_count]) == 0)
+	if (route_event(&error, &in, e, &change[run->event_count]) == 0)
 		run->event_count++;
+	else
+		log_line(LOG_ERROR, "event of the host's own cannot be used", "type", e->type.ptr,
+			"reason", error.text, NULL);
 }
 
 static void alarm_event(struct run *run, const char *type)
@@ -531,9 +535,9 @@ static void alarm_event(struct run *run, const char *type)
 	json_put_text(run->arena, data, "reason", run->row.reason);
 	json_put_text(run->arena, data, "event_type", run->event.type);
 	e.data = json_print(run->arena, data);
-	add_event(run, &e);
+	run_emit(run, &e);
 	if (!run->row.sent && builtin_unheard(run, &e))
-		add_event(run, &e);
+		run_emit(run, &e);
 }
 
 /* on_error = and late = are one operation, as a job of its own: it has its own tries and story. */

@@ -101,6 +101,8 @@ struct run {
 void run_next(struct run *run); /* the step in hand, or the end */
 void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run));
 void run_step_done(struct run *run, struct str result, const char *name);
+/* An event of the host's own, stored with the next save. */
+void run_emit(struct run *run, const struct plugin_event *event);
 void run_end(struct run *run, enum job_state state, const char *fail, const char *reason);
 void run_later(struct run *run, int64_t due_ms, const char *fail, const char *reason);
 void run_note(struct run *run, enum attempt_kind kind, const char *name, const char *outcome,
