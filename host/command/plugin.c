@@ -237,7 +237,7 @@ static int run(const struct invocation *in)
 	else if (in->count == 2 && strcmp(in->args[0], "info") == 0)
 		code = info(&a, in->args[1]);
 	else
-		code = usage_error(in, "there are list, info NAME, check FILE.so and new NAME");
+		code = usage_error(in, "there are list and info NAME, check FILE.so and new NAME");
 	setup_destroy(a.setup);
 	arena_destroy(a.arena);
 	return code;

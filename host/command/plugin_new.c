@@ -97,7 +97,7 @@ static void put_named(struct buf *to, struct str text, const char *name)
 	size_t i = 0;
 
 	while (i < text.len) {
-		bool here = i + len <= text.len && memcmp(text.ptr + i + 1, WORD + 1, len - 1) == 0;
+		bool here = i + len <= text.len && memcmp(text.ptr + i + 1, &WORD[1], len - 1) == 0;
 		if (!here || (text.ptr[i] != 'a' && text.ptr[i] != 'A')) {
 			buf_add(to, text.ptr + i++, 1);
 			continue;

@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 
@@ -114,6 +117,54 @@ static void no_arena_is_one_that_failed(void **state)
 	arena_destroy(NULL);
 }
 
+/* How a child ends that reads this byte. */
+static int end_of_reader(const volatile char *byte)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		_exit(*byte == 1 ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void a_fenced_piece_faults_behind_its_end(void **state)
+{
+	struct arena *arena = arena_create(100000);
+	const char *piece;
+
+	(void)state;
+	arena_fence(arena, 0xa5);
+	piece = arena_alloc(arena, 48);
+	assert_non_null(piece);
+	assert_int_equal(end_of_reader(piece + 47), 0);
+	assert_true(WIFSIGNALED(end_of_reader(piece + 48)));
+	arena_destroy(arena);
+}
+
+static void a_fence_sees_what_was_written_over(void **state)
+{
+	struct arena *arena = arena_create(100000);
+	volatile char *piece;
+
+	(void)state;
+	arena_fence(arena, 0xa5);
+	piece = arena_alloc(arena, 5);
+	assert_non_null(arena_alloc(arena, 16));
+	piece[4] = 1;
+	assert_false(arena_overrun(arena));
+	assert_int_equal((unsigned char)piece[5], 0xa5);
+	piece[5] = 1;
+	assert_true(arena_overrun(arena));
+	arena_reset(arena);
+	assert_false(arena_overrun(arena));
+	assert_int_equal(arena_used(arena), 0);
+	arena_destroy(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +174,8 @@ int main(void)
 		cmocka_unit_test(one_piece_may_fill_it),
 		cmocka_unit_test(starving_fails_the_nth_piece_only),
 		cmocka_unit_test(printing_makes_text),
+		cmocka_unit_test(a_fenced_piece_faults_behind_its_end),
+		cmocka_unit_test(a_fence_sees_what_was_written_over),
 		cmocka_unit_test(no_arena_is_one_that_failed),
 	};
 

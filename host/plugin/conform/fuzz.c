@@ -71,6 +71,7 @@ void check_fuzz(struct kit *kit)
 {
 	const struct probe probe = {.check = "fuzz",
 		.items = UINT32_MAX,
+		.endless = true,
 		.run = rounds,
 		.dead = "whatever comes in, do not crash and do not loop"};
 	uint64_t before = atomic_load(&kit->shared->calls);

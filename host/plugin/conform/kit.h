@@ -89,6 +89,7 @@ struct probe {
 	uint32_t items;
 	void (*run)(struct child *child, uint32_t item);
 	bool plain;       /* items are samples as they are */
+	bool endless;     /* run() goes on to further items by itself, until it is enough */
 	bool alone;       /* each item in a process of its own */
 	const char *dead; /* what to write instead of what kills it */
 };

@@ -234,7 +234,7 @@ static _Noreturn void child_main(
 		.shared = kit->shared,
 		.first_part = part,
 		.random = kit->options->seed};
-	uint32_t end = probe->alone ? item + 1 : probe->items;
+	uint32_t end = probe->alone || probe->endless ? item + 1 : probe->items;
 
 	enter(&child, parent);
 	for (; item < end; item++) {
