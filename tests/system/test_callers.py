@@ -306,7 +306,7 @@ def test_who_asks_beside_a_deadly_question_is_not_blamed(line, do):
              *[lambda i=i: told(line, id=str(i), say="Ja.") for i in range(12)])
     for i in range(12):
         answer = line.wait(lambda i=i: (a := told(line, id=str(i), say="Ja."))[0] == 200 and a[1], "asked again")
-        assert answer in ("repeat:Ja.", "done:Ja.", "fallback:" + FALLBACK), answer
+        assert answer.split(":")[1] in ("Ja.", FALLBACK) and not answer.startswith("none"), answer
     quiet(line)
     assert {e["dedupe"] if "dedupe" in e else e["subject"][5:] for e in line.events("call.function")} >= {
         "first", *map(str, range(12))}
