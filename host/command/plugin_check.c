@@ -165,7 +165,7 @@ static void print_end(const struct printing *p, int findings, uint64_t seed)
 
 int plugin_check(const struct invocation *in)
 {
-	struct printing printing = {.in = in, .arena = arena_create((size_t)1 << 20)};
+	struct printing printing = {.in = in};
 	struct conform_options options = {
 		.zygote = in->zygote, .found = found, .checked = checked, .user = &printing};
 	const char *cases[CASES_MOST];
@@ -177,6 +177,7 @@ int plugin_check(const struct invocation *in)
 	code = take_options(in, &options, cases);
 	if (code)
 		return code;
+	printing.arena = arena_create((size_t)1 << 20);
 	findings = conform_run(&error, &options);
 	arena_destroy(printing.arena);
 	if (findings < 0) {

@@ -1,5 +1,6 @@
 """klinke plugin check: what is fine passes, and each check finds the plugin that is bad in its way."""
 import json
+import re
 import subprocess
 
 import pytest
@@ -61,6 +62,12 @@ def test_fuzzing_finds_what_no_case_shows_and_goes_on():
     assert len([f for f in found if "killed by" in f["what"]]) > 1  # it went on behind the first
     again = check_bad("fuzz", "--only", "fuzz", "--fuzz", "1m")[1]
     assert again == found  # the same seed repeats
+
+
+def test_fuzzing_ends_in_time_and_tells_its_speed():
+    done = check(BAD / "conform_good.so", "--cases", CASES / "bell.json", "--only", "fuzz", "--fuzz", "1s", timeout=60)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^ok +fuzz +[1-9]\d* calls, [1-9]\d* calls/s$", done.stdout, re.M)
 
 
 def test_a_good_plugin_passes_every_check():
