@@ -104,6 +104,12 @@ def test_what_cannot_be_run_is_69(tmp_path):
     assert done.returncode == 69 and "absent.json" in done.stderr
 
 
+def test_the_help_names_every_check():
+    told = subprocess.run([str(KLINKE), "help", "plugin"], text=True, capture_output=True).stdout
+    for name in {name for name, _ in FINDS.values()} | {"fuzz"}:
+        assert re.search(rf"^  {name} +\w", told, re.M), name
+
+
 @pytest.mark.parametrize("arguments, words", [
     ([], "FILE.so"),
     (["x.so", "--seed", "many"], "--seed"),

@@ -1,13 +1,16 @@
 /* pure.c - the same call gives the same bytes: again, in another order, in another process, in an
- * arena that was used before, and without what an earlier call may have left behind.
+ * arena that was used before, and without what an earlier call may have left behind. And what it
+ * costs.
  *
  * All of it runs in children but the drawing of the order. */
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "plugin/conform/kit.h"
 #include "plugin/host.h"
+#include "plugin/sandbox.h"
 
 #define ALONE_MOST 40u
 
@@ -228,10 +231,6 @@ void check_restart(struct kit *kit)
 }
 
 /* ---- time and memory ---------------------------------------------------------------------- */
-
-#include <time.h>
-
-#include "plugin/sandbox.h"
 
 #define CALL_MS (SANDBOX_RELAXED ? 500 : 50)
 #define CALL_BYTES ((size_t)8 << 20)
