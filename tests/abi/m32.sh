@@ -44,4 +44,4 @@ for plugin in calcom_v1 calcom_v2 fields http retell whatsapp; do
 	done
 done
 echo "$checked builds of plugins, $faults faults"
-[ $faults = 0 ] && [ $checked = 10 ]
+[ $faults = 0 ] && [ $checked = 12 ]
