@@ -60,7 +60,9 @@ static int by_start(const void *a, const void *b)
 	return (x->start_ms > y->start_ms) - (x->start_ms < y->start_ms);
 }
 
-/* Those to come that stand; a row that was moved still says "booked" under its old uid. */
+/* Those to come that stand. The store marks what was moved as soon as it knows both; a row that
+ * came after its successor, or from the calendar's answer, may still say "booked" under its old
+ * uid. */
 static size_t standing(struct desk_run *run, struct appointment_row *rows, size_t count)
 {
 	struct appointment_row *kept = arena_alloc(run->arena, (count + 1) * sizeof(*kept));
@@ -275,16 +277,24 @@ static const struct json *booking_rows(const struct json *result)
 	return json_type(result) == JSON_ARRAY ? result : json_get(result, "rows");
 }
 
+/* A result without a row has no list either: that nothing was found is known. */
+static bool found_none(const struct json *result)
+{
+	return json_type(json_get(result, "found")) == JSON_BOOL &&
+	       !json_bool(json_get(result, "found"), true);
+}
+
 void identity_answered(struct desk_run *run, struct identity *identity)
 {
 	identity->incomplete = false;
 	for (size_t i = 0; i < run->ask_count; i++) {
 		const struct desk_ask *ask = &run->asks[i];
-		const struct json *list = NULL;
+		const struct json *answer = NULL, *list;
 		struct appointment_row row, *rows;
 		if (ask->end == DESK_OK)
-			list = booking_rows(json_parse(run->arena, ask->result, NULL));
-		if (!list)
+			answer = json_parse(run->arena, ask->result, NULL);
+		list = booking_rows(answer);
+		if (!list && !found_none(answer))
 			identity->incomplete = true;
 		rows = arena_alloc(
 			run->arena, (identity->count + json_count(list) + 1) * sizeof(*rows));
