@@ -529,11 +529,33 @@ static bool is_no(const struct json *value)
 				   strncasecmp(text.ptr, "no", text.len) == 0 || str_is(text, "0"));
 }
 
+/* "Donnerstag"; "donnerstags" says more than which day a date is. */
+static bool names_a_day(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!(text.ptr[i] >= 'a' && text.ptr[i] <= 'z') &&
+			!(text.ptr[i] >= 'A' && text.ptr[i] <= 'Z'))
+			return false;
+	return text.len && text.ptr[text.len - 1] != 's';
+}
+
+/* A date and its weekday belong together: where they contradict, the wish is ambiguous. */
+static struct str date_said(const struct desk_run *run)
+{
+	struct str date = TEXT_OF(run, "requested_date", "datum", "date", "preferred_date");
+	struct str weekday = brief(TEXT_OF(run, "weekday", "wochentag"));
+
+	if (!date.len)
+		return weekday;
+	if (!names_a_day(weekday))
+		return date;
+	return str_cat(run->arena, (const struct str[]){date, STR(", "), weekday}, 3);
+}
+
 static void find_when(const struct desk_run *run, struct question *question)
 {
 	question->start_ms = -1;
-	question->date = TEXT_OF(
-		run, "requested_date", "datum", "date", "preferred_date", "weekday", "wochentag");
+	question->date = date_said(run);
 	question->time = TEXT_OF(run, "requested_time", "uhrzeit", "time", "preferred_time");
 	if (question->time.len == 0)
 		question->time = span_words(run, question->language);

@@ -314,6 +314,40 @@ static void outside_of_the_wish_is_said_to_be_outside(void **state)
 	assert_holds(w);
 }
 
+/* Tuesday is the 24th: which of both is meant, nobody knows. */
+static void a_weekday_that_contradicts_its_date_is_ambiguous(void **state)
+{
+	struct world *w = world_of(state);
+
+	CALENDAR_SAYS(w, PROPHYLAXE, "2025-06-18T09:00", "2025-06-24T09:00", "2025-06-25T09:00");
+	offer(w, "{\"date\":\"2025-06-24\",\"weekday\":\"Mittwoch\"}");
+	assert_member(w, "ambiguous", "true");
+	assert_said(w, "Dienstag, den 24. Juni um 09:00 Uhr");
+	start(w, "book",
+		"{\"date\":\"24.06.2025\",\"wochentag\":\"Mittwoch\",\"time\":\"9 Uhr\","
+		"\"service\":\"Prophylaxe\",\"name\":\"Max\"}");
+	assert_member(w, "success", "false");
+	assert_said(w, "Wann genau meinen Sie: Dienstag, den 24. Juni");
+}
+
+static void a_weekday_that_fits_its_date_changes_nothing(void **state)
+{
+	struct world *w = world_of(state);
+
+	CALENDAR_SAYS(w, PROPHYLAXE, "2025-06-18T09:00", "2025-06-24T09:00", "2025-06-26T09:00");
+	offer(w, "{\"date\":\"2025-06-24\",\"weekday\":\"Dienstag\"}");
+	assert_member(w, "ambiguous", "");
+	assert_member(w, "available_slots", "09:00 Uhr");
+	offer(w, "{\"date\":\"morgen\",\"wochentag\":\"Mittwoch\",\"time\":\"9 Uhr\"}");
+	assert_said(w, "Ja, morgen, Mittwoch, den 18. Juni um 09:00 Uhr ist frei.");
+	offer(w, "{\"date\":\"nächste Woche\",\"weekday\":\"Donnerstag\"}");
+	assert_said(w, "Donnerstag, den 26. Juni um 09:00 Uhr");
+	offer(w, "{\"date\":\"2025-06-24\",\"weekday\":\"donnerstags\"}");
+	assert_member(w, "available_slots", "09:00 Uhr");
+	offer(w, "{\"weekday\":\"Donnerstag\"}");
+	assert_member(w, "understood", "Donnerstag, den 19. Juni");
+}
+
 static void without_a_wish_the_first_ones_are_said(void **state)
 {
 	struct world *w = world_of(state);
@@ -1024,6 +1058,8 @@ int main(void)
 		TEST(others_are_near_the_wish_and_within_the_preference),
 		TEST(a_day_is_answered_with_its_times),
 		TEST(outside_of_the_wish_is_said_to_be_outside),
+		TEST(a_weekday_that_contradicts_its_date_is_ambiguous),
+		TEST(a_weekday_that_fits_its_date_changes_nothing),
 		TEST(without_a_wish_the_first_ones_are_said),
 		TEST(nothing_free_is_said_with_the_end_of_the_horizon),
 		TEST(beyond_the_horizon_is_not_guessed),
