@@ -1,5 +1,8 @@
-/* zone_rule.h - the footer of a TZif file: a POSIX TZ string, for all time after the table. For
- * zone.c only. */
+/* zone_rule.h - the footer of a TZif file: a POSIX TZ string, for all time after the table; and the
+ * days of the Gregorian calendar.
+ *
+ * The rule is for zone.c only; whoever counts days or months (the desk's holidays and wishes) uses
+ * the functions at the end. Pure; safe from any thread. */
 #ifndef BASE_ZONE_RULE_H
 #define BASE_ZONE_RULE_H
 
