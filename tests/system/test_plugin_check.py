@@ -29,9 +29,10 @@ FINDS = {
     "crashes": ("outcomes", "killed by"),
     "signature": ("signature", "not the one that was signed"),
     "trusting": ("signature", "proves nothing"),
+    "optional": ("signature", "its proof is left out"),
     "budget": ("budget", "processor time"),
 }
-BUNDLED = ["calcom_v1", "calcom_v2", "fields", "retell", "whatsapp"]
+BUNDLED = ["calcom_v1", "calcom_v2", "fields", "http", "retell", "whatsapp"]
 
 
 def check(*arguments, timeout=600):

@@ -117,9 +117,17 @@ static void check_words(struct kit *kit, const char *member, const char *list,
 	}
 }
 
+/* "event.*": the operator's keys declare what stands for the star (config/declared.c). */
+static bool is_pattern(const char *word)
+{
+	size_t n = span(word, "_");
+
+	return n && strcmp(word + n, ".*") == 0;
+}
+
 static bool is_event(const char *word)
 {
-	return is_dotted(word, "_-", false);
+	return is_dotted(word, "_-", false) || is_pattern(word);
 }
 
 static bool is_host(const char *word)
@@ -200,8 +208,8 @@ static void check_option(struct kit *kit, const struct plugin_option *option)
 	const uint32_t flags = KL_OPT_REQUIRED | KL_OPT_REPEATED | KL_OPT_DEPRECATED;
 	const char *where = arena_printf(kit->arena, "option %s", option->key);
 
-	if (strcmp(option->key, "*") != 0 && !is_name(option->key, "_-"))
-		fault(kit, where, "lower-case letters, digits and _, beginning with a letter",
+	if (strcmp(option->key, "*") != 0 && !is_name(option->key, "_-."))
+		fault(kit, where, "lower-case letters, digits, _ and dots, beginning with a letter",
 			"its key cannot be written in a configuration");
 	if (option->kind & ~(255u | flags))
 		fault(kit, where, "a kind of enum KL_OPT_*, with its flags or'ed",
@@ -238,8 +246,9 @@ static void check_op(struct kit *kit, const struct plugin_op *op)
 {
 	const char *where = arena_printf(kit->arena, "operation %s", op->name);
 
-	if (!is_name(op->name, "_"))
-		fault(kit, where, "lower-case letters, digits and _, beginning with a letter",
+	if (!is_name(op->name, "_") && !is_pattern(op->name))
+		fault(kit, where,
+			"lower-case letters, digits and _, beginning with a letter; or \"op.*\"",
 			"its name cannot be written in a pipeline");
 	if (op->kind & ~(255u | (uint32_t)KL_OP_LOOKUP))
 		fault(kit, where, "KL_OP_ACTION or KL_OP_POLL, perhaps with KL_OP_LOOKUP",

@@ -109,12 +109,16 @@ static void respond(struct walk *walk)
 static const struct plugin_op *op_of(const struct walk *walk)
 {
 	const struct plugin_info *info = &walk->child->kit->info;
+	const struct plugin_op *pattern = NULL; /* "op.*", for names that an operator made */
 	size_t i;
 
-	for (i = 0; i < info->op_count; i++)
+	for (i = 0; i < info->op_count; i++) {
 		if (str_is(walk->input.in.step.op, info->ops[i].name))
 			return &info->ops[i];
-	return NULL;
+		if (strchr(info->ops[i].name, '*') && !pattern)
+			pattern = &info->ops[i];
+	}
+	return pattern;
 }
 
 /* false: here the host goes on without the plugin. */
@@ -199,7 +203,7 @@ static void judge_busy(struct walk *walk, const struct plugin_next *next)
 {
 	if (walk->first && walk->ending->status == 429 && next->then == KL_FAIL &&
 		next->fail != KL_BUSY && !walk->input.in.step.looking)
-		child_find(walk->child, NULL,
+		child_note(walk->child, NULL,
 			"fail with KL_BUSY, and wait_ms from response->retry_after_ms: the host "
 			"comes "
 			"back after that",

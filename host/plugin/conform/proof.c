@@ -108,12 +108,58 @@ static void flip_lines(struct genuine *g)
 			"verify() accepts the webhook whatever its headers and parameters are");
 }
 
+/* Nothing of what came along may be needless all at once. */
+static void drop_lines(struct genuine *g)
+{
+	struct plugin_out out;
+	struct input input;
+
+	if (!child_at(g->child, BODY_MOST + 1, "%s, without any header or parameter",
+		    kit_sample_name(g->child->kit, g->sample)) ||
+		!child_take(g->child, g->sample, &input))
+		return;
+	input.in.inbound.headers.count = input.in.inbound.query.count = 0;
+	if (accepted(g, &input, &out))
+		child_find(g->child, NULL,
+			"answer KL_REJECT when the signature or token is not there at all",
+			"verify() accepts the webhook when its proof is left out");
+}
+
 /* ---- one sample --------------------------------------------------------------------------- */
 
-/* Is there a secret that this connection could prove something with? */
-static bool has_secrets(const struct genuine *g)
+static bool has_proof(struct child *child, uint32_t i)
 {
-	return json_count(g->secrets) > 0;
+	struct plugin_out out;
+	struct input input;
+
+	if (child->kit->samples[i].kind != PLUGIN_VERIFY || !child_take(child, i, &input))
+		return false;
+	child_call(child, &input, &out);
+	return out.status == PLUGIN_OK && out.answer.kind != KL_REJECT &&
+	       out.macs.count + out.secrets.count > 0;
+}
+
+/* Does it ask anybody for a proof, and anybody with this configuration? */
+static void accepted_unproved(struct child *child, uint32_t i)
+{
+	const struct kit *kit = child->kit;
+	bool anybody = false, here = false;
+	uint32_t k;
+
+	for (k = 0; k < kit->sample_count && !here; k++)
+		if (has_proof(child, k)) {
+			anybody = true;
+			here = str_eq(kit->samples[k].config, kit->samples[i].config);
+		}
+	if (anybody && !here)
+		child_note(child, NULL,
+			"be sure that an operator has to ask for this in so many words",
+			"with this configuration verify() accepts a webhook that proves nothing");
+	else
+		child_find(child, NULL,
+			"call require_mac() or require_secret() before KL_ACCEPT; without a "
+			"secret in the configuration answer KL_REJECT",
+			"verify() accepts a webhook that proves nothing");
 }
 
 static void forged(struct child *child, uint32_t i)
@@ -128,18 +174,14 @@ static void forged(struct child *child, uint32_t i)
 		!child_take(child, i, &input) || !accepted(&g, &input, &out))
 		return;
 	if (!out.macs.count && !out.secrets.count) {
-		if (sample->made_up || has_secrets(&g))
-			child_find(child, NULL,
-				"call require_mac() or require_secret() before KL_ACCEPT; without "
-				"a "
-				"secret in the configuration answer KL_REJECT",
-				"verify() accepts a webhook that proves nothing");
+		accepted_unproved(child, i);
 		return;
 	}
 	child->shared->hashes[i] = 1; /* a genuine one was tried */
 	if (out.macs.count)
 		flip_body(&g);
 	flip_lines(&g);
+	drop_lines(&g);
 }
 
 void check_signature(struct kit *kit)
