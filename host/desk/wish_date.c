@@ -280,6 +280,27 @@ static size_t read_iso(struct reader *r, size_t at, struct day_item *out)
 	return next;
 }
 
+/* "20250624", as machines write it: of this century only, for phone numbers have as many digits. */
+static size_t read_compact(struct reader *r, size_t at, struct day_item *out)
+{
+	const struct str said = word_at(r, at)->said;
+	int value = 0, year, month;
+
+	if (at >= r->words.count || said.len != 8 || said.ptr[0] != '2' || said.ptr[1] != '0')
+		return 0;
+	for (size_t i = 0; i < said.len; i++) {
+		if (said.ptr[i] < '0' || said.ptr[i] > '9')
+			return 0;
+		value = value * 10 + (said.ptr[i] - '0');
+	}
+	year = value / 10000;
+	month = value / 100 % 100;
+	if (day_of(year, month, value % 100) == DAY_MIN)
+		return 0;
+	set_date(r, out, year, month, value % 100);
+	return at + 1;
+}
+
 static size_t read_year(const struct reader *r, size_t at, int *year)
 {
 	*year = 0;
@@ -410,8 +431,8 @@ size_t read_date(struct reader *r, size_t at, struct day_item *out)
 {
 	size_t next;
 
-	(void)((next = read_iso(r, at, out)) || (next = read_dotted(r, at, out)) ||
-		(next = read_slashed(r, at, out)) || (next = read_day_month(r, at, out)) ||
-		(next = read_month_day(r, at, out)));
+	(void)((next = read_iso(r, at, out)) || (next = read_compact(r, at, out)) ||
+		(next = read_dotted(r, at, out)) || (next = read_slashed(r, at, out)) ||
+		(next = read_day_month(r, at, out)) || (next = read_month_day(r, at, out)));
 	return next;
 }

@@ -418,10 +418,11 @@ static size_t read_single(struct reader *r, size_t at, struct day_item *out)
 	size_t start = skip_articles(r, at), next;
 
 	*out = (struct day_item){0};
-	(void)((next = read_nth_weekday(r, start, out)) || (next = read_date(r, start, out)) ||
-		(next = read_month_day_alone(r, at, out)) || (next = read_weekend(r, at, out)) ||
-		(next = read_weekday(r, at, out)) || (next = read_relative(r, at, out)) ||
-		(next = read_kind_of_day(r, at, out)) || (next = read_period(r, at, out)));
+	(void)((next = read_nth_weekday(r, start, out)) || (next = read_nth_week(r, at, out)) ||
+		(next = read_date(r, start, out)) || (next = read_month_day_alone(r, at, out)) ||
+		(next = read_weekend(r, at, out)) || (next = read_weekday(r, at, out)) ||
+		(next = read_relative(r, at, out)) || (next = read_kind_of_day(r, at, out)) ||
+		(next = read_period(r, at, out)));
 	return next;
 }
 

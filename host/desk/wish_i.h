@@ -246,6 +246,7 @@ size_t read_date(struct reader *r, size_t at, struct day_item *out); /* with a n
 void read_feast(const struct reader *r, int feast, struct day_item *out);
 size_t read_period(struct reader *r, size_t at, struct day_item *out);
 size_t read_nth_weekday(struct reader *r, size_t at, struct day_item *out);
+size_t read_nth_week(struct reader *r, size_t at, struct day_item *out);
 size_t read_number(const struct reader *r, size_t at, int *value);
 size_t read_ordinal(const struct reader *r, size_t at, int *value);
 /* "… spätestens", "… or later", "… at the earliest" */

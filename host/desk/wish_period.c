@@ -380,6 +380,31 @@ size_t read_nth_weekday(struct reader *r, size_t at, struct day_item *out)
 	return next + 1;
 }
 
+/* "erste Woche im Juli", "last week of June": seven days from its begin, or up to its end. */
+size_t read_nth_week(struct reader *r, size_t at, struct day_item *out)
+{
+	int nth = 0, from, to;
+	bool last;
+	size_t next = skip_over(r, at, KINDS(W_IN, W_ART));
+
+	last = is(r, next, W_LAST);
+	next = last ? next + 1 : read_ordinal(r, next, &nth);
+	if (!next || !is(r, next, W_UNIT) || word_at(r, next)->value != UNIT_WEEK ||
+		(!last && (nth < 1 || nth > 4)))
+		return 0;
+	next = skip_over(r, next + 1, KINDS(W_IN, W_OF, W_ART));
+	if (!is(r, next, W_MONTH))
+		return 0;
+	month_span(r, word_at(r, next)->value, 0, &from, &to);
+	from = last ? to - 6 : from + 7 * (nth - 1);
+	day_span(out, DAY_PERIOD, from, from + 6);
+	if (out->to < r->today) {
+		out->fault = WISH_PAST;
+		out->meant = DAY_MIN;
+	}
+	return next + 1;
+}
+
 /* "die Woche vom 7. Juli" */
 static size_t read_week_of(struct reader *r, size_t at, struct day_item *out)
 {
