@@ -95,6 +95,22 @@ const char *elf_symbol(const struct kit *kit, uint64_t address)
 	return NULL;
 }
 
+bool elf_is_instrumented(const struct kit *kit)
+{
+	struct symbols s;
+	ElfW(Sym) symbol;
+	size_t i;
+
+	if (!find_table(&s, kit->file, SHT_DYNSYM))
+		return false;
+	for (i = 1; i < s.count; i++) {
+		const char *name = nth(&s, i, &symbol);
+		if (name && strncmp(name, "__asan_", 7) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool is_among(const char *name, const char *const *names)
 {
 	for (; *names; names++)

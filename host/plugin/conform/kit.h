@@ -149,7 +149,8 @@ void check_fuzz(struct kit *kit);
 
 /* elf.c: the name of what lies at this address of the file; NULL: stripped. */
 const char *elf_symbol(const struct kit *kit, uint64_t address);
-bool elf_is_ours(const struct kit *kit); /* a shared object for this machine */
+bool elf_is_instrumented(const struct kit *kit); /* by ASan: nobody may look between its globals */
+bool elf_is_ours(const struct kit *kit);         /* a shared object for this machine */
 
 /* sample.c */
 void samples_make_up(struct kit *kit);

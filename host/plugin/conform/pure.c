@@ -88,7 +88,8 @@ static void watched_call(
 	struct globals g = {.raw = &child->loaded.raw};
 	char *before = NULL;
 
-	dl_iterate_phdr(look_at, &g);
+	if (!elf_is_instrumented(child->kit))
+		dl_iterate_phdr(look_at, &g);
 	if (g.to > g.from && g.to - g.from < 1 << 20)
 		before = arena_strndup(child->decode, g.from, (size_t)(g.to - g.from));
 	child_call_in(child, input, arena, out);
