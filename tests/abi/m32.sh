@@ -1,7 +1,8 @@
 #!/bin/sh
-# m32.sh GCC SOURCE - the SDK's headers and every bundled plugin for 32 bit: they compile without a
-# warning, link with -nostdlib, and call nothing but mem* and str*. A 64-bit division, for one,
-# would call libgcc's __divdi3, which nobody offers a plugin. 77: this machine cannot build for 32 bit.
+# m32.sh GCC SOURCE - the SDK's headers, every bundled plugin and the samples for 32 bit: they
+# compile without a warning, link with -nostdlib, and call nothing but mem* and str*. A 64-bit
+# division, for one, would call libgcc's __divdi3, which nobody offers a plugin. 77: this machine
+# cannot build for 32 bit.
 gcc=$1 top=$2 faults=0 checked=0
 flags="-std=c11 -fPIC -fvisibility=hidden -fno-stack-protector -U_FORTIFY_SOURCE -Wall -Wextra -Wshadow -Werror"
 work=$(mktemp -d) || exit 1
@@ -26,9 +27,12 @@ for header in "$top"/sdk/include/klinke/*.h; do
 done
 
 # An optimiser may hide a helper, or ask for one: both ways.
-for plugin in calcom_v1 calcom_v2 fields http retell whatsapp; do
+for plugin in calcom_v1 calcom_v2 fields http retell whatsapp pager names; do
 	sources="$top/plugins/$plugin/*.c"
-	case $plugin in calcom_*) sources="$sources $top/plugins/calcom/*.c" ;; esac
+	case $plugin in
+	calcom_*) sources="$sources $top/plugins/calcom/*.c" ;;
+	pager | names) sources=$top/sdk/samples/$plugin.c ;;
+	esac
 	for level in 0 2; do
 		out=$work/$plugin-$level.so
 		# shellcheck disable=SC2086
@@ -44,4 +48,4 @@ for plugin in calcom_v1 calcom_v2 fields http retell whatsapp; do
 	done
 done
 echo "$checked builds of plugins, $faults faults"
-[ $faults = 0 ] && [ $checked = 12 ]
+[ $faults = 0 ] && [ $checked = 16 ]
