@@ -125,7 +125,7 @@ static bool damage_bytes(struct arena *arena, uint64_t *random, struct str *text
 		"\n", "\"", "{", "]", "\\", ":", "\xef\xbb\xbf"};
 	uint64_t how = kit_random(random) % 6, at = text->len ? kit_random(random) % text->len : 0;
 	char *copy = arena_strndup(arena, text->ptr, text->len);
-	struct str pieces[3] = {{copy, at}, {NULL, 0}, {copy + at, text->len - at}};
+	struct str pieces[3] = {{copy, at}};
 
 	if (!copy || (!text->len && how < 4))
 		return false;
@@ -143,6 +143,7 @@ static bool damage_bytes(struct arena *arena, uint64_t *random, struct str *text
 		return true;
 	pieces[1] = how == 4 ? str_of(bad[kit_random(random) % (sizeof(bad) / sizeof(bad[0]))])
 			     : (struct str){copy, text->len};
+	pieces[2] = (struct str){copy + at, text->len - at};
 	*text = str_cat(arena, pieces, 3);
 	return text->ptr != NULL;
 }
