@@ -35,11 +35,6 @@ void intake_release(struct intake *in)
 {
 	struct runner *r = in->runner;
 
-	if (in->reading) {
-		in->reading = false;
-		r->reading--;
-		intake_read_more(r);
-	}
 	if (--in->parts)
 		return;
 	assert(!in->hook && !in->caller.hook);
@@ -306,7 +301,6 @@ static void appended_here(struct mailbox_item *item)
 	struct intake *in = (struct intake *)((char *)item - offsetof(struct intake, stored));
 
 	in->runner->hooks--;
-	intake_read_more(in->runner);
 	in->lost = in->append.op.result < 0;
 	if (in->lost)
 		log_line(LOG_ERROR, "webhook not stored", "connection",

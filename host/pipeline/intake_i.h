@@ -6,16 +6,11 @@
 #include "pipeline/intake.h"
 #include "pipeline/runner_i.h"
 
-#define FETCH 256      /* read from the store at once */
-#define RUSH 24        /* webhooks that wait for their 2xx: more is a rush */
-#define RUSH_READING 1 /* read at once during it */
-#define UNREAD_MAX 512 /* stored ones kept in hand meanwhile */
+#define FETCH 256 /* read from the store at once */
 
 struct intake {
 	struct mailbox_item item, stored; /* both may be under way at once */
 	struct intake *next, **link; /* all in hand: the store may show them as new meanwhile */
-	struct intake *behind;       /* stored, to be read when there is room */
-	bool reading;
 	struct runner *runner;
 	struct hook *hook;             /* NULL once answered, or once the caller has it */
 	struct caller caller;          /* of a route where somebody waits */
@@ -51,7 +46,5 @@ void intake_store(struct intake *in);
 
 /* reading.c: what it means, once it is stored. */
 void intake_read(struct intake *in);
-/* There may be room for those that had to wait. */
-void intake_read_more(struct runner *runner);
 
 #endif

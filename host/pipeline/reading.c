@@ -274,56 +274,17 @@ static void normalized(struct plugin_call *c)
 
 /* ---- When --------------------------------------------------------------------------------- */
 
-/* In a rush those who wait for their 2xx go first: what is on disk can be read a little later. */
-static bool may_read(const struct runner *r)
-{
-	return r->reading < (r->hooks > RUSH ? RUSH_READING : NORMALIZE_MAX);
-}
-
-static void begin_reading(struct intake *in)
-{
-	if (!in->reading)
-		in->runner->reading++;
-	in->reading = true;
-	intake_call(in, PLUGIN_NORMALIZE, normalized);
-}
-
-void intake_read_more(struct runner *r)
-{
-	while (r->unread && may_read(r)) {
-		struct intake *in = r->unread;
-		r->unread = in->behind;
-		r->unread_count--;
-		begin_reading(in);
-	}
-}
-
-static void queue(struct intake *in)
-{
-	struct runner *r = in->runner;
-
-	in->behind = NULL;
-	if (r->unread)
-		r->unread_last->behind = in;
-	else
-		r->unread = in;
-	r->unread_last = in;
-	r->unread_count++;
-}
-
 void intake_read(struct intake *in)
 {
 	struct runner *r = in->runner;
 
 	if (!in->connection->config->info->can_normalize) {
 		finish(in, INBOX_IGNORED, "the plugin makes no events");
-	} else if (in->reading || intake_waits(in) || (may_read(r) && !r->unread)) {
-		begin_reading(in);
-	} else if (r->unread_count < UNREAD_MAX) {
-		queue(in);
-	} else { /* the store has it */
+	} else if (r->normalizing > NORMALIZE_MAX && !intake_waits(in)) { /* the store has it */
 		r->backlog = true;
 		intake_release(in);
+	} else {
+		intake_call(in, PLUGIN_NORMALIZE, normalized);
 	}
 }
 
@@ -421,7 +382,7 @@ void intake_fetch(struct runner *r)
 {
 	struct fetch *f;
 
-	if (r->fetching || r->draining || r->options.only_ours || r->hooks > RUSH ||
+	if (r->fetching || r->draining || r->options.only_ours ||
 		r->normalizing > NORMALIZE_MAX / 2)
 		return; /* the tick asks again */
 	f = calloc(1, sizeof(*f));

@@ -50,11 +50,8 @@ struct runner {
 	unsigned hooks, normalizing, runs;
 	unsigned urgent, resting; /* of runs: somebody waits for them; of the others: they wait for
 				     what they have asked a calendar */
-	unsigned reading,
-		unread_count; /* of normalizing: at the plugin or the store; behind those */
-	struct intake *unread, *unread_last;
-	unsigned promised;      /* jobs that operations under way may hand out at once */
-	struct intake *intakes; /* webhooks in hand */
+	unsigned promised;        /* jobs that operations under way may hand out at once */
+	struct intake *intakes;   /* webhooks in hand */
 	struct run *all_runs;
 	bool backlog;       /* raw rows wait in the store that are not in hand */
 	bool backlog_later; /* it failed: backlog with the next tick, not at once and for ever */

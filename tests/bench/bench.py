@@ -6,6 +6,7 @@ Absolute numbers are printed so that the ratios can be checked; only the ratios 
 elsewhere. Nothing here asserts a time.
 """
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -113,10 +114,13 @@ server {{ listen 127.0.0.1:{port}; location / {{ return 204; }} }} }}
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def free_ports(n):
+    """That many different ones."""
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for s in held:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in held]
 
 
 def wait_port(port):
@@ -135,7 +139,7 @@ class Host:
 
     def __init__(self, where, pipeline=False, repeat="never"):
         self.dir = Path(tempfile.mkdtemp(dir=where))
-        self.port, self.sink = free_port(), free_port()
+        self.port, self.sink = free_ports(2)
         (self.dir / "key").write_text(KEY)
         (self.dir / "key").chmod(0o600)
         plugins = " ".join(str(p) for p in (BUILD / "plugins/retell", BUILD / "plugins/fields",
@@ -177,7 +181,7 @@ class Host:
 
 def nginx(where, seconds):
     directory = Path(tempfile.mkdtemp(dir=where))
-    port = free_port()
+    port, = free_ports(1)
     (directory / "nginx.conf").write_text(NGINX.format(dir=directory, port=port))
     server = subprocess.Popen([NGINX_PROGRAM, "-c", directory / "nginx.conf", "-p", directory],
                               stderr=subprocess.DEVNULL)
@@ -250,7 +254,7 @@ class Office(Host):
 
     def __init__(self, where, tenants, refresh):  # pylint: disable=super-init-not-called
         self.dir = Path(tempfile.mkdtemp(dir=where))
-        self.port, self.sandbox_port = free_port(), free_port()
+        self.port, self.sandbox_port = free_ports(2)
         (self.dir / "key").write_text(KEY)
         (self.dir / "key").chmod(0o600)
         plugins = " ".join(str(BUILD / "plugins" / name) for name in ("retell", "calcom_v2", "fields"))
