@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from world import BUILD, TENANT, TOP, free_port
+from world import BUILD, KLINKE, TENANT, TOP, free_port
 
 CASE = BUILD / "host" / "plugin" / "klinke-case"
 PAGE = TOP / "sdk" / "README.md"
@@ -64,6 +64,13 @@ def test_its_cases_pass(bell, how):
                           text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"# {len(json.loads(block('json')))} passed, 0 failed" in done.stdout
+
+
+def test_the_conformance_kit_has_nothing_to_say_against_it(bell):
+    command = shlex.split(block("sh", 2))
+    assert command[:3] == ["klinke", "plugin", "check"]
+    done = subprocess.run([str(KLINKE), *command[1:]], cwd=bell, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_case_that_expects_something_else_fails(bell):
