@@ -184,8 +184,8 @@ static void day_and_time_name_the_start(void **state)
 		"\"start\":\"2042-06-19T16:00:00\"",
 		"\"slot\":\"2042-06-19T14:00:00Z\"",
 		"\"date\":\"übermorgen\",\"time\":\"sechzehn Uhr\"",
-		"\"date\":\"19.06.2042\",\"time\":\"16:00\","
-		"\"customer_preferences\":\"donnerstags zwischen 16 und 19 Uhr\"",
+		("\"date\":\"19.06.2042\",\"time\":\"16:00\","
+		 "\"customer_preferences\":\"donnerstags zwischen 16 und 19 Uhr\""),
 	};
 	struct world *w = *state;
 
