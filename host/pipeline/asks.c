@@ -185,14 +185,20 @@ void asks_put_off(const struct run *later)
 	}
 }
 
+static bool is_own_read(const struct ask *a)
+{
+	return a->op.job_count && str_is(a->job.subject, ASKS_READ);
+}
+
 void asks_leave(struct run *run)
 {
 	for (struct ask *next, *a = run->runner->asks; a; a = next) {
 		next = a->next;
-		if (a->run == run && a->stored)
+		if (a->run == run && a->stored && !is_own_read(a))
 			free_ask(a);
 		else if (a->run == run)
-			a->run = NULL; /* on its way to the store */
+			a->run =
+				NULL; /* on its way to the store, or a read that others may share */
 	}
 }
 

@@ -320,12 +320,12 @@ static bool has_changes(const struct builtin *b)
 	return false;
 }
 
-/* What changes the calendar may take hours until it is through, and goes on as a job of its own:
- * the run does not wait for it. Nothing is said of what is not even on disk. */
+/* What changes the calendar may take hours until it is through, and goes on as a job of its own, as
+ * reads do: the run does not wait for it. Nothing is said of a change that is not even on disk. */
 static bool let_go(struct run *run, const struct desk_next *next)
 {
 	struct builtin *b = run->builtin;
-	bool stored = asks_stored(run);
+	bool stored = !has_changes(b) || asks_stored(run);
 
 	asks_leave(run);
 	rest(run, 0);
@@ -351,7 +351,7 @@ bool builtin_late(struct run *run, struct arena *arena, struct str *result)
 	if (next.then != DESK_DONE || !next.result.len)
 		return false;
 	*result = str_dup(arena, next.result);
-	if (has_changes(b))
+	if (has_changes(b) || !run->pipeline || !run->pipeline->late.config)
 		return let_go(run, &next);
 	run->told = true; /* reads end soon, and `late =` waits for them */
 	return true;
