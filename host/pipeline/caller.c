@@ -257,14 +257,7 @@ static struct str fallback_of(struct arena *arena, const struct plan_pipeline *p
 	if (!p->fallback)
 		return words(arena, p->config->fallback.text);
 	route_scope(arena, event, tenant, &texts);
-	scope = (struct expr_scope){.event = texts.event,
-		.data = event->data,
-		.call = texts.call,
-		.caller = texts.caller,
-		.tenant = texts.tenant,
-		.now_ms = event->received_ms,
-		.zone = tenant ? tenant->timezone : "UTC",
-		.language = tenant && tenant->language == CONFIG_DE ? "de" : "en"};
+	scope = route_expr_scope(&texts, event, tenant, event->received_ms);
 	if (expr_eval(&error, p->fallback, &scope, arena, &value) < 0)
 		log_line(LOG_ERROR, "fallback cannot be made", "pipeline", p->config->full,
 			"reason", error.text, NULL);
@@ -321,10 +314,10 @@ static void kept(struct store_op *op)
 /* False: it cannot be kept. */
 static bool keep(const struct caller *c, uint32_t outcome, struct str result)
 {
-	struct arena *arena = arena_create(RUN_MEMORY);
+	struct arena *arena = c->event->dedupe.len ? arena_create(RUN_MEMORY) : NULL;
 	struct keeping *k = arena ? arena_alloc(arena, sizeof(*k)) : NULL;
 
-	if (!k || !c->event->dedupe.len) {
+	if (!k) {
 		arena_destroy(arena);
 		return false;
 	}

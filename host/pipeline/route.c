@@ -107,6 +107,19 @@ void route_scope(struct arena *arena, const struct event_row *event,
 	out->tenant = tenant_text(arena, tenant);
 }
 
+struct expr_scope route_expr_scope(const struct scope_texts *texts, const struct event_row *event,
+	const struct config_tenant *tenant, int64_t now_ms)
+{
+	return (struct expr_scope){.event = texts->event,
+		.data = event->data.len ? event->data : STR("{}"),
+		.call = texts->call,
+		.caller = texts->caller,
+		.tenant = texts->tenant,
+		.now_ms = now_ms,
+		.zone = tenant ? tenant->timezone : "UTC",
+		.language = tenant && tenant->language == CONFIG_DE ? "de" : "en"};
+}
+
 struct str route_owner(const struct config_tenant *tenant)
 {
 	return str_of(tenant ? tenant->name : "agency");
@@ -158,14 +171,7 @@ static void fill_job(
 static int wants(const struct route_input *in, const struct plan_pipeline *p,
 	const struct event_row *event, const struct scope_texts *texts, struct job_row *job)
 {
-	struct expr_scope scope = {.event = texts->event,
-		.data = event->data,
-		.call = texts->call,
-		.caller = texts->caller,
-		.tenant = texts->tenant,
-		.now_ms = in->now_ms,
-		.zone = in->tenant ? in->tenant->timezone : "UTC",
-		.language = in->tenant && in->tenant->language == CONFIG_DE ? "de" : "en"};
+	struct expr_scope scope = route_expr_scope(texts, event, in->tenant, in->now_ms);
 	struct error why = {0};
 	int yes = 1;
 
@@ -234,8 +240,7 @@ static void project(
 struct job_row *route_answering(const struct route_input *in, const struct event_change *change)
 {
 	for (size_t i = 0; in->waits && i < change->job_count; i++) {
-		const struct plan_pipeline *p =
-			plan_pipeline(in->plan, change->jobs[i].pipeline);
+		const struct plan_pipeline *p = plan_pipeline(in->plan, change->jobs[i].pipeline);
 		if (p && p->config->within_ms)
 			return &change->jobs[i];
 	}

@@ -12,7 +12,7 @@ struct route_input { /* who says it happened */
 	struct str connection;              /* "praxis-winter/phone" */
 	const struct config_tenant *tenant; /* NULL: the agency's, not known yet */
 	struct str correlation;
-	bool waits; /* somebody waits for the answer: a pipeline with `within` may give it */
+	bool waits;        /* somebody waits for the answer: a pipeline with `within` may give it */
 	bool keep_orphans; /* of a poll, which will not tell it again: an event that fits no tenant
 			      is kept as the agency's and starts nothing */
 	int64_t now_ms;
@@ -43,5 +43,8 @@ struct scope_texts {
 };
 void route_scope(struct arena *arena, const struct event_row *event,
 	const struct config_tenant *tenant, struct scope_texts *out);
+/* What an expression of this event sees before any step of a run. */
+struct expr_scope route_expr_scope(const struct scope_texts *texts, const struct event_row *event,
+	const struct config_tenant *tenant, int64_t now_ms);
 
 #endif
