@@ -197,8 +197,7 @@ void asks_leave(struct run *run)
 		if (a->run == run && a->stored && !is_own_read(a))
 			free_ask(a);
 		else if (a->run == run)
-			a->run =
-				NULL; /* on its way to the store, or a read that others may share */
+			a->run = NULL; /* on its way to the store, or shared by others */
 	}
 }
 

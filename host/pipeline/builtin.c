@@ -112,11 +112,6 @@ bool builtin_taken(struct run *run)
 	return true;
 }
 
-static void go_on(struct run *run)
-{
-	run_next(run);
-}
-
 void builtin_saved(struct run *run)
 {
 	run->holds = NULL;
@@ -149,9 +144,9 @@ static void complete(struct run *run)
 	}
 	run_step_done(run, result, run_step(run)->config->name);
 	if (run_step(run) && (run->hold_count || run->event_count))
-		run_save(run, true, go_on);
+		run_save(run, true, run_next);
 	else
-		go_on(run);
+		run_next(run);
 }
 
 /* ---- The catalogue as a person changes it ------------------------------------------------- */

@@ -3,6 +3,7 @@
  */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -104,14 +105,42 @@ static bool comes_too_late(const struct run *run)
 	       !row->fail.len;
 }
 
+struct giving_back {
+	struct store_unclaim_jobs op;
+	struct id job;
+};
+
+/* Writer's thread. */
+static void given_back(struct store_op *op)
+{
+	free(op->user); /* if it failed, it is claimed again after a restart at the latest */
+}
+
+/* It is nobody's again, and claimed with the next tick. */
+static void give_back(struct runner *r, const struct id *job)
+{
+	struct giving_back *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return; /* after a restart, then */
+	g->job = *job;
+	g->op.jobs = &g->job;
+	g->op.job_count = 1;
+	g->op.op.done = given_back;
+	g->op.op.user = g;
+	store_unclaim_jobs(r->store, &g->op);
+	r->claim_later = true;
+}
+
 /* orphan: why it cannot go on; NULL: it can. */
 static void begin(struct runner *r, struct plan *plan, const struct job_row *job,
 	const struct event_row *event, const char *orphan)
 {
 	struct run *run = create(r, plan, job, event);
 
-	if (!run) { /* it stays READY; claimed again after a restart at the latest */
-		log_line(LOG_ERROR, "no memory to run a job", NULL);
+	if (!run) {
+		log_line(LOG_ERROR, "no memory to run a job, it will be tried again", NULL);
+		give_back(r, &job->id);
 		return;
 	}
 	if (orphan) {
@@ -213,19 +242,13 @@ const struct plan_call *run_call(const struct run *run)
 
 struct expr_scope run_scope(struct run *run)
 {
-	return (struct expr_scope){
-		.event = run->texts.event,
-		.data = run->event.data.len ? run->event.data : STR("{}"),
-		.call = run->texts.call,
-		.caller = run->texts.caller,
-		.tenant = run->texts.tenant,
-		.result = run->last,
-		.steps = run->results,
-		.step_count = run->result_count,
-		.now_ms = run->step.now_ms,
-		.zone = run->tenant ? run->tenant->timezone : "UTC",
-		.language = run->tenant && run->tenant->language == CONFIG_DE ? "de" : "en",
-	};
+	struct expr_scope scope =
+		route_expr_scope(&run->texts, &run->event, run->tenant, run->step.now_ms);
+
+	scope.result = run->last;
+	scope.steps = run->results;
+	scope.step_count = run->result_count;
+	return scope;
 }
 
 static bool grow_attempts(struct run *run)

@@ -521,11 +521,6 @@ static void project(struct run *run, struct str result)
 				&run->days);
 }
 
-static void go_on(struct run *run)
-{
-	run_next(run);
-}
-
 static void complete(struct run *run, struct str result, const char *how)
 {
 	bool must_keep;
@@ -547,7 +542,7 @@ static void complete(struct run *run, struct str result, const char *how)
 	}
 	run_step_done(run, result, run_step(run)->config->name);
 	if (must_keep && run_step(run))
-		run_save(run, true, go_on);
+		run_save(run, true, run_next);
 	else
 		run_next(run);
 }

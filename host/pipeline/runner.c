@@ -249,6 +249,8 @@ static void on_tick(uv_timer_t *timer)
 	struct runner *r = timer->data;
 
 	jobs_save_again(r);
+	r->claim_wanted |= r->claim_later;
+	r->claim_later = false;
 	runner_claim(r);
 	builtin_tick(r);
 	r->backlog |= r->backlog_later;

@@ -58,6 +58,8 @@ struct runner {
 	bool fetching;
 	struct id fetch_after;
 	bool claiming, claim_wanted;
+	bool claim_later;   /* a job was given back for lack of memory: with the next tick, not at
+			       once */
 	size_t claim_limit; /* 0: none */
 	int64_t next_due_ms;
 	struct pause pauses[16];
