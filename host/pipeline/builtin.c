@@ -282,6 +282,29 @@ static void gather_coming(struct run *run)
 			asks_coming(run, rows + d->coming_count, COMING_MAX - d->coming_count);
 }
 
+static bool goes_further(const struct desk_next *next)
+{
+	return (next->then == DESK_ASK && next->ask_count) ||
+	       (next->then == DESK_DONE && next->catalogue);
+}
+
+static void go_further(struct run *run)
+{
+	if (run->builtin->next.then == DESK_ASK)
+		ask_all(run);
+	else
+		learn(run);
+}
+
+/* It took long: the caller may have been told so. */
+static void stored(struct run *run)
+{
+	if (caller_gone(run))
+		run_end(run, JOB_DROPPED, NULL, JOB_NOBODY);
+	else
+		go_further(run);
+}
+
 static void advance(struct run *run, enum desk_why why)
 {
 	struct builtin *b = run->builtin;
@@ -294,17 +317,17 @@ static void advance(struct run *run, enum desk_why why)
 	b->next = (struct desk_next){0};
 	gather_coming(run);
 	desk_step(&b->desk, &b->next);
-	if (arena_failed(run->arena))
-		run_end(run, JOB_PARKED, "surprise", "it needs more memory than one run may have");
-	else if (b->next.then == DESK_ASK && b->next.ask_count)
-		ask_all(run);
-	else if (b->next.then == DESK_DONE && b->next.catalogue)
-		learn(run);
-	else if (b->next.then == DESK_DONE)
+	if (arena_failed(run->arena)) {
+		run_end(run, JOB_PARKED, "surprise", JOB_TOO_BIG);
+	} else if (goes_further(&b->next)) {
+		if (!run_rests_until_stored(run, stored))
+			go_further(run);
+	} else if (b->next.then == DESK_DONE) {
 		complete(run);
-	else
+	} else {
 		run_failed(run, KL_BAD_INPUT, NULL,
 			b->next.reason.len ? b->next.reason.ptr : "the desk gives no reason", 0);
+	}
 }
 
 static bool has_changes(const struct builtin *b)
@@ -392,9 +415,13 @@ void builtin_begin(struct run *run)
 		run_end(run, JOB_DROPPED, NULL, JOB_NOBODY);
 		return;
 	}
-	run->builtin = arena_alloc(run->arena, sizeof(*run->builtin));
-	if (!run->builtin || !run_make_input(run))
+	if (!run_make_input(run))
 		return;
+	run->builtin = arena_alloc(run->arena, sizeof(*run->builtin));
+	if (!run->builtin) {
+		run_end(run, JOB_PARKED, "surprise", JOB_TOO_BIG);
+		return;
+	}
 	fill(run, &run->builtin->desk);
 	advance(run, DESK_START);
 }

@@ -455,14 +455,16 @@ void caller_none(struct caller *c)
 static void know(struct caller *c, struct plan *plan, const struct plan_pipeline *pipeline,
 	const struct event_row *event)
 {
-	c->plan = plan_ref(plan);
+	if (!c->plan)
+		c->plan = plan_ref(plan);
 	c->pipeline = pipeline;
 	c->event = event;
 }
 
 void caller_asks(struct caller *c, struct plan *plan, const struct plan_pipeline *pipeline,
-	const struct job_row *job, const struct event_row *event)
+	const struct job_row *job, const struct event_row *event, bool stored)
 {
+	c->first = stored;
 	if (!c->hook || c->decided)
 		return;
 	know(c, plan, pipeline, event);
@@ -472,7 +474,7 @@ void caller_asks(struct caller *c, struct plan *plan, const struct plan_pipeline
 static struct caller *first_of(const struct caller *again)
 {
 	for (struct caller *c = again->runner->callers; c; c = c->next)
-		if (c != again && c->event &&
+		if (c != again && c->first && c->event &&
 			str_eq(c->event->connection, again->event->connection) &&
 			str_eq(c->event->dedupe, again->event->dedupe))
 			return c;
@@ -489,6 +491,7 @@ void caller_repeat(struct caller *c, struct plan *plan, const struct plan_pipeli
 	if (!c->hook || c->decided)
 		return;
 	know(c, plan, pipeline, event);
+	c->job = (struct id){{0}};
 	first = first_of(c);
 	if (first && !first->decided) {
 		c->job = first->job;

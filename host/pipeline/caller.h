@@ -36,6 +36,7 @@ struct caller { /* part of an intake; hook NULL: nobody waits */
 	struct plan *plan;
 	struct id job; /* zero: none yet */
 	const struct event_row *event;
+	bool first;          /* to ask for it: its event is stored, and was no repeat */
 	bool decided;        /* outcome and result are final */
 	bool kept;           /* the answer is on disk, or needs not be */
 	bool shaped, asking; /* the plugin has given it its shape; is being asked */
@@ -52,9 +53,10 @@ void caller_stored(struct caller *caller);
 void caller_refuse(struct caller *caller, const char *why);
 /* Its events are about to be stored, and a pipeline will answer it in that time. */
 void caller_expects(struct caller *caller, int64_t within_ms);
-/* This pipeline answers; its job is about to begin. */
+/* This pipeline answers; its job is about to begin. stored: its event is, and is no repeat; until
+ * then it may be told so, and what follows is caller_repeat(). */
 void caller_asks(struct caller *caller, struct plan *plan, const struct plan_pipeline *pipeline,
-	const struct job_row *job, const struct event_row *event);
+	const struct job_row *job, const struct event_row *event, bool stored);
 void caller_repeat(struct caller *caller, struct plan *plan, const struct plan_pipeline *pipeline,
 	const struct event_row *event);
 void caller_none(struct caller *caller);

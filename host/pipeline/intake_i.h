@@ -16,6 +16,7 @@ struct intake {
 	struct caller caller;          /* of a route where somebody waits */
 	struct job_row *answering;     /* of these, the job that answers; NULL: none */
 	struct event_change *answered; /* the event it is about */
+	struct run *ahead;             /* it has begun already, while its event is being stored */
 	unsigned parts;                /* ways under way: storing, reading, answering */
 	bool storing;                  /* its raw row was given to the store */
 	bool lost;                     /* it could not be stored */

@@ -133,16 +133,8 @@ static void give_back(struct runner *r, const struct id *job)
 }
 
 /* orphan: why it cannot go on; NULL: it can. */
-static void begin(struct runner *r, struct plan *plan, const struct job_row *job,
-	const struct event_row *event, const char *orphan)
+static void go(struct run *run, const char *orphan)
 {
-	struct run *run = create(r, plan, job, event);
-
-	if (!run) {
-		log_line(LOG_ERROR, "no memory to run a job, it will be tried again", NULL);
-		give_back(r, &job->id);
-		return;
-	}
 	if (orphan) {
 		run->foreign = true;
 		run_end(run, JOB_PARKED, "bad input", arena_printf(run->arena, "%s", orphan));
@@ -157,6 +149,19 @@ static void begin(struct runner *r, struct plan *plan, const struct job_row *job
 		run_end(run, JOB_DROPPED, NULL, JOB_NOBODY);
 	else
 		run_next(run);
+}
+
+static void begin(struct runner *r, struct plan *plan, const struct job_row *job,
+	const struct event_row *event, const char *orphan)
+{
+	struct run *run = create(r, plan, job, event);
+
+	if (run) {
+		go(run, orphan);
+		return;
+	}
+	log_line(LOG_ERROR, "no memory to run a job, it will be tried again", NULL);
+	give_back(r, &job->id);
 }
 
 /* A step's number and what it has kept say something about the pipeline it began with only. */
@@ -312,6 +317,43 @@ static void release(struct run *run)
 	runner_claim(r);
 }
 
+struct run *job_ahead(struct runner *r, struct plan *plan, const struct event_row *event,
+	const struct job_row *job)
+{
+	struct run *run = create(r, plan, job, event);
+
+	if (run) {
+		run->ahead = true;
+		go(run, NULL);
+	}
+	return run;
+}
+
+void job_is_stored(struct run *run)
+{
+	void (*then)(struct run *) = run->when_stored;
+
+	run->ahead = false;
+	run->when_stored = NULL;
+	if (then)
+		then(run);
+}
+
+void job_never_was(struct run *run)
+{
+	run->ahead = false;
+	run->never_was = true;
+	if (run->when_stored)
+		release(run);
+}
+
+bool run_rests_until_stored(struct run *run, void (*then)(struct run *run))
+{
+	if (run->ahead)
+		run->when_stored = then;
+	return run->ahead;
+}
+
 struct run *jobs_find(struct runner *r, const struct id *job)
 {
 	for (struct run *run = r->all_runs; run; run = run->next)
@@ -446,6 +488,10 @@ static void saved_here(struct mailbox_item *item)
 
 	run->runner->promised -= run->promised;
 	run->promised = 0;
+	if (run->never_was) {
+		release(run);
+		return;
+	}
 	if (run->save.op.result < 0) {
 		not_saved(run);
 		return;
@@ -707,6 +753,8 @@ void run_next(struct run *run)
 	run->row.state = JOB_READY;
 	make_key(run);
 	if (step && wait_for_its_time(run, step))
+		return;
+	if (!builtin_is(run) && run_rests_until_stored(run, run_next))
 		return;
 	if (step && run_call(run)->config->mapping)
 		mapping_begin(run);

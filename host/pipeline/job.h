@@ -5,12 +5,21 @@
 #include "pipeline/plan.h"
 #include "store/store.h"
 
+struct run;
 struct runner;
 
 /* After a commit: begins those jobs that the store has claimed for us. event: what they are
  * about, or NULL. Copies what it needs. */
 void jobs_stored(struct runner *runner, struct plan *plan, const struct event_row *event,
 	const struct job_row *jobs, size_t count);
+
+/* Begins a job whose row and event were submitted, but are not stored yet: it goes as far as it can
+ * by itself, and what it saves comes behind them. NULL: no memory, it begins when they are stored.
+ * Then either job_is_stored() or, if there was no such event in the end, job_never_was(). */
+struct run *job_ahead(struct runner *runner, struct plan *plan, const struct event_row *event,
+	const struct job_row *job);
+void job_is_stored(struct run *run);
+void job_never_was(struct run *run);
 
 /* How many more jobs that nobody waits for may be in hand. */
 unsigned jobs_room(const struct runner *runner);

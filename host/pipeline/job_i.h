@@ -68,6 +68,8 @@ struct run {
 	struct str *rows;      /* one JSON array for each plugin step that had any */
 	size_t row_texts, row_cap;
 
+	int64_t first_ms;            /* when the plugin was asked to begin, and what a poll began with */
+	struct str first_checkpoint;
 	struct attempt_row *attempts; /* grows up to ATTEMPTS_MAX */
 	size_t attempt_cap;
 	size_t attempt_count;
@@ -89,6 +91,9 @@ struct run {
 	bool heard;  /* and that was its result */
 	struct store_save_job save;
 	void (*saved)(struct run *run);
+	bool ahead; /* its own row is not stored yet: nothing leaves, nobody is asked */
+	void (*when_stored)(struct run *run); /* ahead, and it rests until then; NULL: it saves */
+	bool never_was;                       /* as soon as its save comes back it is gone */
 	bool foreign; /* what it has kept is of a configuration that is not here: left as it is */
 	unsigned promised;        /* see jobs_promise() */
 	bool bare;                /* saved without all that the store refused */
@@ -98,7 +103,10 @@ struct run {
 /* job.c */
 #define JOB_LATE "late" /* subject of what is pushed into a call that may be over by then */
 #define JOB_NOBODY "nobody was on the line any more"
+#define JOB_TOO_BIG "it needs more memory than one run may have"
 void run_next(struct run *run); /* the step in hand, or the end */
+/* True: it begins ahead of its own row, and goes on with then() when that is stored. */
+bool run_rests_until_stored(struct run *run, void (*then)(struct run *run));
 void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run));
 void run_step_done(struct run *run, struct str result, const char *name);
 /* An event of the host's own, stored with the next save. */
@@ -115,6 +123,11 @@ struct run *jobs_find(struct runner *r, const struct id *job); /* in hand; NULL:
 
 /* Does somebody wait for it? Then it goes before others. */
 bool run_urgent(const struct run *run);
+/* record.c: what the last attempt noted needs to be played again. */
+void record_begin(struct run *run, int64_t now_ms, struct str checkpoint);
+void record_request(struct run *run);
+void record_step(struct run *run);
+
 /* operation.c: fills step.input. False: the run has gone another way. */
 bool run_make_input(struct run *run);
 

@@ -229,6 +229,7 @@ static void note_request(struct run *run)
 	run->attempts[before].url = str_of(t->url_redacted);
 	run->attempts[before].status = t->status;
 	run->attempts[before].took_us = (uint32_t)(t->at_us.total - t->at_us.queue);
+	record_request(run);
 }
 
 static const struct plugin_response *response_of(struct run *run)
@@ -442,7 +443,7 @@ static void keep_state(struct run *run, struct str state)
 /* The row keeps what it says about requests sent, so a retry by a person looks first. */
 static void too_big(struct run *run)
 {
-	run_end(run, JOB_PARKED, "surprise", "it needs more memory than one run may have");
+	run_end(run, JOB_PARKED, "surprise", JOB_TOO_BIG);
 }
 
 static void send_it(struct run *run)
@@ -521,11 +522,20 @@ static void project(struct run *run, struct str result)
 				&run->days);
 }
 
+static void note_step(struct run *run, const char *outcome, struct str output, const char *note)
+{
+	size_t before = run->attempt_count;
+
+	run_note(run, ATTEMPT_STEP, label(run), outcome, run->step.input, output, note);
+	if (run->attempt_count > before)
+		record_step(run);
+}
+
 static void complete(struct run *run, struct str result, const char *how)
 {
 	bool must_keep;
 
-	run_note(run, ATTEMPT_STEP, label(run), how, run->step.input, result, NULL);
+	note_step(run, how, result, NULL);
 	unpause(run->runner, str_of(run->connection->config->full));
 	project(run, result);
 	if (arena_failed(run->arena)) {
@@ -571,8 +581,7 @@ void operation_closed(struct run *run)
 
 static void note_failure(struct run *run, const char *message)
 {
-	run_note(run, ATTEMPT_STEP, label(run), fail_name(run->call.out.next.fail), run->step.input,
-		run->response.body, message);
+	note_step(run, fail_name(run->call.out.next.fail), run->response.body, message);
 }
 
 static void failed(struct run *run)
@@ -644,7 +653,7 @@ static void follow(struct run *run)
 			failed(run);
 		break;
 	case KL_ABSENT:
-		run_note(run, ATTEMPT_STEP, label(run), "absent", run->step.input, STR(""), NULL);
+		note_step(run, "absent", STR(""), NULL);
 		run_absent(run);
 		break;
 	default:
@@ -710,6 +719,8 @@ static void step(struct run *run, uint32_t why, const struct plugin_response *re
 	c->in.kind = PLUGIN_STEP;
 	c->in.attempt = run->row.tries + 1;
 	c->in.now_ms = clock_now_ms();
+	if (why == KL_START)
+		record_begin(run, c->in.now_ms, checkpoint);
 	memcpy(&c->in.seed, run->row.id.b + 8, sizeof(c->in.seed));
 	c->in.run = run->row.key;
 	c->in.step = (struct plugin_step_in){

@@ -36,7 +36,36 @@ static void answer_caller(struct intake *in)
 	else if (in->answered->repeat)
 		caller_repeat(&in->caller, in->plan, p, in->answered->row);
 	else
-		caller_asks(&in->caller, in->plan, p, in->answering, in->answered->row);
+		caller_asks(&in->caller, in->plan, p, in->answering, in->answered->row, true);
+}
+
+/* What answers goes ahead: its end, and the answer, become one commit with its event. If that
+ * turns out to be a repeat nothing has happened, since all it stores lies behind it. */
+static void go_ahead(struct intake *in)
+{
+	if (!in->finish.claim || !in->caller.hook || in->caller.decided)
+		return;
+	caller_asks(
+		&in->caller, in->plan, pipeline_of(in), in->answering, in->answered->row, false);
+	in->ahead = job_ahead(in->runner, in->plan, in->answered->row, in->answering);
+}
+
+static void settle_ahead(struct intake *in, bool stored)
+{
+	struct run *run = in->ahead;
+
+	in->ahead = NULL;
+	if (run && stored)
+		job_is_stored(run);
+	else if (run)
+		job_never_was(run);
+}
+
+static void begin_jobs(struct intake *in, const struct event_change *e)
+{
+	for (size_t i = 0; i < e->job_count; i++)
+		if (&e->jobs[i] != in->answering || !in->ahead || !e->jobs[i].claimed)
+			jobs_stored(in->runner, in->plan, e->row, &e->jobs[i], 1);
 }
 
 static void not_finished(struct intake *in)
@@ -45,6 +74,7 @@ static void not_finished(struct intake *in)
 	int code = f->op.result;
 	bool never = code == E_INVALID || code == E_CONFLICT || code == E_NOTFOUND;
 
+	settle_ahead(in, false);
 	if (in->lost) { /* has been told already, and the caller refused */
 		intake_release(in);
 		return;
@@ -89,8 +119,9 @@ static void finished_here(struct mailbox_item *item)
 			continue;
 		if (e->closed || e->cancelled)
 			r->claim_wanted = true;
-		jobs_stored(r, in->plan, e->row, e->jobs, e->job_count);
+		begin_jobs(in, e);
 	}
+	settle_ahead(in, in->answering && in->answering->claimed);
 	jobs_stored(r, in->plan, NULL, f->jobs, f->job_count);
 	runner_claim(r);
 	intake_release(in);
@@ -123,8 +154,10 @@ static void finish(struct intake *in, enum inbox_state state, const char *reason
 			"id", in->row.correlation.ptr, "reason", reason, NULL);
 	if (p)
 		caller_expects(&in->caller, p->config->within_ms);
-	if (intake_waits(in))
-		intake_store(in); /* both in one commit */
+	if (intake_waits(in)) {
+		store_cork(in->runner->store);
+		intake_store(in);
+	}
 	f->op.done = finished;
 	f->op.user = in;
 	f->inbox = in->row.id;
@@ -133,6 +166,10 @@ static void finish(struct intake *in, enum inbox_state state, const char *reason
 	f->kills = in->row.kills;
 	f->claim = jobs_promise(in->runner, count_jobs(f), in->answering != NULL, &in->promised);
 	store_finish_inbox(in->runner->store, f);
+	if (p)
+		go_ahead(in);
+	if (intake_waits(in))
+		store_uncork(in->runner->store);
 }
 
 /* ---- What it means ------------------------------------------------------------------------ */

@@ -32,6 +32,7 @@ struct queue {
 	pthread_cond_t wake;
 	struct store_op *first, **last;
 	bool sleeping, stopping, settle; /* settle: finish the checkpoint between two groups */
+	bool corked;
 };
 
 struct checkpointer {

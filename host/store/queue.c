@@ -123,14 +123,14 @@ static struct store_op *next_group(struct queue *queue, unsigned max, bool *sett
 	unsigned n;
 
 	pthread_mutex_lock(&queue->lock);
-	while (!queue->first && !queue->stopping && !queue->settle) {
+	while ((!queue->first || queue->corked) && !queue->stopping && !queue->settle) {
 		queue->sleeping = true;
 		pthread_cond_wait(&queue->wake, &queue->lock);
 		queue->sleeping = false;
 	}
 	*settle = queue->settle;
 	queue->settle = false;
-	group = last = queue->first;
+	group = last = queue->corked ? NULL : queue->first;
 	for (n = 1; last && last->next && n < max; n++)
 		last = last->next;
 	if (last) {
@@ -223,7 +223,30 @@ void queue_submit(
 	assert(!queue->stopping);
 	*queue->last = op;
 	queue->last = &op->next;
-	wake = queue->sleeping;
+	wake = queue->sleeping && !queue->corked;
+	pthread_mutex_unlock(&queue->lock);
+	if (wake)
+		pthread_cond_signal(&queue->wake);
+}
+
+void store_cork(struct store *store)
+{
+	struct queue *queue = &store->queue;
+
+	pthread_mutex_lock(&queue->lock);
+	assert(!queue->corked);
+	queue->corked = true;
+	pthread_mutex_unlock(&queue->lock);
+}
+
+void store_uncork(struct store *store)
+{
+	struct queue *queue = &store->queue;
+	bool wake;
+
+	pthread_mutex_lock(&queue->lock);
+	queue->corked = false;
+	wake = queue->sleeping && queue->first;
 	pthread_mutex_unlock(&queue->lock);
 	if (wake)
 		pthread_cond_signal(&queue->wake);

@@ -123,6 +123,8 @@ struct job_row { /* what we do: one run of a pipeline, or one operation */
 
 enum attempt_kind { ATTEMPT_STEP = 1, ATTEMPT_REQUEST };
 
+/* more holds, of a step, "now" (its first moment, ms) and "checkpoint" (what a poll began with); of a
+ * request "headers" (of the answer, those that a plugin may read) and "retry_after_ms". */
 struct attempt_row { /* one step finished, or one request with its answer; for show */
 	struct id id;
 	struct id job;
@@ -135,6 +137,7 @@ struct attempt_row { /* one step finished, or one request with its answer; for s
 	int64_t started_ms;
 	uint32_t took_us;
 	struct str input, output; /* bodies or JSON; sealed by the store */
+	struct str more; /* JSON object, sealed: what it takes to play it again, see below; or nothing */
 	struct str note;          /* sentence for a person */
 	bool unreadable;
 };
@@ -265,6 +268,11 @@ struct store_op {                                      /* first member of every 
 	int result; /* 0 or an error_code: then nothing of it was stored */
 	struct error error;
 };
+
+/* What is submitted between the two becomes one commit: the writer begins no other meanwhile, so
+ * not for long. One thread only. */
+void store_cork(struct store *store);
+void store_uncork(struct store *store);
 
 /* First commit: the raw row, before the 2xx. */
 struct store_append_inbox {
