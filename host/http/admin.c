@@ -275,8 +275,10 @@ static int read_story(struct ask *q, struct story *story)
 
 static const struct json *show(struct ask *q)
 {
+	bool exact = json_get(q->request, "exact") != NULL && !q->admin->tenant;
 	struct story story;
-	return read_story(q, &story) < 0 ? NULL : rows_story(q->arena, &story);
+
+	return read_story(q, &story) < 0 ? NULL : rows_story(q->arena, &story, exact);
 }
 
 /* ---- Decisions ---------------------------------------------------------------------------- */

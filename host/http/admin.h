@@ -7,7 +7,8 @@
  *                                              correlation, since, until, before, limit} -> {rows}
  *   dead      {tenant, connection, state, pipeline, since, until, before, limit}
  *                                              what needs a person -> {rows}: "kind" job or webhook
- *   show      {id}                             -> {inbox, events, jobs, attempts}
+ *   show      {id}                             -> {inbox, events, jobs, attempts}; with "exact": and
+ *                                              all it takes to play it again (rows.h)
  *   retry     {id, resend, reason}             dead or parked, again -> {job} or {inbox}
  *   drop      {id, reason}                     -> {job} or {inbox}
  *   replay    {id}                             a webhook again from its raw bytes -> {inbox};

@@ -50,6 +50,19 @@ static void put_body(struct arena *a, struct json *o, const char *key, struct st
 			a, o, key, str_of(arena_printf(a, "(%zu bytes, not text)", body.len)));
 }
 
+static void put_exact(struct arena *a, struct json *o, const char *key, struct str body)
+{
+	struct json *coded;
+
+	if (str_utf8_ok(body) && !memchr(body.len ? body.ptr : "", 0, body.len)) {
+		json_put_text(a, o, key, body.len ? body : STR(""));
+		return;
+	}
+	coded = json_object(a);
+	json_put_text(a, coded, "base64", str_encode(a, "base64", body));
+	json_put(a, o, key, coded);
+}
+
 const char *rows_job_state(enum job_state state)
 {
 	static const char *const names[] = {
@@ -283,19 +296,45 @@ struct json *rows_appointment(struct arena *a, const struct appointment_row *r)
 	return o;
 }
 
-struct json *rows_story(struct arena *a, const struct story *s)
+static struct json *exact_inbox(struct arena *a, const struct inbox_row *r)
+{
+	struct json *o = rows_inbox(a, r, false);
+
+	put_body(a, o, "query", r->query);
+	put_body(a, o, "headers", r->headers);
+	put_exact(a, o, "body", r->body);
+	return o;
+}
+
+static struct json *exact_attempt(struct arena *a, const struct attempt_row *r)
+{
+	struct attempt_row bare = *r;
+	struct json *o;
+
+	bare.input = bare.output = (struct str){0};
+	o = rows_attempt(a, &bare);
+	put_exact(a, o, "input", r->input);
+	put_exact(a, o, "output", r->output);
+	put_body(a, o, "more", r->more);
+	return o;
+}
+
+struct json *rows_story(struct arena *a, const struct story *s, bool exact)
 {
 	struct json *o = json_object(a), *inbox = json_array(a), *events = json_array(a);
 	struct json *jobs = json_array(a), *attempts = json_array(a);
 
 	for (size_t i = 0; i < s->inbox_count; i++)
-		json_push(a, inbox, rows_inbox(a, &s->inbox[i], true));
+		json_push(a, inbox,
+			exact ? exact_inbox(a, &s->inbox[i]) : rows_inbox(a, &s->inbox[i], true));
 	for (size_t i = 0; i < s->event_count; i++)
 		json_push(a, events, rows_event(a, &s->events[i]));
 	for (size_t i = 0; i < s->job_count; i++)
 		json_push(a, jobs, rows_job(a, &s->jobs[i]));
 	for (size_t i = 0; i < s->attempt_count; i++)
-		json_push(a, attempts, rows_attempt(a, &s->attempts[i]));
+		json_push(a, attempts,
+			exact ? exact_attempt(a, &s->attempts[i])
+			      : rows_attempt(a, &s->attempts[i]));
 	json_put(a, o, "inbox", inbox);
 	json_put(a, o, "events", events);
 	json_put(a, o, "jobs", jobs);

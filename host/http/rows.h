@@ -17,7 +17,9 @@ struct json *rows_call(struct arena *arena, const struct call_row *row);
 struct json *rows_appointment(struct arena *arena, const struct appointment_row *row);
 /* largest: bytes of data; beyond, large members are left out and "shortened" says so. */
 struct json *rows_live(struct arena *arena, const struct live_row *row, size_t largest);
-struct json *rows_story(struct arena *arena, const struct story *story);
+/* exact: also what it takes to play it again ("more" of attempts, "query"), and bodies as the bytes
+ * they are: a text, or {"base64"}. Else bodies are JSON where they can be. */
+struct json *rows_story(struct arena *arena, const struct story *story, bool exact);
 
 /* Bit mask of words like "parked,dead"; 0: one of them is no such state. */
 uint32_t rows_job_states(struct str words);

@@ -126,9 +126,9 @@ int prepare_inbox(struct store *store, struct store_op *op, const struct inbox_r
 
 static int add_attempt(struct work *work, struct str tenant, const struct attempt_row *row)
 {
-	struct str parts[] = {row->input, row->output};
+	struct str parts[] = {row->input, row->output, row->more};
 
-	return add_piece(work, tenant, place_of("attempt", &row->id), parts, 2);
+	return add_piece(work, tenant, place_of("attempt", &row->id), parts, 3);
 }
 
 /* With a place whose name is made of three columns. */

@@ -99,7 +99,7 @@ void read_job(struct stmt *stmt, struct arena *arena, struct job_row *row)
 int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
 	struct attempt_row *row)
 {
-	struct str lock, sealed, parts[2];
+	struct str lock, sealed, parts[3];
 	int rc;
 
 	memset(row, 0, sizeof(*row));
@@ -118,11 +118,12 @@ int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, stru
 	row->note = col_text(stmt, arena);
 	lock = col_str(stmt);
 	sealed = col_str(stmt);
-	rc = seal_open(error, keys, place_of("attempt", &row->id), lock, sealed, arena, parts, 2);
+	rc = seal_open(error, keys, place_of("attempt", &row->id), lock, sealed, arena, parts, 3);
 	if (rc)
 		return rc;
 	row->input = parts[0];
 	row->output = parts[1];
+	row->more = parts[2];
 	return 0;
 }
 

@@ -265,8 +265,11 @@ static struct tale tell(struct fixture *f, struct str correlation, struct str su
 	tale.event.subject = subject;
 	tale.job.event = tale.event.id;
 	assert_int_equal(finish_inbox_now(f, &op), 0);
-	tale.attempt = (struct attempt_row){
-		.id = id_new(), .kind = ATTEMPT_STEP, .name = STR("map"), .input = STR("in")};
+	tale.attempt = (struct attempt_row){.id = id_new(),
+		.kind = ATTEMPT_STEP,
+		.name = STR("map"),
+		.input = STR("in"),
+		.more = STR("{\"now\":1}")};
 	tale.job.state = JOB_DONE;
 	assert_int_equal(save_job_now(f, &saved), 0);
 	return tale;
@@ -290,6 +293,8 @@ static void assert_whole(const struct story *story, const struct tale *tale)
 	assert_id(story->attempts[0].id, tale->attempt.id);
 	assert_id(story->attempts[0].job, tale->job.id);
 	assert_str(story->attempts[0].input, "in");
+	assert_str(story->attempts[0].output, "");
+	assert_str(story->attempts[0].more, "{\"now\":1}");
 }
 
 static void every_id_of_a_story_tells_it_whole(void **state)
