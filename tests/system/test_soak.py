@@ -1,0 +1,144 @@
+"""Faults under load, judged by the oracle of tests/soak: the short versions of `./dev soak`. And the oracle
+itself: it sees what it should.
+
+SEED=… repeats a run.
+"""
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "soak"))
+import kill  # noqa: E402
+import office  # noqa: E402
+from driver import KINDS, Driver  # noqa: E402
+from oracle import Ledger, Oracle, judge  # noqa: E402
+
+SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
+
+
+@pytest.fixture
+def soaked(request):
+    """An office that is not started. After a test that passed it must stop on TERM."""
+    print(f"SEED={SEED}")
+    made = office.make(tempfile.mkdtemp(prefix="klinke-"))
+    code, failed = None, True
+    try:
+        yield made
+        failed = getattr(request.node, "failed", True)
+    finally:
+        if failed:
+            print(made.tell())
+        elif made.host and made.host.poll() is None:
+            code = made.stop_host()
+        made.close()
+        complaints = made.complaints()
+        made.forget()
+    assert not complaints, "\n".join(complaints)
+    assert code in (None, 0)
+
+
+# ---- The oracle sees what it should ------------------------------------------------------------------
+
+class Judged:
+    """A world at rest after one webhook of each kind, to be lied about."""
+
+    def __init__(self, world):
+        self.world = world
+        self.ledger = Ledger(world.directory / "ledger.jsonl")
+        self.driver = Driver(world, self.ledger, SEED)
+        self.oracle = Oracle(world, self.ledger)
+        self.good = judge(self.oracle, self.driver)
+
+    def owed(self, kind):
+        return next(o for o in self.ledger.all() if o.kind == kind)
+
+    def findings(self):
+        """The first words of what is found now."""
+        return sorted({f.split(":")[0] for f in self.oracle.verdict().findings})
+
+
+def test_the_oracle_sees_what_is_wrong(soaked):
+    office.start(soaked)
+    it = Judged(soaked)
+    assert not it.good.findings, it.good
+    assert it.good.counts["owed"] == len(KINDS) and it.good.counts["filtered"] == it.good.counts["parked"] == 1
+    assert it.good.counts["done"] == it.good.counts["effects"] == 4  # a call, its confirmation, a text, a booking
+
+    for kind in KINDS:  # a webhook that got its 2xx and is not there
+        lost = it.driver.make(kind)
+        it.ledger.promise(lost)
+        assert it.findings() == [], "what was only sent is not owed"
+        it.ledger.acknowledge(lost)
+        assert it.findings() == ["LOST"], kind
+        del it.ledger.obligations[lost.token]
+
+    for kind in ("call", "text", "booking"):  # one that is there and was never sent
+        it.ledger.obligations, kept = {o.token: o for o in it.ledger.all() if o.kind != kind}, it.ledger.obligations
+        it.ledger.obligations |= {o.token: o for o in [it.driver.make(kind)]}
+        assert it.findings() == ["NO CAUSE"], kind
+        it.ledger.obligations = kept
+
+    for kind in ("call", "text", "booking"):  # an effect, or an event, that says something else
+        owed = it.owed(kind)
+        owed.effect["name"], kept = "somebody else", dict(owed.effect)
+        assert it.findings() == ["CHANGED"], kind
+        owed.effect = kept
+    path, value = next(iter(it.owed("text").says.items()))
+    it.owed("text").says[path] = value + " "
+    assert it.findings() == ["CHANGED"]
+    it.owed("text").says[path] = value
+
+    it.owed("idle").fate, it.owed("idle").pipeline = "done", "book"
+    assert it.findings() == ["JOBS"]
+    it.owed("idle").fate = "filtered"
+    it.owed("text").fate = "filtered"
+    assert it.findings() == ["NOT FILTERED"]
+    it.owed("text").fate = "done"
+    it.ledger.refuse(it.owed("text"), 401)
+    assert it.findings() == ["REFUSED"]
+
+
+def send_ourselves(world, message):
+    """At the vendor's, past the host."""
+    facts = message["facts"]
+    body = json.dumps({**facts, "messaging_product": "whatsapp"}).encode()
+    from world import request
+    status, answer, _ = request(world.sandbox_port, "POST", "/whatsapp/v25.0/106000000000001/messages", body, {
+        "Content-Type": "application/json", "Authorization": "Bearer EAAsandbox"})
+    assert status == 200, answer
+
+
+def test_the_oracle_sees_effects_that_nobody_owes(soaked):
+    office.start(soaked)
+    soaked.settings(whatsapp_statuses=["read"])
+    it = Judged(soaked)
+    assert not it.good.findings, it.good
+    text = next(m for m in soaked.messages() if m["type"] == "text")
+    send_ourselves(soaked, text)
+    it.oracle.settle()
+    assert it.findings() == ["EFFECTS", "TWICE"], "a message went out twice"
+
+
+def test_the_oracle_sees_what_is_given_up(soaked):
+    """A message that the vendor refuses is parked: unless the fault excuses it, that is a finding."""
+    office.start(soaked)
+    soaked.fault(vendor="whatsapp", method="POST", path="*/messages", status=400, count=0,
+                 body={"error": {"code": 131026, "message": "no", "type": "OAuthException"}})
+    it = Judged(soaked)
+    assert {f.split(":")[0] for f in it.good.findings} == {"GIVEN UP"}
+    assert it.good.counts["parked"] == 1 + 3  # noise, and three messages
+    excused = Oracle(soaked, it.ledger, lambda job: job["fail"] == "gone")
+    assert not excused.verdict().findings
+
+
+# ---- Faults, shortly -----------------------------------------------------------------------------------
+
+def test_kill_9_under_load(soaked):
+    verdict = kill.run(soaked, SEED, 6)
+    assert not verdict.findings, verdict
+    assert verdict.counts["done"] > 6
