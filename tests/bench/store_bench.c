@@ -1,10 +1,12 @@
 /* store_bench - how many webhooks per second the store takes, sealed and on disk.
  *
- *	store_bench DIRECTORY [SECONDS [OUTSTANDING [BODY_BYTES]]]
+ *	store_bench DIRECTORY [SECONDS [OUTSTANDING [BODY_BYTES [PERSONS [COUNT]]]]]
  *
  * One submitting thread keeps OUTSTANDING (64) operations on their way, as a listener with that
  *many connections does: what has been acknowledged comes back through a mailbox and is submitted
  *anew. Prints rows per second and how long an acknowledgement took (microseconds: p50, p99, most).
+ * PERSONS: each is also finished with an event of one of so many persons, and the time is that of
+ * both commits. COUNT: as many and no more, for counting instructions.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -29,10 +31,13 @@ struct bench;
 
 struct request {
 	struct store_append_inbox append;
+	struct store_finish_inbox finish;
 	struct inbox_row row;
+	struct event_row event;
+	struct event_change change;
 	struct mailbox_item back;
 	struct bench *bench;
-	char correlation[ID_TEXT];
+	char correlation[ID_TEXT], person[24];
 	int64_t sent_us;
 };
 
@@ -41,7 +46,8 @@ struct bench {
 	struct mailbox mailbox;
 	int event;
 	int64_t end_us;
-	size_t outstanding, count;
+	size_t outstanding, count, most;
+	unsigned persons, next;
 	int *samples;
 };
 
@@ -61,10 +67,35 @@ static void acknowledged(struct store_op *op)
 	mailbox_post(&request->bench->mailbox, &request->back);
 }
 
+/* Writer's thread: the second commit, as a webhook has it that was read. */
+static void appended(struct store_op *op)
+{
+	struct request *request = op->user;
+
+	if (op->result)
+		acknowledged(op);
+	else
+		store_finish_inbox(request->bench->store, &request->finish);
+}
+
+static void prepare_finish(struct request *request)
+{
+	struct bench *bench = request->bench;
+
+	snprintf(request->person, sizeof(request->person), "+49171%07u",
+		bench->next++ % bench->persons);
+	request->event.id = id_new();
+	request->event.inbox = request->finish.inbox = request->row.id;
+	request->event.person = str_of(request->person);
+	request->event.dedupe = request->event.correlation = request->row.correlation;
+}
+
 static void submit(struct request *request)
 {
 	request->row.id = id_new();
 	id_text(request->correlation, &request->row.id);
+	if (request->bench->persons)
+		prepare_finish(request);
 	request->sent_us = clock_mono_us();
 	store_append_inbox(request->bench->store, &request->append);
 }
@@ -75,14 +106,15 @@ static void come_back(struct mailbox_item *item)
 	struct bench *bench = request->bench;
 	int64_t now = clock_mono_us();
 
-	if (request->append.op.result) {
-		fprintf(stderr, "store_bench: %s\n", request->append.op.error.text);
+	if (request->append.op.result || request->finish.op.result) {
+		fprintf(stderr, "store_bench: %s%s\n", request->append.op.error.text,
+			request->finish.op.error.text);
 		exit(1);
 	}
 	if (bench->count < SAMPLES_MAX)
 		bench->samples[bench->count] = (int)(now - request->sent_us);
 	bench->count++;
-	if (now < bench->end_us)
+	if (bench->most ? bench->count + bench->outstanding <= bench->most : now < bench->end_us)
 		submit(request);
 	else
 		bench->outstanding--;
@@ -104,7 +136,22 @@ static void prepare(struct bench *bench, struct request *request, char *body, si
 			.correlation = {request->correlation, ID_TEXT - 1},
 			.received_ms = INT64_C(1732300000000),
 			.state = INBOX_NEW},
+		.event = {.tenant = STR("praxis-winter"),
+			.connection = STR("praxis-winter/phone"),
+			.type = STR("call.ended"),
+			.subject = STR("call:call_7f3a1c9be04d"),
+			.data = {body, body_len},
+			.at_ms = INT64_C(1732300000000),
+			.received_ms = INT64_C(1732300000000)},
+		.change = {.row = &request->event},
+		.finish = {.tenant = STR("praxis-winter"),
+			.state = INBOX_DONE,
+			.events = &request->change,
+			.event_count = 1,
+			.op = {.done = acknowledged, .user = request}},
 	};
+	if (bench->persons)
+		request->append.op.done = appended;
 }
 
 static void drive(struct bench *bench)
@@ -141,13 +188,16 @@ int main(int argc, char **argv)
 	struct store_options options = {.directory = argc > 1 ? argv[1] : ""};
 	struct request *requests = calloc(outstanding, sizeof(*requests));
 	char *body = malloc(body_len);
-	struct bench bench = {.outstanding = outstanding};
+	struct bench bench = {.outstanding = outstanding,
+		.persons = argc > 5 ? (unsigned)atoi(argv[5]) : 0,
+		.most = argc > 6 ? (size_t)atoi(argv[6]) : 0};
 	struct error error;
 	int64_t start;
 
 	if (argc < 2 || outstanding == 0) {
 		fprintf(stderr,
-			"usage: store_bench DIRECTORY [SECONDS [OUTSTANDING [BODY_BYTES]]]\n");
+			"usage: store_bench DIRECTORY [SECONDS [OUTSTANDING [BODY_BYTES [PERSONS "
+			"[COUNT]]]]]\n");
 		return 2;
 	}
 	bench.samples = malloc(SAMPLES_MAX * sizeof(int));
