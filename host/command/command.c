@@ -177,6 +177,7 @@ int command_main(int argc, char **argv)
 	struct error error = {0};
 	int code;
 
+	plugin_zygote_main(argc, argv);
 	p.in.verb = argc > 1 ? argv[1] : "help";
 	if (strcmp(p.in.verb, "--help") == 0 || strcmp(p.in.verb, "-h") == 0)
 		p.in.verb = "help";
@@ -196,6 +197,8 @@ int command_main(int argc, char **argv)
 	}
 	if (command->needs_zygote && !(p.in.zygote = plugin_zygote_start(&error)))
 		return fail(&p.in, &error);
+	if (p.in.zygote)
+		plugin_zygote_renew(p.in.zygote);
 	code = command->run(&p.in);
 	plugin_zygote_stop(p.in.zygote);
 	return printed(&p.in) ? code : EXIT_FAILED;

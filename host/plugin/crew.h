@@ -55,6 +55,7 @@ struct hand {
 	struct edition *edition;
 	enum hand_state state;
 	bool urgent, was_ready, watching_write;
+	bool orphan;     /* it ended with the zygote: nobody's fault */
 	uint32_t number; /* with the zygote */
 	struct started worker;
 	uv_poll_t poll;
@@ -89,6 +90,7 @@ struct plugin {
 	struct queue waiting, urgent;
 	struct hand *hands;
 	struct plugin_config *configs;
+	bool load_again;       /* when there is a zygote */
 	int64_t respawn_at_ms; /* 0: not waiting to */
 	unsigned deaths;       /* in a row */
 	int64_t last_death_ms;
@@ -106,6 +108,9 @@ struct plugins {
 	char *directories, *run_directory;
 	int client; /* connection to the zygote; -1: none */
 	uv_poll_t control;
+	bool control_closing;
+	int64_t connect_at_ms, lost_at_ms; /* 0: no connection was lost, or none yet */
+	int64_t connect_pause_ms;
 	uv_prepare_t prepare;
 	uv_idle_t idle;
 	uv_timer_t tick;
@@ -129,6 +134,9 @@ void plugin_tick(struct plugin *plugin, int64_t now_ms);
 bool plugin_is_busy(const struct plugin *plugin);
 void plugin_start_loading(struct plugin *plugin);
 void plugin_disable(struct plugin *plugin, const char *sentence);
+/* Its workers are gone with the zygote; its calls wait for other workers. */
+void plugin_lose_zygote(struct plugin *plugin);
+void plugin_regain_zygote(struct plugin *plugin);
 void plugin_end(struct plugin *plugin); /* all its calls are done() now */
 void plugin_free(struct plugin *plugin);
 /* What a hand tells. */

@@ -201,6 +201,10 @@ void plugin_start_loading(struct plugin *plugin)
 	bool is_inline = plugin->settings.isolation == PLUGIN_ISOLATE_INLINE;
 	int failed;
 
+	if (plugin->plugins->connect_at_ms && !is_inline) {
+		plugin->load_again = true;
+		return;
+	}
 	close_copy(plugin->loading);
 	plugin->loading = new_edition(&error, plugin);
 	if (!plugin->loading) {
@@ -312,7 +316,8 @@ static void end_suspect(struct hand *hand, struct flight *flight, const char *ho
 /* The suspect's caller is told; the others are innocent and go to the next worker. */
 static void share_out(struct hand *hand, const char *how)
 {
-	const struct flight *suspect = hand_suspect(hand);
+	const struct flight *suspect =
+		hand->orphan && !hand->killed_for ? NULL : hand_suspect(hand);
 	struct queue again = {0};
 	struct flight *flight;
 
@@ -358,7 +363,7 @@ static void unlink_hand(struct hand *hand)
 void plugin_hand_ended(struct hand *hand, const char *how)
 {
 	struct plugin *plugin = hand->plugin;
-	bool was_current = hand->edition == plugin->current && hand->edition;
+	bool was_current = hand->edition == plugin->current && hand->edition && !hand->orphan;
 	char sentence[300];
 
 	unlink_hand(hand);
@@ -377,6 +382,38 @@ void plugin_hand_ended(struct hand *hand, const char *how)
 		plugin_changed(plugin, "%s", sentence);
 	}
 	plugins_wake(plugin->plugins);
+}
+
+/* ---- the zygote's end --------------------------------------------------------------------- */
+
+void plugin_lose_zygote(struct plugin *plugin)
+{
+	if (plugin->settings.isolation == PLUGIN_ISOLATE_INLINE)
+		return;
+	plugin->load_again = plugin->loading;
+	close_copy(plugin->loading);
+	plugin->loading = NULL;
+	plugin->respawn_at_ms = 0;
+	while (plugin->hands) {
+		plugin->hands->orphan = true;
+		hand_ended(plugin->hands, "died with the zygote");
+	}
+}
+
+void plugin_regain_zygote(struct plugin *plugin)
+{
+	bool again = plugin->load_again;
+
+	if (plugin->settings.isolation == PLUGIN_ISOLATE_INLINE)
+		return;
+	plugin->load_again = false;
+	if (plugin->current) {
+		plugin->state = PLUGIN_READY;
+		fill_crew(plugin);
+		plugin_changed(plugin, "the process that workers are forked from was made anew");
+	}
+	if (again)
+		plugin_start_loading(plugin);
 }
 
 /* ---- dispatch ----------------------------------------------------------------------------- */

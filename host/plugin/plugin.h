@@ -31,6 +31,12 @@ struct plugins;
 struct plugin_zygote *plugin_zygote_start(struct error *error);
 void plugin_zygote_stop(struct plugin_zygote *zygote); /* and all its workers; takes NULL */
 
+/* What main() begins with: does not return if this program was started to be a zygote. */
+void plugin_zygote_main(int argc, char **argv);
+/* A zygote that dies is made anew from now on, by starting this program again: for programs whose
+ * main() begins with plugin_zygote_main(). Before any other thread knows the zygote. */
+void plugin_zygote_renew(struct plugin_zygote *zygote);
+
 /* What protects this host from its plugins here, and what the kernel or container lacks:
  * "seccomp: yes", "landlock: no (kernel lacks it)"; one a line, in the arena. */
 struct str plugin_sandbox_report(struct plugin_zygote *zygote, struct arena *arena);

@@ -13,6 +13,9 @@
 #include "base/clock.h"
 
 #define TICK_MS 10
+#define FIRST_PAUSE_MS 100
+#define LONGEST_PAUSE_MS 5000
+#define HEALTHY_MS 30000 /* a zygote that lived so long was no part of a row of deaths */
 
 /* ---- turns -------------------------------------------------------------------------------- */
 
@@ -25,7 +28,7 @@ static bool is_busy(const struct plugins *plugins)
 {
 	const struct plugin *plugin;
 
-	if (plugins->finished.head)
+	if (plugins->finished.head || plugins->connect_at_ms)
 		return true;
 	for (plugin = plugins->list; plugin; plugin = plugin->next)
 		if (plugin_is_busy(plugin))
@@ -56,12 +59,16 @@ static void on_prepare(uv_prepare_t *prepare)
 		uv_timer_stop(&plugins->tick);
 }
 
+static void connect_again(struct plugins *plugins, int64_t now_ms);
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct plugins *plugins = timer->data;
 	struct plugin *plugin;
 	int64_t now_ms = clock_mono_ms();
 
+	if (plugins->connect_at_ms && now_ms >= plugins->connect_at_ms)
+		connect_again(plugins, now_ms);
 	for (plugin = plugins->list; plugin; plugin = plugin->next)
 		plugin_tick(plugin, now_ms);
 }
@@ -103,18 +110,54 @@ static void take_news(struct plugins *plugins, const struct zygote_news *news)
 	hand_ended(hand, how);
 }
 
-static void lose_zygote(struct plugins *plugins)
+static void on_closed(uv_handle_t *handle);
+
+static void hang_up(struct plugins *plugins)
+{
+	plugins->control_closing = true;
+	uv_close((uv_handle_t *)&plugins->control, on_closed);
+	close(plugins->client);
+	plugins->client = -1;
+}
+
+/* Nobody can be started: to wait for that would only let everybody wait. */
+static void disable_all(struct plugins *plugins, const char *why)
 {
 	struct plugin *plugin;
 
-	uv_poll_stop(&plugins->control);
-	for (plugin = plugins->list; plugin; plugin = plugin->next) {
-		while (plugin->hands)
-			hand_ended(plugin->hands, "died with the zygote");
-		if (plugin->settings.isolation != PLUGIN_ISOLATE_INLINE)
-			plugin_disable(plugin,
-				"the process that workers are forked from is gone; restart klinke");
+	for (plugin = plugins->list; plugin; plugin = plugin->next)
+		if (plugin->settings.isolation != PLUGIN_ISOLATE_INLINE &&
+			plugin->state != PLUGIN_BROKEN)
+			plugin_disable(plugin, why);
+}
+
+static void lengthen_pause(struct plugins *plugins, int64_t now_ms)
+{
+	plugins->connect_at_ms = now_ms + plugins->connect_pause_ms;
+	plugins->connect_pause_ms =
+		plugins->connect_pause_ms ? 2 * plugins->connect_pause_ms : FIRST_PAUSE_MS;
+	if (plugins->connect_pause_ms > LONGEST_PAUSE_MS)
+		plugins->connect_pause_ms = LONGEST_PAUSE_MS;
+}
+
+static void lose_zygote(struct plugins *plugins)
+{
+	int64_t now_ms = clock_mono_ms();
+	struct plugin *plugin;
+
+	hang_up(plugins);
+	for (plugin = plugins->list; plugin; plugin = plugin->next)
+		plugin_lose_zygote(plugin);
+	if (!zygote_renews(plugins->options.zygote)) {
+		disable_all(plugins,
+			"the process that workers are forked from is gone; restart klinke");
+		return;
 	}
+	if (now_ms - plugins->lost_at_ms > HEALTHY_MS)
+		plugins->connect_pause_ms = 0;
+	plugins->lost_at_ms = now_ms;
+	lengthen_pause(plugins, now_ms);
+	plugins_wake(plugins);
 }
 
 static void on_control(uv_poll_t *poll, int status, int events)
@@ -131,14 +174,41 @@ static void on_control(uv_poll_t *poll, int status, int events)
 		lose_zygote(plugins);
 }
 
-/* ---- create, destroy ---------------------------------------------------------------------- */
-
 static void open_handle(struct plugins *plugins, uv_handle_t *handle)
 {
 	handle->data = plugins;
 	uv_unref(handle);
 	plugins->open_handles++;
 }
+
+static void open_control(struct plugins *plugins)
+{
+	uv_poll_init(plugins->options.loop, &plugins->control, plugins->client);
+	open_handle(plugins, (uv_handle_t *)&plugins->control);
+	uv_poll_start(&plugins->control, UV_READABLE | UV_DISCONNECT, on_control);
+}
+
+static void connect_again(struct plugins *plugins, int64_t now_ms)
+{
+	struct plugin *plugin;
+	struct error error = {0};
+
+	if (plugins->control_closing)
+		return; /* the handle is used again; next tick */
+	plugins->client = zygote_connect(&error, plugins->options.zygote);
+	if (plugins->client < 0) {
+		disable_all(plugins, error.text);
+		lengthen_pause(plugins, now_ms);
+		return;
+	}
+	plugins->connect_at_ms = 0;
+	open_control(plugins);
+	for (plugin = plugins->list; plugin; plugin = plugin->next)
+		plugin_regain_zygote(plugin);
+	plugins_wake(plugins);
+}
+
+/* ---- create, destroy ---------------------------------------------------------------------- */
 
 static void open_handles(struct plugins *plugins)
 {
@@ -152,11 +222,8 @@ static void open_handles(struct plugins *plugins)
 	open_handle(plugins, (uv_handle_t *)&plugins->tick);
 	uv_ref((uv_handle_t *)&plugins->tick); /* while there is work the loop goes on */
 	uv_prepare_start(&plugins->prepare, on_prepare);
-	if (plugins->client >= 0) {
-		uv_poll_init(loop, &plugins->control, plugins->client);
-		open_handle(plugins, (uv_handle_t *)&plugins->control);
-		uv_poll_start(&plugins->control, UV_READABLE | UV_DISCONNECT, on_control);
-	}
+	if (plugins->client >= 0)
+		open_control(plugins);
 }
 
 static void fill_defaults(struct plugins_options *options)
@@ -194,6 +261,8 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct plugins *plugins = handle->data;
 
+	if (handle == (uv_handle_t *)&plugins->control)
+		plugins->control_closing = false;
 	if (--plugins->open_handles)
 		return;
 	if (plugins->client >= 0)

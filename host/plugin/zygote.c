@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,10 +39,14 @@ struct request {
 };
 
 #define MOST_FDS 3
+#define HOST_FD 3       /* in the zygote */
+#define WORD "--zygote" /* the only argument of a program that shall be one */
 
-struct plugin_zygote { /* in the host */
+struct plugin_zygote {        /* in the host */
+	pthread_mutex_t lock; /* who finds it gone makes another, whatever the thread */
 	int socket;
-	pid_t pid;
+	pid_t pid; /* 0: nothing to wait for */
+	bool renewable;
 };
 
 struct child {
@@ -359,20 +365,15 @@ static void forget_environment(void)
 			explicit_bzero(*at, strlen(*at));
 }
 
-static _Noreturn void zygote_main(int socket, pid_t host)
+/* The host is at HOST_FD, and nothing else is open but what it prints to. */
+static _Noreturn void become_zygote(void)
 {
 	struct zygote zygote = {0};
-	int kept = fcntl(socket, F_DUPFD_CLOEXEC, 3);
 
 	prctl(PR_SET_NAME, "klinke-zygote");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (kept < 0 || getppid() != host)
-		_exit(1);
 	forget_environment();
-	if (kept != 3)
-		dup2(kept, 3);
-	close_from(4);
-	add_client(&zygote, 3);
+	close_from(HOST_FD + 1);
+	add_client(&zygote, HOST_FD);
 	add_client(&zygote, set_up_signals());
 	if (zygote.count != 2)
 		_exit(1);
@@ -383,59 +384,188 @@ static _Noreturn void zygote_main(int socket, pid_t host)
 	serve(&zygote);
 }
 
-/* ---- in the host -------------------------------------------------------------------------- */
+static _Noreturn void become_first_zygote(int socket, pid_t host)
+{
+	int kept = fcntl(socket, F_DUPFD_CLOEXEC, HOST_FD);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (kept < 0 || getppid() != host)
+		_exit(1);
+	if (kept != HOST_FD)
+		dup2(kept, HOST_FD);
+	become_zygote();
+}
+
+void plugin_zygote_main(int argc, char **argv)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	if (argc != 2 || strcmp(argv[1], WORD) != 0)
+		return;
+	if (getsockopt(HOST_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET)
+		become_zygote();
+	fprintf(stderr, "klinke: " WORD " is what klinke run says to itself\n");
+	_exit(64);
+}
+
+/* ---- in the host: the zygote -------------------------------------------------------------- */
+
+static int not_started(struct error *error)
+{
+	return error_set(error, E_IO,
+		"the process that plugins' workers are forked from was not "
+		"started: %s",
+		strerror(errno));
+}
+
+static int fork_first(struct plugin_zygote *zygote)
+{
+	pid_t host = getpid();
+	int sockets[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
+		return -1;
+	zygote->pid = fork();
+	if (zygote->pid == 0)
+		become_first_zygote(sockets[1], host);
+	close(sockets[1]);
+	zygote->socket = sockets[0];
+	if (zygote->pid > 0)
+		return 0;
+	close(sockets[0]);
+	return -1;
+}
 
 struct plugin_zygote *plugin_zygote_start(struct error *error)
 {
 	struct plugin_zygote *zygote = calloc(1, sizeof(*zygote));
-	pid_t host = getpid();
-	int sockets[2];
 
-	if (!zygote || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
-		error_set(error, E_IO, "the zygote of the plugins was not started: %s",
-			strerror(errno));
-		free(zygote);
-		return NULL;
-	}
-	zygote->pid = fork();
-	if (zygote->pid == 0)
-		zygote_main(sockets[1], host);
-	close(sockets[1]);
-	zygote->socket = sockets[0];
-	if (zygote->pid > 0)
+	if (zygote && fork_first(zygote) == 0) {
+		pthread_mutex_init(&zygote->lock, NULL);
 		return zygote;
-	error_set(error, E_IO, "the zygote of the plugins was not started: %s", strerror(errno));
-	close(zygote->socket);
+	}
+	not_started(error);
 	free(zygote);
 	return NULL;
+}
+
+void plugin_zygote_renew(struct plugin_zygote *zygote)
+{
+	zygote->renewable = true;
+}
+
+bool zygote_renews(const struct plugin_zygote *zygote)
+{
+	return zygote->renewable;
+}
+
+/* Of our environment it needs where the zones are; and sanitizers, what they are told. */
+static void choose_environment(char **out, size_t most)
+{
+	size_t count = 0;
+	char **at;
+
+	for (at = environ; at && *at && count + 1 < most; at++)
+		if (strncmp(*at, "TZDIR=", 6) == 0 || strstr(*at, "SAN_OPTIONS="))
+			out[count++] = *at;
+	out[count] = NULL;
+}
+
+/* By now this process has threads, files and secrets, which a fork would hand on: so it is this
+ * program begun anew, that gets one descriptor. */
+static int spawn_another(pid_t *pid, int socket)
+{
+	char name[] = "klinke-zygote", word[] = WORD;
+	char *argv[] = {name, word, NULL}, *environment[8];
+	posix_spawn_file_actions_t actions;
+	int failed = posix_spawn_file_actions_init(&actions);
+
+	if (failed)
+		return failed;
+	choose_environment(environment, sizeof(environment) / sizeof(*environment));
+	failed = posix_spawn_file_actions_adddup2(&actions, socket, HOST_FD);
+	if (!failed)
+		failed = posix_spawn(pid, "/proc/self/exe", &actions, NULL, argv, environment);
+	posix_spawn_file_actions_destroy(&actions);
+	return failed;
+}
+
+static void bury(struct plugin_zygote *zygote)
+{
+	if (zygote->socket >= 0)
+		close(zygote->socket);
+	zygote->socket = -1;
+	while (zygote->pid > 0 && waitpid(zygote->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	zygote->pid = 0;
+}
+
+static int renew(struct error *error, struct plugin_zygote *zygote)
+{
+	int sockets[2], failed;
+
+	if (zygote->pid > 0)
+		kill(zygote->pid, SIGKILL);
+	bury(zygote);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
+		return not_started(error);
+	failed = spawn_another(&zygote->pid, sockets[1]);
+	close(sockets[1]);
+	zygote->socket = sockets[0];
+	if (!failed)
+		return 0;
+	zygote->pid = 0;
+	bury(zygote);
+	errno = failed;
+	return not_started(error);
 }
 
 void plugin_zygote_stop(struct plugin_zygote *zygote)
 {
 	if (!zygote)
 		return;
-	close(zygote->socket);
-	while (waitpid(zygote->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	bury(zygote);
+	pthread_mutex_destroy(&zygote->lock);
 	free(zygote);
+}
+
+/* ---- in the host: a client ---------------------------------------------------------------- */
+
+static int hand_over(struct error *error, struct plugin_zygote *zygote, int socket)
+{
+	struct request request = {.kind = REQUEST_CLIENT};
+	bool gone = zygote->socket < 0 ||
+		    (zygote->pid > 0 && waitpid(zygote->pid, NULL, WNOHANG) == zygote->pid);
+
+	if (gone)
+		zygote->pid = 0;
+	if (!gone && send_request(zygote->socket, &request, &socket, 1))
+		return 0;
+	if (!zygote->renewable)
+		return error_set(error, E_CLOSED,
+			"the process that plugins' workers are forked from is gone; restart "
+			"klinke");
+	if (renew(error, zygote) < 0)
+		return E_CLOSED;
+	return send_request(zygote->socket, &request, &socket, 1) ? 0 : not_started(error);
 }
 
 int zygote_connect(struct error *error, struct plugin_zygote *zygote)
 {
-	struct request request = {.kind = REQUEST_CLIENT};
-	int sockets[2];
+	int sockets[2], failed;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
 		return error_set(error, E_IO, "no connection to the zygote: %s", strerror(errno)),
 		       -1;
-	if (!send_request(zygote->socket, &request, &sockets[1], 1)) {
-		error_set(error, E_CLOSED, "the zygote of the plugins is gone (%s); restart klinke",
-			strerror(errno));
-		close(sockets[0]);
-		sockets[0] = -1;
-	}
+	pthread_mutex_lock(&zygote->lock);
+	failed = hand_over(error, zygote, sockets[1]);
+	pthread_mutex_unlock(&zygote->lock);
 	close(sockets[1]);
-	return sockets[0];
+	if (!failed)
+		return sockets[0];
+	close(sockets[0]);
+	return -1;
 }
 
 int zygote_spawn(struct error *error, int client, const struct worker_job *job,
@@ -447,8 +577,8 @@ int zygote_spawn(struct error *error, int client, const struct worker_job *job,
 	if (send_request(client, &request, fds, MOST_FDS))
 		return 0;
 	return error_set(error, E_CLOSED,
-		"plugin %s was not started: the zygote is gone (%s); restart klinke", job->name,
-		strerror(errno));
+		"plugin %s was not started: the process that workers are forked from is gone (%s)",
+		job->name, strerror(errno));
 }
 
 void zygote_kill(int client, uint32_t number)

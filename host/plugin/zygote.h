@@ -11,9 +11,10 @@
 #include "plugin/plugin.h"
 #include "plugin/worker.h"
 
-/* A connection. Not blocking for reading. -1: error says why. close() it: its workers are killed.
- */
+/* A connection. Not blocking for reading. A zygote that is gone is made anew first, if that is
+ * allowed. -1: error says why. close() it: its workers are killed. */
 int zygote_connect(struct error *error, struct plugin_zygote *zygote);
+bool zygote_renews(const struct plugin_zygote *zygote);
 
 /* What a worker gets; the zygote has its own copies when this returns. */
 struct zygote_files {

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -788,6 +789,115 @@ static void workers_die_with_their_host(void **state)
 	assert_false(is_alive(its_zygote));
 }
 
+/* ---- the zygote's end -------------------------------------------------------------------------
+ */
+
+static void kill_zygote(void)
+{
+	pid_t it = child_of(getpid());
+
+	assert_true(it > 0);
+	kill(it, SIGKILL);
+	while (is_alive(it))
+		usleep(1000);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	(void)timer; /* a host's loop has always something to wait for; this one must seem to */
+}
+
+static void run_until_told(struct bench *bench, const char *part)
+{
+	uv_timer_t look;
+
+	uv_timer_init(&bench->loop, &look);
+	uv_timer_start(&look, on_look, 1, 1);
+	while (!strstr(bench->last_change, part))
+		uv_run(&bench->loop, UV_RUN_ONCE);
+	uv_close((uv_handle_t *)&look, NULL);
+	uv_run(&bench->loop, UV_RUN_NOWAIT);
+}
+
+/* What was in flight goes to the next workers, and nobody is blamed: not even who was running. */
+static void a_zygote_that_died_is_made_anew(void **state)
+{
+	struct job jobs[AROUND];
+	struct bench bench;
+	struct plugin *plugin;
+	unsigned i;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "bad");
+	assert_fine(&bench, plugin);
+	prepare(&bench, &jobs[0], plugin, "loop");
+	jobs[0].call.timeout_ms = 1000;
+	give(&jobs[0]);
+	for (i = 1; i < AROUND; i++)
+		submit(&bench, &jobs[i], plugin, "fine");
+	while (plugin_stats(plugin).in_flight < AROUND)
+		uv_run(&bench.loop, UV_RUN_NOWAIT);
+	kill_zygote();
+	run_until_told(&bench, "made anew");
+	assert_int_equal(plugin_state(plugin), PLUGIN_READY);
+	assert_int_equal(bench.done, 1);
+	for (i = 0; i < AROUND; i++) {
+		run_until_done(&jobs[i]);
+		assert_int_equal(jobs[i].call.out.status, i ? PLUGIN_OK : PLUGIN_TIMEOUT);
+		release(&jobs[i]);
+	}
+	assert_int_equal(plugin_stats(plugin).died, 0);
+	close_bench(&bench);
+}
+
+static void zygotes_that_die_one_after_another_are_made_anew(void **state)
+{
+	struct bench bench;
+	struct plugin *plugins[2];
+	unsigned i;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	plugins[0] = plugins_get(bench.plugins, "bad");
+	plugins[1] = plugins_get(bench.plugins, "sample");
+	for (i = 0; i < 4; i++) {
+		kill_zygote(); /* the first time while both are being loaded */
+		bench.last_change[0] = '\0';
+		run_until_told(&bench, i ? "made anew" : "ready");
+		assert_fine(&bench, plugins[0]);
+		while (plugin_state(plugins[1]) != PLUGIN_READY)
+			uv_run(&bench.loop, UV_RUN_ONCE);
+	}
+	close_bench(&bench);
+}
+
+static void without_a_zygote_calls_end_at_once_until_there_is_one(void **state)
+{
+	struct rlimit limit, none;
+	struct bench bench;
+	struct plugin *plugin;
+	struct job job;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "bad");
+	assert_fine(&bench, plugin);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = (struct rlimit){0, limit.rlim_max};
+	kill_zygote(); /* which needs descriptors itself */
+	setrlimit(RLIMIT_NOFILE, &none);
+	run_until_told(&bench, "disabled");
+	run_op(&bench, &job, plugin, "fine");
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(job.call.out.status, PLUGIN_DISABLED);
+	assert_contains(job.call.out.error.text, strerror(EMFILE));
+	release(&job);
+	run_until_told(&bench, "made anew");
+	assert_fine(&bench, plugin);
+	close_bench(&bench);
+}
+
 /* ---- without a loop ---------------------------------------------------------------------------
  */
 
@@ -821,7 +931,7 @@ static void commands_describe_and_check(void **state)
 	arena_destroy(arena);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_it_declares),
@@ -844,17 +954,22 @@ int main(void)
 		cmocka_unit_test(what_does_not_load_disables_itself),
 		cmocka_unit_test(constructors_may_not_call_home),
 		cmocka_unit_test(a_reload_repairs_and_a_bad_one_changes_nothing),
+		cmocka_unit_test(a_zygote_that_died_is_made_anew),
+		cmocka_unit_test(zygotes_that_die_one_after_another_are_made_anew),
+		cmocka_unit_test(without_a_zygote_calls_end_at_once_until_there_is_one),
 		cmocka_unit_test(workers_die_with_their_host),
 		cmocka_unit_test(commands_describe_and_check),
 	};
 	struct error error = {0};
 	int failed;
 
+	plugin_zygote_main(argc, argv);
 	zygote = plugin_zygote_start(&error);
 	if (!zygote) {
 		fprintf(stderr, "%s\n", error.text);
 		return 1;
 	}
+	plugin_zygote_renew(zygote);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	plugin_zygote_stop(zygote);
 	return failed;
