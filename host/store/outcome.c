@@ -7,7 +7,7 @@
 
 static const struct query q_regarded = {Q_JOB_REGARDED,
 	"SELECT id FROM job INDEXED BY job_key WHERE key = ?1 AND tenant = ?2 "
-	"AND state IN (1, 2, 3, 4) AND (sent = 1 OR state = 4)"};
+	"AND state BETWEEN 1 AND 4 AND (sent = 1 OR state = 4)"};
 static const struct query q_keep_closed = {
 	Q_JOB_KEEP_CLOSED, "UPDATE job SET closed = ?1 WHERE seq = ?2"};
 static const struct query q_close = {Q_JOB_CLOSE,
@@ -18,7 +18,7 @@ static const struct query q_close = {Q_JOB_CLOSE,
 static const struct query q_to_cancel = {Q_JOB_TO_CANCEL,
 	"SELECT seq, id FROM job INDEXED BY job_cancel WHERE tenant = ?1 AND subject = ?2 AND "
 	"cancel_on <> '' "
-	"AND state IN (1, 2, 3) AND seq > ?4 "
+	"AND state BETWEEN 1 AND 3 AND seq > ?4 "
 	"AND instr(' ' || cancel_on || ' ', ' ' || ?3 || ' ') > 0 ORDER BY seq LIMIT 1"};
 static const struct query q_cancel = {
 	Q_JOB_CANCEL, "UPDATE job SET state = 7, reason = 'cancelled by ' || ?1 WHERE seq = ?2"};

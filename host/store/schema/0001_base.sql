@@ -94,14 +94,16 @@ CREATE TABLE job (
 ) STRICT;
 
 CREATE UNIQUE INDEX job_dedupe ON job (dedupe) WHERE dedupe <> '';
+-- What is said below is computed with every change of a row: no IN of more than two, for which SQLite
+-- would make a table each time.
 -- Claims, counts and dead letters: done jobs, by far the most, are not in it.
 CREATE INDEX job_open ON job (state, due_ms) WHERE state <> 6;
 -- Who has an order key (READY, or strict and WAITING or PARKED) and who queues for it.
 CREATE INDEX job_turn ON job (tenant, order_key, state)
 	WHERE order_key <> '' AND (state IN (1, 2) OR (strict = 1 AND state IN (3, 4)));
 -- Whose outcome is unknown, or may yet be.
-CREATE INDEX job_key ON job (key) WHERE state IN (1, 2, 3, 4) AND (sent = 1 OR state = 4);
-CREATE INDEX job_cancel ON job (tenant, subject) WHERE cancel_on <> '' AND state IN (1, 2, 3);
+CREATE INDEX job_key ON job (key) WHERE state BETWEEN 1 AND 4 AND (sent = 1 OR state = 4);
+CREATE INDEX job_cancel ON job (tenant, subject) WHERE cancel_on <> '' AND state BETWEEN 1 AND 3;
 CREATE INDEX job_closed ON job (state) WHERE closed <> '';
 CREATE INDEX job_correlation ON job (correlation) WHERE correlation <> '';
 CREATE INDEX job_event ON job (event) WHERE event IS NOT NULL;
