@@ -25,6 +25,24 @@ static int fail_path(struct error *error, const char *doing, const char *path)
 	return error_set(error, code, "cannot %s %s: %s", doing, path, strerror(errno));
 }
 
+/* A directory whose name is not on disk is gone after a power cut, with all that was synced in it.
+ * At each start, since the one that made it may have died before this. Where nobody may look into
+ * the directory above, whoever made that must have saved it. */
+static int sync_name(struct error *error, const char *path)
+{
+	char above[4400];
+	int fd, rc = 0;
+
+	snprintf(above, sizeof(above), "%s/..", path);
+	fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
+		rc = fail_path(error, "save the name of the state directory", path);
+	close(fd);
+	return rc;
+}
+
 static int make_directory(struct error *error, const char *path)
 {
 	struct stat st;
@@ -36,7 +54,7 @@ static int make_directory(struct error *error, const char *path)
 	if (!S_ISDIR(st.st_mode))
 		return error_set(
 			error, E_INVALID, "the state directory %s is not a directory", path);
-	return 0;
+	return sync_name(error, path);
 }
 
 /* SQLite gives its log and index files the mode of this one. */
