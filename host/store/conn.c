@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "store/care_i.h"
 #include "store/vfs.h"
 
 #define BUSY_MS 5000
@@ -85,6 +86,19 @@ static int fail_disk(struct error *error, sqlite3 *db, const char *doing)
 		number ? strerror(number) : "");
 }
 
+/* Whichever statement meets it, of whichever thread: said once, and seen by all that look. */
+static void note_damage(sqlite3 *db)
+{
+	const char *file = sqlite3_db_filename(db, "main"), *end;
+	char state[CARE_PATH];
+
+	end = file ? strrchr(file, '/') : NULL;
+	if (!end || strcmp(end + 1, STORE_FILE) != 0 || end - file >= CARE_PATH)
+		return;
+	snprintf(state, sizeof(state), "%.*s", (int)(end - file), file);
+	care_damaged(state, sqlite3_errmsg(db));
+}
+
 int conn_fail(struct error *error, struct conn *conn, const char *doing)
 {
 	sqlite3 *db = conn->db;
@@ -113,10 +127,10 @@ int conn_fail(struct error *error, struct conn *conn, const char *doing)
 		return fail_disk(error, db, doing);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
+		note_damage(db);
 		return error_set(error, E_CORRUPT,
 			"%s: the store's file is damaged (%s): stop the host, keep the file, "
-			"restore a "
-			"backup",
+			"klinke restore a backup, or klinke salvage",
 			doing, sqlite3_errmsg(db));
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:

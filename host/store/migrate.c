@@ -1,6 +1,6 @@
-/* migrate.c - migrations by number, and the comparison of the schema that is with the one that must
- * be. Never repairs what differs: a person has to know. Runs where the store is opened, before any
- * thread. */
+/* migrate.c - migrations by number, with a way back, and the comparison of the schema that is with
+ * the one that must be. Never repairs what differs: a person has to know. Runs where the store is
+ * opened, before any thread. */
 #include "store/migrate.h"
 
 #include <ctype.h>
@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
+#include "store/care_i.h"
+#include "store/files.h"
 
 #define APPLICATION_ID 0x4b6c6e6b /* "Klnk" */
 
@@ -19,18 +23,24 @@ static int fail(struct error *error, sqlite3 *db, const char *doing)
 {
 	int code = E_IO;
 
-	switch (sqlite3_errcode(db)) {
+	switch (sqlite3_errcode(db) & 0xff) {
 	case SQLITE_NOTADB:
 		return error_set(error, E_CORRUPT,
 			"%s: the file is not a database, or damaged at its beginning: restore a "
 			"backup",
 			doing);
 	case SQLITE_CORRUPT:
-		code = E_CORRUPT;
-		break;
+		return error_set(error, E_CORRUPT, "%s: the file is damaged (%s)", doing,
+			sqlite3_errmsg(db));
 	case SQLITE_NOMEM:
 		code = E_NOMEM;
 		break;
+	case SQLITE_BUSY:
+		return error_set(
+			error, E_BUSY, "%s: another program keeps the store locked", doing);
+	case SQLITE_FULL:
+		return error_set(error, code,
+			"%s: the disk is full: free space in the state directory", doing);
 	}
 	return error_set(error, code, "%s: %s", doing, sqlite3_errmsg(db));
 }
@@ -56,7 +66,12 @@ static int read_number(struct error *error, sqlite3 *db, const char *sql, long *
 	return 0;
 }
 
-static int check_origin(struct error *error, sqlite3 *db, long *version)
+struct migrations migrations_released(void)
+{
+	return (struct migrations){store_migrations, store_migration_count};
+}
+
+int migrate_origin(struct error *error, sqlite3 *db, struct migrations all, long *version)
 {
 	long application, objects;
 	int rc;
@@ -73,47 +88,141 @@ static int check_origin(struct error *error, sqlite3 *db, long *version)
 			"the database in the state directory was not made by Klinke: choose "
 			"another "
 			"directory");
-	if (*version > (long)store_migration_count)
+	if (*version > (long)all.count)
 		return error_set(error, E_CONFLICT,
 			"the store has schema %ld, this build knows only %u: it was used by a "
 			"newer "
 			"Klinke, install that one or restore an older backup",
-			*version, store_migration_count);
+			*version, all.count);
 	return 0;
 }
 
-static int apply_from(struct error *error, sqlite3 *db, unsigned version)
+static int note_number(struct error *error, sqlite3 *db, unsigned number)
 {
-	char text[160];
-	unsigned i;
-	int rc = 0;
+	char text[96];
 
-	for (i = version; i < store_migration_count && !rc; i++) {
-		snprintf(text, sizeof(text), "applying migration %s", store_migrations[i].name);
-		rc = exec(error, db, store_migrations[i].sql, text);
-	}
-	snprintf(text, sizeof(text), "PRAGMA user_version=%u; PRAGMA application_id=%d",
-		store_migration_count, APPLICATION_ID);
-	return rc ? rc : exec(error, db, text, "noting the schema's number");
+	snprintf(text, sizeof(text), "PRAGMA user_version=%u; PRAGMA application_id=%d", number,
+		APPLICATION_ID);
+	return exec(error, db, text, "noting the schema's number");
 }
 
-int migrate_apply(struct error *error, sqlite3 *db)
+int migrate_fresh(struct error *error, sqlite3 *db, struct migrations all, long version)
 {
-	long version;
+	char text[160];
+	long i;
+	int rc = 0;
+
+	for (i = 0; i < version && !rc; i++) {
+		snprintf(text, sizeof(text), "applying migration %s", all.list[i].name);
+		rc = exec(error, db, all.list[i].sql, text);
+	}
+	return rc ? rc : note_number(error, db, (unsigned)version);
+}
+
+/* ---- going up ----------------------------------------------------------------------------- */
+
+static int check_references(struct error *error, sqlite3 *db)
+{
+	int64_t row;
+	int rc = care_number(error, db, "SELECT 1 FROM pragma_foreign_key_check LIMIT 1", &row);
+
+	if (rc > 0)
+		rc = error_set(error, E_CORRUPT, "it leaves references to rows that are not there");
+	return rc;
+}
+
+/* References are checked at its end: a table that is built anew is away for a moment. */
+static int apply_one(struct error *error, sqlite3 *db, const struct migration *one)
+{
+	struct error why = {0};
 	int rc;
 
-	rc = check_origin(error, db, &version);
-	if (rc || version == (long)store_migration_count)
-		return rc;
-	rc = exec(error, db, "BEGIN IMMEDIATE", "beginning the migration");
-	if (rc)
-		return rc;
-	rc = apply_from(error, db, (unsigned)version);
+	rc = exec(&why, db, "PRAGMA foreign_keys=OFF; BEGIN IMMEDIATE", "beginning");
 	if (!rc)
-		rc = exec(error, db, "COMMIT", "committing the migration");
-	if (rc)
+		rc = exec(&why, db, one->sql, "its SQL");
+	if (!rc)
+		rc = check_references(&why, db);
+	if (!rc)
+		rc = note_number(&why, db, one->number);
+	if (!rc)
+		rc = exec(&why, db, "COMMIT", "committing");
+	if (rc && !sqlite3_get_autocommit(db))
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	return rc;
+	sqlite3_exec(db, "PRAGMA foreign_keys=ON", NULL, NULL, NULL);
+	return rc ? error_set(error, rc, "applying migration %s: %s", one->name, why.text) : 0;
+}
+
+static int apply_from(struct error *error, sqlite3 *db, struct migrations all, long version)
+{
+	int rc = 0;
+
+	for (; version < (long)all.count && !rc; version++)
+		rc = apply_one(error, db, &all.list[version]);
+	return rc ? rc : migrate_verify_at(error, db, all, (long)all.count);
+}
+
+static int take_snapshot(
+	struct error *error, sqlite3 *db, const char *directory, struct migrated *out)
+{
+	char stamp[FILE_STAMP], draft[CARE_PATH + 8];
+	struct care_copied copied;
+	struct error why = {0};
+	int rc;
+
+	file_stamp(stamp, clock_now_ms());
+	rc = file_path(&why, out->snapshot, sizeof(out->snapshot), "%s/before-schema-%04ld-%s.db",
+		directory, out->to, stamp);
+	snprintf(draft, sizeof(draft), "%s.new", out->snapshot);
+	file_remove(draft); /* of a start that was interrupted: nobody else has the lock */
+	if (!rc)
+		rc = care_copy(&why, db, NULL, draft, &copied);
+	if (!rc)
+		rc = file_publish(&why, draft, out->snapshot);
+	if (!rc)
+		return 0;
+	out->snapshot[0] = '\0';
+	return error_set(error, rc,
+		"the schema must go from %ld to %ld, and the copy that comes before cannot be "
+		"made, "
+		"so nothing was changed: %s",
+		out->from, out->to, why.text);
+}
+
+static int put_back(
+	struct error *error, sqlite3 *db, const struct migrated *out, int code, const char *why)
+{
+	struct error second = {0};
+
+	if (care_put(&second, db, out->snapshot) < 0)
+		return error_set(error, E_CORRUPT,
+			"%s; putting the old state back failed too (%s): klinke restore %s", why,
+			second.text, out->snapshot);
+	return error_set(error, code,
+		"%s; the store is again as it was, with schema %ld: use the build that made it, "
+		"and "
+		"report this",
+		why, out->from);
+}
+
+int migrate_up(struct error *error, sqlite3 *db, struct migrations all, const char *directory,
+	struct migrated *out)
+{
+	struct error why = {0};
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = migrate_origin(error, db, all, &out->from);
+	out->to = (long)all.count;
+	if (rc || out->from == out->to)
+		return rc;
+	if (out->from)
+		rc = take_snapshot(error, db, directory, out);
+	if (rc)
+		return rc;
+	rc = apply_from(&why, db, all, out->from);
+	if (rc && out->from)
+		return put_back(error, db, out, rc, why.text);
+	return rc ? error_set(error, rc, "%s", why.text) : 0;
 }
 
 /* ---- verification ------------------------------------------------------------------------- */
@@ -239,7 +348,7 @@ int migrate_check(struct error *error, sqlite3 *db)
 	long version;
 	int rc;
 
-	rc = check_origin(error, db, &version);
+	rc = migrate_origin(error, db, migrations_released(), &version);
 	if (!rc && version != (long)store_migration_count)
 		rc = error_set(error, E_CONFLICT,
 			"the store has schema %ld, this build needs %u: start the host once to "
@@ -248,18 +357,103 @@ int migrate_check(struct error *error, sqlite3 *db)
 	return rc;
 }
 
-int migrate_verify(struct error *error, sqlite3 *db)
+int migrate_verify_at(struct error *error, sqlite3 *db, struct migrations all, long version)
 {
 	sqlite3 *fresh = NULL;
-	int rc;
+	int rc = 0;
 
-	rc = migrate_check(error, db);
-	if (!rc && sqlite3_open(":memory:", &fresh) != SQLITE_OK)
+	if (sqlite3_open(":memory:", &fresh) != SQLITE_OK)
 		rc = error_set(error, E_NOMEM, "no memory to check the store's schema");
 	if (!rc)
-		rc = apply_from(error, fresh, 0);
+		rc = migrate_fresh(error, fresh, all, version);
 	if (!rc)
 		rc = compare_all(error, db, fresh);
 	sqlite3_close(fresh);
+	return rc;
+}
+
+int migrate_verify(struct error *error, sqlite3 *db)
+{
+	int rc = migrate_check(error, db);
+
+	return rc ? rc : migrate_verify_at(error, db, migrations_released(), store_migration_count);
+}
+
+/* ---- telling what would be done ----------------------------------------------------------- */
+
+struct telling {
+	const struct care_migration *migration;
+	care_planned *tell;
+	void *user;
+};
+
+static void tell_change(const struct telling *telling, const char *verb, sqlite3_stmt *row)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text), "%s %s %s", verb, (const char *)sqlite3_column_text(row, 0),
+		(const char *)sqlite3_column_text(row, 1));
+	telling->tell(telling->user, telling->migration, text);
+}
+
+/* Both lists are ordered by name. */
+static void tell_differences(const struct telling *telling, sqlite3_stmt *old, sqlite3_stmt *new)
+{
+	int a = sqlite3_step(old), b = sqlite3_step(new);
+
+	while (a == SQLITE_ROW || b == SQLITE_ROW) {
+		int order = a != SQLITE_ROW   ? 1
+			    : b != SQLITE_ROW ? -1
+					      : strcmp((const char *)sqlite3_column_text(old, 1),
+							(const char *)sqlite3_column_text(new, 1));
+		if (order < 0)
+			tell_change(telling, "drops", old);
+		else if (order > 0)
+			tell_change(telling, "creates", new);
+		else if (strcmp((const char *)sqlite3_column_text(old, 2),
+				 (const char *)sqlite3_column_text(new, 2)) != 0)
+			tell_change(telling, "changes", new);
+		a = order <= 0 ? sqlite3_step(old) : a;
+		b = order >= 0 ? sqlite3_step(new) : b;
+	}
+}
+
+static int tell_migration(
+	struct error *error, struct migrations all, long at, const struct telling *telling)
+{
+	sqlite3 *old = NULL, *new = NULL;
+	sqlite3_stmt *left = NULL, *right = NULL;
+	int rc = 0;
+
+	if (sqlite3_open(":memory:", &old) != SQLITE_OK ||
+		sqlite3_open(":memory:", &new) != SQLITE_OK)
+		rc = error_set(error, E_NOMEM, "no memory to look at the migrations");
+	if (!rc)
+		rc = migrate_fresh(error, old, all, at);
+	if (!rc)
+		rc = migrate_fresh(error, new, all, at + 1);
+	if (!rc && (sqlite3_prepare_v2(old, list_objects, -1, &left, NULL) != SQLITE_OK ||
+			   sqlite3_prepare_v2(new, list_objects, -1, &right, NULL) != SQLITE_OK))
+		rc = error_set(error, E_NOMEM, "no memory to look at the migrations");
+	if (!rc) {
+		telling->tell(telling->user, telling->migration, NULL);
+		tell_differences(telling, left, right);
+	}
+	sqlite3_finalize(left);
+	sqlite3_finalize(right);
+	sqlite3_close(old);
+	sqlite3_close(new);
+	return rc;
+}
+
+int migrate_plan(
+	struct error *error, struct migrations all, long from, care_planned *tell, void *user)
+{
+	int rc = 0;
+
+	for (; from < (long)all.count && !rc; from++) {
+		struct care_migration one = {all.list[from].number, all.list[from].name};
+		rc = tell_migration(error, all, from, &(struct telling){&one, tell, user});
+	}
 	return rc;
 }

@@ -10,11 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "store/care_i.h"
 #include "store/engine.h"
 #include "store/lock.h"
 #include "store/migrate.h"
 
-#define FILE_NAME "klinke.db"
+#define START_CHECK_MS 250
 #define GROUP_DEFAULT 256
 #define SCRATCH_MAX ((size_t)64 << 20)
 
@@ -136,15 +138,75 @@ static int open_keys(struct error *error, struct store *store)
 /* ---- opening ------------------------------------------------------------------------------------
  */
 
+/* Half of a restore, or a key store whose file is gone: to begin anew would hide it. */
+static int check_files(struct error *error, const struct store *store, const char *path)
+{
+	char other[4200];
+
+	snprintf(other, sizeof(other), "%s/" CARE_UNFINISHED, store->directory);
+	if (access(other, F_OK) == 0)
+		return error_set(error, E_CONFLICT,
+			"a restore was interrupted in %s: run klinke restore again; what was there "
+			"before lies in %s/before-restore-*",
+			store->directory, store->directory);
+	snprintf(other, sizeof(other), "%s/keys/master.key", store->directory);
+	if (access(path, F_OK) != 0 && errno == ENOENT && access(other, F_OK) == 0)
+		return error_set(error, E_CORRUPT,
+			"%s is gone, and its key store is there: klinke restore a backup; to begin "
+			"with nothing, move %s/keys away, too",
+			path, store->directory);
+	return 0;
+}
+
+/* As far as that goes in a moment; the rest is for the check by schedule. */
+static int check_pages(struct error *error, const struct store *store, const char *path)
+{
+	struct care_check check = {.quick = true, .for_ms = START_CHECK_MS};
+	struct care_checked checked;
+	struct stat st;
+	int rc;
+
+	if (stat(path, &st) != 0 || st.st_size == 0)
+		return 0;
+	rc = care_verify(error, path, &check, &checked);
+	if (rc != E_CORRUPT)
+		return rc == E_NOMEM ? rc : 0; /* what cannot be checked may still be opened */
+	care_damaged(store->directory, checked.first);
+	return error_set(error, E_CORRUPT,
+		"the store's file %s is damaged (%s); nothing was changed: klinke restore a "
+		"backup, "
+		"or klinke salvage reads what can be read into a new file",
+		path, checked.first);
+}
+
+static int migrate(struct error *error, struct store *store)
+{
+	struct migrated done;
+	char from[16], to[16];
+	int rc = migrate_up(error, store->conn.db, migrations_released(), store->directory, &done);
+
+	if (rc || !done.snapshot[0])
+		return rc;
+	snprintf(from, sizeof(from), "%ld", done.from);
+	snprintf(to, sizeof(to), "%ld", done.to);
+	log_line(LOG_INFO, "schema migrated", "from", from, "to", to, "copy_from_before",
+		done.snapshot, NULL);
+	return 0;
+}
+
 static int open_writer(struct error *error, struct store *store, const char *path)
 {
 	int rc;
 
-	rc = make_file(error, path);
+	rc = check_files(error, store, path);
+	if (!rc)
+		rc = make_file(error, path);
 	if (!rc)
 		rc = conn_open(error, &store->conn, path, CONN_WRITER);
 	if (!rc)
-		rc = migrate_apply(error, store->conn.db);
+		rc = check_pages(error, store, path);
+	if (!rc)
+		rc = migrate(error, store);
 	if (!rc)
 		rc = migrate_verify(error, store->conn.db);
 	if (!rc)
@@ -201,7 +263,7 @@ int store_open(struct error *error, struct store **out, const struct store_optio
 		store_close(store);
 		return error_set(error, E_NOMEM, "no memory for the store");
 	}
-	snprintf(path, sizeof(path), "%s/" FILE_NAME, store->directory);
+	snprintf(path, sizeof(path), "%s/" STORE_FILE, store->directory);
 	if (!store->read_only)
 		rc = make_directory(error, store->directory);
 	if (!rc && !store->read_only)

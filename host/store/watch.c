@@ -1,0 +1,200 @@
+/* watch.c - the store checked by schedule. A thread of its own with a connection of its own, at the
+ * lowest priority; it holds the log back for one table at a time and never touches the file. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/care_i.h"
+#include "store/files.h"
+
+#define NICE 15
+#define IO_LOWEST                                                                                  \
+	((2 << 13) | 7) /* best effort, the last of it; <linux/ioprio.h> is not everywhere */
+#define IO_THREAD 1
+#define FIRST_MS 60000  /* after a start others need the disk more */
+#define AGAIN_MS 600000 /* a check that could not be made */
+#define NAG_MS 10
+
+struct care_watch {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	char state[CARE_PATH], file[CARE_PATH];
+	int64_t every_ms, next_ms; /* by the monotonic clock */
+	sqlite3 *db;               /* while it checks */
+	atomic_bool stopping;
+	bool over;
+};
+
+static void step_back(void)
+{
+	pid_t thread = (pid_t)syscall(SYS_gettid);
+
+	setpriority(PRIO_PROCESS, (id_t)thread, NICE); /* of this thread, on Linux */
+#ifdef SYS_ioprio_set
+	syscall(SYS_ioprio_set, IO_THREAD, thread, IO_LOWEST);
+#endif
+}
+
+static void tell(const char *state, int64_t took_ms, int rc, const struct error *why)
+{
+	struct care_noted damage;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%lld", (long long)took_ms);
+	if (rc == E_CORRUPT) {
+		care_damaged(state, why->text);
+		care_note_write(NULL, state, CARE_INTEGRITY, clock_now_ms(), why->text);
+		return;
+	}
+	if (rc) {
+		log_line(LOG_WARN, "the store could not be checked", "reason", why->text, NULL);
+		return;
+	}
+	care_note_write(NULL, state, CARE_INTEGRITY, clock_now_ms(), "ok");
+	if (care_note_read(state, CARE_DAMAGE, &damage)) {
+		care_note_clear(state, CARE_DAMAGE);
+		log_line(LOG_INFO, "the store's file is whole again", "was", damage.text, NULL);
+	}
+	log_line(LOG_INFO, "store checked", "result", "ok", "took_ms", text, NULL);
+}
+
+static void check(struct care_watch *w)
+{
+	struct care_check how = {.foreign = true};
+	struct care_checked out;
+	struct error error = {0};
+	int64_t began = clock_mono_ms();
+	sqlite3 *db = NULL;
+	int rc = care_open(&error, &db, w->file, SQLITE_OPEN_READONLY);
+
+	pthread_mutex_lock(&w->lock);
+	w->db = db;
+	pthread_mutex_unlock(&w->lock);
+	if (!rc)
+		rc = care_verify_open(&error, db, w->file, &how, &w->stopping, &out);
+	pthread_mutex_lock(&w->lock);
+	w->db = NULL;
+	pthread_mutex_unlock(&w->lock);
+	sqlite3_close(db);
+	if (rc || out.finished)
+		tell(w->state, clock_mono_ms() - began, rc, &error);
+	pthread_mutex_lock(&w->lock);
+	w->next_ms = clock_mono_ms() + (rc && rc != E_CORRUPT ? AGAIN_MS : w->every_ms);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* False: it is over. */
+static bool wait_for_turn(struct care_watch *w)
+{
+	bool go_on;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->stopping && (!w->every_ms || w->next_ms > clock_mono_ms())) {
+		struct timespec at = {.tv_sec = (time_t)(w->next_ms / 1000) + 1};
+		if (w->every_ms)
+			pthread_cond_timedwait(&w->wake, &w->lock, &at);
+		else
+			pthread_cond_wait(&w->wake, &w->lock);
+	}
+	go_on = !w->stopping;
+	pthread_mutex_unlock(&w->lock);
+	return go_on;
+}
+
+static void *watch(void *arg)
+{
+	struct care_watch *w = arg;
+
+	pthread_setname_np(pthread_self(), "integrity");
+	step_back();
+	while (wait_for_turn(w))
+		check(w);
+	pthread_mutex_lock(&w->lock);
+	w->over = true;
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+/* Under the lock. What was due while no host ran is due soon; what is known to be damaged, too. */
+static void plan(struct care_watch *w)
+{
+	struct care_noted last, damage;
+	int64_t left = 0, least = w->every_ms < FIRST_MS ? w->every_ms : FIRST_MS;
+
+	if (care_note_read(w->state, CARE_INTEGRITY, &last))
+		left = last.at_ms + w->every_ms - clock_now_ms();
+	if (left < least || care_note_read(w->state, CARE_DAMAGE, &damage))
+		left = least;
+	w->next_ms = clock_mono_ms() + (left < w->every_ms ? left : w->every_ms);
+}
+
+struct care_watch *care_watch_start(struct error *error, const char *state, int64_t every_ms)
+{
+	struct care_watch *w = calloc(1, sizeof(*w));
+	pthread_condattr_t attr;
+
+	if (!w || file_path(error, w->file, sizeof(w->file), "%s/" STORE_FILE, state)) {
+		if (!w)
+			error_set(error, E_NOMEM, "no memory to watch the store");
+		free(w);
+		return NULL;
+	}
+	snprintf(w->state, sizeof(w->state), "%s", state);
+	w->every_ms = every_ms;
+	plan(w);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&w->thread, NULL, watch, w) == 0)
+		return w;
+	error_set(error, E_NOMEM, "cannot start a thread to watch the store");
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+	return NULL;
+}
+
+void care_watch_every(struct care_watch *w, int64_t every_ms)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->every_ms != every_ms) {
+		w->every_ms = every_ms;
+		plan(w);
+		pthread_cond_signal(&w->wake);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* An interrupt between two statements is lost, so it is said until it is heard. */
+void care_watch_stop(struct care_watch *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	atomic_store(&w->stopping, true);
+	pthread_cond_signal(&w->wake);
+	while (!w->over) {
+		if (w->db)
+			sqlite3_interrupt(w->db);
+		pthread_mutex_unlock(&w->lock);
+		usleep(NAG_MS * 1000);
+		pthread_mutex_lock(&w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
