@@ -61,7 +61,7 @@ struct listener {
 	struct client *clients;
 	struct exchange *in_handler, *free_exchanges;
 	uint32_t free_count, waiting;
-	int64_t swept_ms;
+	int64_t swept_ms, accept_again_ms;
 	bool stopping, draining;
 	bool lenient_parser; /* see line_ends_cleanly() */
 	struct mailbox_item drain_item, stop_item;

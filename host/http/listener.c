@@ -26,6 +26,8 @@
 #define CONNECTION_MEMORY (48u << 10)
 #define LINGER_MS 2000
 #define BACKLOG 1024
+#define ACCEPTED_AT_ONCE 64
+#define ACCEPT_PAUSE_MS 50
 
 /* ---- The socket -------------------------------------------------------------------------------
  */
@@ -230,6 +232,47 @@ static void sweep(struct listener *listener)
 		check_client(client, now_ms);
 }
 
+/* ---- Accepting --------------------------------------------------------------------------------
+ * Ours, since libmicrohttpd would accept nothing after one failure for want of a descriptor or of
+ * memory until some connection ends: a kept-alive one may take its time.
+ */
+
+static bool has_place(const struct listener *listener)
+{
+	return atomic_load(&listener->connections) <
+	       listener->options.max_connections + SPARE_CONNECTIONS;
+}
+
+static bool may_accept(const struct listener *listener)
+{
+	return listener->listen_fd >= 0 && has_place(listener) &&
+	       clock_mono_ms() >= listener->accept_again_ms;
+}
+
+/* false: no more for now. */
+static bool accept_one(struct listener *listener)
+{
+	struct sockaddr_storage from;
+	socklen_t size = sizeof(from);
+	int fd = accept4(
+		listener->listen_fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) /* if it cannot, it closes fd */
+		MHD_add_connection(listener->daemon, fd, (struct sockaddr *)&from, size);
+	if (fd >= 0 || errno == EINTR || errno == ECONNABORTED)
+		return true;
+	if (errno != EAGAIN && errno != EWOULDBLOCK)
+		listener->accept_again_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
+	return false;
+}
+
+static void accept_some(struct listener *listener)
+{
+	for (int n = 0; n < ACCEPTED_AT_ONCE && has_place(listener); n++)
+		if (!accept_one(listener))
+			return;
+}
+
 /* ---- The thread -------------------------------------------------------------------------------
  */
 
@@ -244,17 +287,23 @@ static void wake(void *arg)
 
 static void wait_for_work(struct listener *listener)
 {
-	struct pollfd fds[2] = {{listener->epoll_fd, POLLIN, 0}, {listener->wake_fd, POLLIN, 0}};
+	struct pollfd fds[3] = {{listener->epoll_fd, POLLIN, 0}, {listener->wake_fd, POLLIN, 0},
+		{may_accept(listener) ? listener->listen_fd : -1, POLLIN, 0}};
 	MHD_UNSIGNED_LONG_LONG pending;
 	int timeout = listener->clients ? (int)sweep_interval(listener) : -1;
 	uint64_t count;
 
 	if (MHD_get_timeout(listener->daemon, &pending) == MHD_YES && pending < 1)
 		timeout = 0;
-	if (poll(fds, 2, timeout) > 0 && (fds[1].revents & POLLIN)) {
-		if (read(listener->wake_fd, &count, sizeof(count)) < 0)
-			return; /* nothing there after all */
-	}
+	else if (fds[2].fd < 0 && listener->listen_fd >= 0 &&
+		 (timeout < 0 || timeout > ACCEPT_PAUSE_MS))
+		timeout = ACCEPT_PAUSE_MS;
+	if (poll(fds, 3, timeout) <= 0)
+		return;
+	if (fds[2].revents)
+		accept_some(listener);
+	if ((fds[1].revents & POLLIN) && read(listener->wake_fd, &count, sizeof(count)) < 0)
+		return; /* nothing there after all */
 }
 
 static void close_down(struct listener *listener)
@@ -290,7 +339,10 @@ static void let_go(struct listener *listener)
 	if (!last)
 		return;
 	exchange_free_all(listener);
-	close(listener->wake_fd);
+	if (listener->listen_fd >= 0)
+		close(listener->listen_fd);
+	if (listener->wake_fd >= 0)
+		close(listener->wake_fd);
 	pthread_cond_destroy(&listener->changed);
 	pthread_mutex_destroy(&listener->lock);
 	free((char *)listener->options.address);
@@ -344,9 +396,10 @@ static size_t keep_escaped(void *cls, struct MHD_Connection *connection, char *t
 static struct MHD_Daemon *start_daemon(struct listener *listener)
 {
 	/* The logger comes first: options before it would complain to stderr. */
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-		NULL, NULL, exchange_serve, listener, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, listener->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
+					MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+		0, NULL, NULL, exchange_serve, listener, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)(listener->options.max_connections + SPARE_CONNECTIONS),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -443,7 +496,7 @@ struct listener *listener_create(struct error *error, const struct listener_opti
 	if (!open_all(error, listener, options))
 		return listener;
 	if (listener->daemon)
-		MHD_stop_daemon(listener->daemon); /* closes the socket */
+		MHD_stop_daemon(listener->daemon);
 	let_go(listener);
 	return NULL;
 }
@@ -461,9 +514,8 @@ static void stop_accepting(struct listener *listener)
 	if (listener->draining)
 		return;
 	listener->draining = true;
-	MHD_socket fd = MHD_quiesce_daemon(listener->daemon);
-	if (fd != MHD_INVALID_SOCKET)
-		close(fd);
+	close(listener->listen_fd);
+	listener->listen_fd = -1;
 	listener->swept_ms = 0; /* idle ones go at once */
 }
 
