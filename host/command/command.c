@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "plugin/plugin.h"
+#include "store/store.h"
 
 #define GIVEN_MAX 32
 
@@ -178,6 +179,7 @@ int command_main(int argc, char **argv)
 	int code;
 
 	plugin_zygote_main(argc, argv);
+	store_begin_process();
 	p.in.verb = argc > 1 ? argv[1] : "help";
 	if (strcmp(p.in.verb, "--help") == 0 || strcmp(p.in.verb, "-h") == 0)
 		p.in.verb = "help";

@@ -23,6 +23,11 @@ static const char *const pragmas[] = {
 			"PRAGMA trusted_schema=OFF;",
 };
 
+void store_begin_process(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int conn_open(struct error *error, struct conn *conn, const char *path, enum conn_kind kind)
 {
 	int flags = kind == CONN_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, rc;

@@ -42,6 +42,10 @@ struct store_options {
 	bool read_only;        /* for commands beside a running host: no writer, no lock */
 };
 
+/* Before anything else uses SQLite in this process: it need not count its memory, which takes a lock
+ * that all threads share for every allocation. */
+void store_begin_process(void);
+
 /* Takes the directory's lock (E_BUSY if another process has it), creates or migrates the
  * schema, verifies it object by object (E_CORRUPT names what differs), starts the writer. */
 int store_open(struct error *error, struct store **out, const struct store_options *options);
