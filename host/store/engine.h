@@ -27,6 +27,17 @@ struct claims {
 	int64_t floor_ms; /* every READY or WAITING job that was due before this is claimed */
 };
 
+/* What came, noted by the operations of a group, counted when it is committed. */
+enum tally_kind { TALLY_WEBHOOK, TALLY_EVENT, TALLY_REPEAT, TALLY_JOB, TALLY_KINDS };
+struct tally {
+	struct tally_note {
+		struct str tenant; /* the operation's own: it stays until done() */
+		int64_t quarter;
+		enum tally_kind kind;
+	} * notes;
+	size_t count, capacity;
+};
+
 struct queue {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -54,6 +65,8 @@ struct store {
 	struct conn conn;      /* the writer's */
 	struct arena *scratch; /* the writer's, emptied before each operation */
 	struct claims claims;  /* the writer's */
+	struct tally tally;    /* the writer's */
+	bool has_gone;         /* the writer's: there may be marks of deleted events */
 	struct queue queue;
 	struct checkpointer checkpointer;
 	pthread_t writer;
@@ -198,5 +211,17 @@ int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, stru
 	struct attempt_row *row);
 int read_appointment(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
 	struct appointment_row *row);
+
+/* ---- receipt.c: the writer's thread ------------------------------------------------------- */
+int tally_note(struct error *error, struct store *store, enum tally_kind kind, struct str tenant,
+	int64_t at_ms);
+int tally_flush(struct error *error, struct store *store); /* into the transaction */
+struct str tally_owner(struct str connection); /* "praxis-winter/phone": praxis-winter */
+
+/* ---- retention.c: the writer's thread ----------------------------------------------------- */
+int retain_begin(struct error *error, struct store *store); /* at start */
+/* Was it stored once, and deleted since? */
+int retain_is_gone(
+	struct error *error, struct store *store, const struct event_row *event, bool *gone);
 
 #endif

@@ -59,12 +59,16 @@ int event_apply(struct error *error, struct store *store, const struct store_op 
 	int rc;
 
 	nothing_of_it(change);
-	rc = insert(error, store, row, sealed_piece(op, piece));
-	if (rc)
+	rc = retain_is_gone(error, store, row, &change->repeat);
+	if (!rc && !change->repeat) {
+		rc = insert(error, store, row, sealed_piece(op, piece));
+		change->repeat = !sqlite3_changes(store->conn.db);
+	}
+	if (!rc)
+		rc = tally_note(error, store, change->repeat ? TALLY_REPEAT : TALLY_EVENT,
+			row->tenant, row->received_ms);
+	if (rc || change->repeat)
 		return rc;
-	change->repeat = !sqlite3_changes(store->conn.db);
-	if (change->repeat)
-		return 0;
 	/* First what it ends, then what it begins: a moved booking drops the old reminder and sets
 	 * the new one. */
 	rc = job_cancel(error, store, row, &change->cancelled);

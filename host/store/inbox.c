@@ -52,7 +52,10 @@ static int run_append(struct store *store, struct store_op *base)
 	stmt_begin(&stmt, &store->conn, &q_raw);
 	stmt_i64(&stmt, sqlite3_last_insert_rowid(store->conn.db));
 	stmt_blob(&stmt, raw->bytes, raw->len);
-	return stmt_done(&base->error, &stmt);
+	rc = stmt_done(&base->error, &stmt);
+	return rc ? rc
+		  : tally_note(&base->error, store, TALLY_WEBHOOK, tally_owner(row->connection),
+			    row->received_ms);
 }
 
 void store_append_inbox(struct store *store, struct store_append_inbox *op)
@@ -237,6 +240,10 @@ static int run_replay(struct store *store, struct store_op *base)
 		return rc;
 	if (found.state == INBOX_NEW)
 		return error_set(&base->error, E_CONFLICT, "the webhook is still in work");
+	if (!op->drop && !found.lock.len)
+		return error_set(&base->error, E_CONFLICT,
+			"the webhook's bytes were deleted when keep_raw was over: there is nothing "
+			"left to read");
 	if (op->drop && found.state != INBOX_PARKED)
 		return error_set(&base->error, E_CONFLICT, "the webhook is not parked");
 	if (op->drop)

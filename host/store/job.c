@@ -98,7 +98,8 @@ int job_insert(struct error *error, struct store *store, struct job_row *row, bo
 	if (rc || !sqlite3_changes(store->conn.db))
 		return rc;
 	row->state = state;
-	return claim_new(error, store, row, claim);
+	rc = tally_note(error, store, TALLY_JOB, row->tenant, row->created_ms);
+	return rc ? rc : claim_new(error, store, row, claim);
 }
 
 int job_insert_all(

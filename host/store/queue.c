@@ -40,7 +40,7 @@ enum group_result { GROUP_FINE, GROUP_FAILED, GROUP_AGAIN };
  */
 static enum group_result run_one(struct store *store, struct store_op *op, bool careful)
 {
-	size_t mark = claims_mark(&store->claims);
+	size_t mark = claims_mark(&store->claims), noted = store->tally.count;
 	sqlite3_int64 changes = sqlite3_total_changes64(store->conn.db);
 	struct conn *conn = &store->conn;
 
@@ -51,8 +51,10 @@ static enum group_result run_one(struct store *store, struct store_op *op, bool 
 	op->result = op->run(store, op);
 	if (conn->broken || sqlite3_get_autocommit(conn->db))
 		return GROUP_FAILED;
-	if (op->result)
+	if (op->result) {
 		claims_undo(&store->claims, mark);
+		store->tally.count = noted;
+	}
 	if (!careful)
 		return op->result && sqlite3_total_changes64(conn->db) != changes ? GROUP_AGAIN
 										  : GROUP_FINE;
@@ -68,6 +70,7 @@ static enum group_result try_group(
 	struct store_op *op;
 
 	store->conn.broken = false;
+	store->tally.count = 0;
 	if (conn_run(error, &store->conn, &q_begin))
 		return GROUP_FAILED;
 	for (op = group; op && result == GROUP_FINE; op = op->next) {
@@ -77,6 +80,8 @@ static enum group_result try_group(
 		if (result == GROUP_FAILED)
 			*error = op->error;
 	}
+	if (result == GROUP_FINE && tally_flush(error, store))
+		result = GROUP_FAILED;
 	if (result == GROUP_FINE && conn_run(error, &store->conn, &q_commit))
 		result = GROUP_FAILED;
 	return result;

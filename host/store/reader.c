@@ -229,7 +229,8 @@ static int count_jobs(struct error *error, struct conn *conn, struct store_count
 	stmt_end(&stmt);
 	if (rc)
 		return rc;
-	/* Rows are numbered from 1 without gaps, so the number of done ones needs no counting. */
+	/* Rows are numbered from 1 without gaps, and no number comes again, so those that are done,
+	 * or were and are deleted, need no counting. */
 	stmt_begin_sql(&stmt, conn,
 		"SELECT coalesce((SELECT max(seq) FROM job), 0), coalesce((SELECT max(seq) FROM "
 		"event), 0)");

@@ -23,10 +23,14 @@ void read_inbox(struct stmt *stmt, struct arena *arena, struct inbox_row *row)
 int read_raw(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
 	struct inbox_row *row)
 {
-	struct str lock = col_str(stmt), sealed = col_str(stmt), parts[3];
-	int rc;
+	struct str lock = col_str(stmt), sealed = col_str(stmt),
+		   parts[3] = {{"", 0}, {"", 0}, {"", 0}};
+	int rc = 0;
 
-	rc = seal_open(error, keys, place_of("inbox", &row->id), lock, sealed, arena, parts, 3);
+	row->expired = !lock.len;
+	if (!row->expired)
+		rc = seal_open(
+			error, keys, place_of("inbox", &row->id), lock, sealed, arena, parts, 3);
 	if (rc)
 		return rc;
 	row->query = parts[0];
@@ -99,8 +103,8 @@ void read_job(struct stmt *stmt, struct arena *arena, struct job_row *row)
 int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
 	struct attempt_row *row)
 {
-	struct str lock, sealed, parts[3];
-	int rc;
+	struct str lock, sealed, parts[3] = {{"", 0}, {"", 0}, {"", 0}};
+	int rc = 0;
 
 	memset(row, 0, sizeof(*row));
 	row->id = col_id(stmt);
@@ -118,7 +122,10 @@ int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, stru
 	row->note = col_text(stmt, arena);
 	lock = col_str(stmt);
 	sealed = col_str(stmt);
-	rc = seal_open(error, keys, place_of("attempt", &row->id), lock, sealed, arena, parts, 3);
+	row->expired = !lock.len;
+	if (!row->expired)
+		rc = seal_open(
+			error, keys, place_of("attempt", &row->id), lock, sealed, arena, parts, 3);
 	if (rc)
 		return rc;
 	row->input = parts[0];

@@ -214,6 +214,8 @@ static int open_writer(struct error *error, struct store *store, const char *pat
 	if (!rc)
 		rc = job_recover(error, store);
 	if (!rc)
+		rc = retain_begin(error, store);
+	if (!rc)
 		rc = checkpoint_start(error, store, path);
 	if (!rc)
 		rc = queue_start(error, store);
@@ -287,6 +289,7 @@ void store_close(struct store *store)
 	conn_finish(&store->conn);
 	keys_close(store->keys);
 	claims_finish(&store->claims);
+	free(store->tally.notes);
 	arena_destroy(store->scratch);
 	lock_release(store->lock_fd);
 	pthread_cond_destroy(&store->checkpointer.wake);

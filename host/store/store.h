@@ -68,6 +68,7 @@ struct inbox_row { /* one webhook as it came */
 	struct str reason; /* PARKED: for a person */
 	uint32_t kills;    /* workers that died normalizing it */
 	bool unreadable;   /* out: its key was destroyed or is missing; sealed columns are empty */
+	bool expired;      /* out: keep_raw was over; they are empty, too */
 };
 
 struct event_row { /* what happened */
@@ -143,7 +144,7 @@ struct attempt_row { /* one step finished, or one request with its answer; for s
 	struct str input, output; /* bodies or JSON; sealed by the store */
 	struct str more; /* JSON object, sealed: what it takes to play it again, see below; or nothing */
 	struct str note;          /* sentence for a person */
-	bool unreadable;
+	bool unreadable, expired; /* out */
 };
 
 struct call_row { /* projection of call.* events; a late event of lower rank fills gaps only */
@@ -604,5 +605,101 @@ int store_list_live(struct error *, struct store_reader *, const struct live_ran
 /* Calls that began since then and have not ended, at most 200. */
 int store_list_running(struct error *, struct store_reader *, struct str tenant_or_empty,
 	int64_t since_ms, struct arena *, struct call_row **rows, size_t *count);
+
+/* ---- Retention ---------------------------------------------------------------------------- */
+
+/* What is kept for how long, after it is finished. Each kind holds what the kinds behind it say, so
+ * callers give no kind longer than the next one: raw <= transcript and recording <= call <=
+ * metadata. */
+enum keep_kind {
+	KEEP_RAW,        /* bytes of webhooks, requests and answers */
+	KEEP_TRANSCRIPT, /* "transcript" of events, and of inputs and results of jobs */
+	KEEP_RECORDING,  /* "recording_url", likewise */
+	KEEP_CALL,       /* everything else they say; calls; appointments, from their end on */
+	KEEP_METADATA,   /* the rows themselves: that something came and what was done */
+	KEEP_KINDS
+};
+#define KEEP_FOREVER (-1)
+/* No metadata is kept shorter: rows are what repeats of a vendor are known by. WhatsApp sends again
+ * for seven days. */
+#define KEEP_METADATA_LEAST_MS (INT64_C(14) * 24 * 60 * 60 * 1000)
+struct keep {
+	struct str tenant; /* empty: of all that have none of their own, and of what is nobody's */
+	int64_t ms[KEEP_KINDS]; /* or KEEP_FOREVER */
+};
+
+/* One small step of a pass over everything that is stored; the caller submits the next one, with
+ * `at` as `next` says, when others have had their turn. Touched is only what is finished: no
+ * webhook that is not DONE or IGNORED, nothing of a job that is not DONE or DROPPED, no event that
+ * such a job or a webhook that is PARKED needs, no row that another one names, no appointment
+ * before its end. Where a pass ended is remembered, so the next one begins behind what has nothing
+ * left to lose. A deleted event leaves a mark by which its repeats are known for GONE_KEPT_MS.
+ * Besides: answers to callers, old days of the mirror, reads and polls that are done and told
+ * nothing, tallies, generations that no open job needs. */
+#define GONE_KEPT_MS (INT64_C(3) * 366 * 24 * 60 * 60 * 1000)
+struct retain_place {
+	uint32_t walk; /* zeroed at the beginning of a pass */
+	int64_t seq, settled;
+	uint32_t young; /* rows in a row that are not due */
+	bool left;      /* a row was left behind for a later pass */
+};
+struct store_retain {
+	struct store_op op;
+	const struct keep *keeps; /* [0]: with an empty tenant; the others sorted by it */
+	size_t keep_count;
+	int64_t now_ms;
+	uint64_t generation; /* the current one; older ones in use count as well */
+	unsigned rows;       /* looked at, at most; 0: a good default */
+	struct retain_place at;
+	struct retain_place next;   /* out */
+	bool over;                  /* out: that was the last step */
+	uint32_t freed[KEEP_KINDS]; /* out: rows that lost this */
+	uint32_t swept;             /* out: rows of the host's own that were deleted */
+};
+void store_retain(struct store *store, struct store_retain *op);
+
+/* ---- The daily receipt -------------------------------------------------------------------- */
+
+/* What came in a span of time, as it was counted in the same commits, and what became of it, counted
+ * from the rows. Both sides must be the same; who is right when they are not, nobody knows. */
+struct receipt_counts {
+	struct { /* of the connections that belong to the tenant itself, or to the agency */
+		uint64_t in, read, ignored, parked, waiting;
+	} webhooks;
+	struct { /* each once, by the worst of its jobs; filtered: no pipeline wanted it */
+		uint64_t in, done, filtered, parked, dead, waiting, dropped;
+		uint64_t repeats; /* came again and were told nobody; not part of in */
+	} events;
+	struct { /* runs of pipelines and single operations */
+		uint64_t in, done, parked, dead, waiting, dropped;
+	} jobs;
+	uint64_t bookings, messages; /* made, sent: steps that ended well in that time */
+	uint64_t unknowns;           /* steps whose outcome nobody knew, for a while at least */
+};
+bool receipt_balanced(const struct receipt_counts *counts);
+
+struct receipt_row {
+	struct str tenant;
+	int32_t day;     /* of the tenant's calendar, days since 1970-01-01 */
+	int64_t made_ms;
+	bool balanced;
+	struct str data; /* JSON */
+};
+struct store_save_receipt { /* the first one of a day stays */
+	struct store_op op;
+	const struct receipt_row *row;
+};
+void store_save_receipt(struct store *store, struct store_save_receipt *op);
+
+/* From a quarter of an hour to a quarter of an hour. Reads every row of that time, and those behind
+ * it: not for a thread that somebody waits for.
+ * Right as long as it begins after now - TALLY_KEPT_MS. */
+#define TALLY_MS (15 * 60 * 1000)
+#define TALLY_KEPT_MS (INT64_C(6) * 24 * 60 * 60 * 1000)
+int store_count_receipt(struct error *, struct store_reader *, struct str tenant, int64_t from_ms,
+	int64_t to_ms, struct receipt_counts *counts);
+/* Newest day first. tenant empty: all; from_day to to_day, both included. */
+int store_list_receipts(struct error *, struct store_reader *, struct str tenant, int32_t from_day,
+	int32_t to_day, struct arena *, struct receipt_row **rows, size_t *count);
 
 #endif

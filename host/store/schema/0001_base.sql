@@ -323,3 +323,45 @@ CREATE TABLE breaker (
 	failures INTEGER NOT NULL,
 	successes INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Old days of the mirror are found by their day.
+CREATE INDEX slot_day ON slot (day);
+CREATE INDEX slot_dirty_day ON slot_dirty (day);
+
+-- Where retention begins with its next look: what lies before seq has nothing left to lose.
+CREATE TABLE retention (
+	name TEXT PRIMARY KEY,
+	seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What is kept of an event that was deleted: enough to know its repeat, and nothing that tells
+-- whose it was.
+CREATE TABLE gone (
+	seq INTEGER PRIMARY KEY,
+	mark BLOB NOT NULL UNIQUE CHECK (length(mark) = 16),
+	gone_ms INTEGER NOT NULL
+) STRICT;
+
+-- Counted in the commit in which it came, by quarters of an hour since 1970: every zone's day is
+-- made of whole ones. Of webhooks the owner of the connection, of the others the tenant.
+CREATE TABLE tally (
+	tenant TEXT NOT NULL,
+	quarter INTEGER NOT NULL,
+	webhooks INTEGER NOT NULL,
+	events INTEGER NOT NULL,
+	repeats INTEGER NOT NULL,
+	jobs INTEGER NOT NULL,
+	PRIMARY KEY (tenant, quarter)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tally_quarter ON tally (quarter);
+
+-- What a day brought and what became of it, as it stood when the day was over.
+CREATE TABLE receipt (
+	tenant TEXT NOT NULL,
+	day INTEGER NOT NULL, -- of the tenant's calendar, days since 1970-01-01
+	made_ms INTEGER NOT NULL,
+	balanced INTEGER NOT NULL,
+	data TEXT NOT NULL, -- JSON: the counts
+	PRIMARY KEY (tenant, day)
+) STRICT, WITHOUT ROWID;
