@@ -1,5 +1,8 @@
 """The office that is put under load: world.py's, with a pipeline for each kind of obligation and a
 calendar in which a double booking is possible, so that one would be seen."""
+import os
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,16 +38,23 @@ def open_calendar(world):
 
 
 class Office(World):
-    """preload: more environment of the host, e.g. LD_PRELOAD and what a shim reads."""
+    """preload: more environment of `klinke run`, e.g. LD_PRELOAD and what a shim reads; of no other verb."""
 
     def __init__(self, directory):
         super().__init__(directory)
-        self.preload = {}
+        self.preload, self.launching = {}, False
         furnish(self)
 
     @property
     def environment(self):
-        return {**super().environment, **self.preload}
+        return {**super().environment, **(self.preload if self.launching else {})}
+
+    def launch_host(self):
+        self.launching = True
+        try:
+            super().launch_host()
+        finally:
+            self.launching = False
 
 
 def make(directory):
@@ -56,3 +66,12 @@ def start(world):
     world.start()
     open_calendar(world)
     return world
+
+
+def shim(world, name):
+    """NAME.c, made to be preloaded; its path."""
+    made = world.directory / f"{name}.so"
+    source = Path(__file__).with_name(f"{name}.c")
+    subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-shared",
+                    "-fPIC", source, "-o", made], check=True)
+    return str(made)

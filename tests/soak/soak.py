@@ -11,8 +11,7 @@ import time
 
 import office
 
-
-FAULTS = ("kill",)
+FAULTS = {"kill": "kill", "power": "power"}  # command: module
 
 
 def one(module, seed, rounds, keep):
@@ -43,7 +42,7 @@ def main():
     parse.add_argument("--rounds", type=int, help="how many faults; each has its default")
     parse.add_argument("--keep", action="store_true", help="keep the directories of good runs, too")
     asked = parse.parse_args()
-    module = importlib.import_module(asked.fault)
+    module = importlib.import_module(FAULTS[asked.fault])
     left, seed, bad = asked.rounds or module.ROUNDS, asked.seed, 0
     while left > 0:
         rounds = min(left, module.BATCH)

@@ -5,6 +5,8 @@ SEED=… repeats a run.
 """
 import json
 import os
+import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -13,8 +15,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "soak"))
+import disk  # noqa: E402
 import kill  # noqa: E402
 import office  # noqa: E402
+import power  # noqa: E402
 from driver import KINDS, Driver  # noqa: E402
 from oracle import Ledger, Oracle, judge  # noqa: E402
 
@@ -136,9 +140,61 @@ def test_the_oracle_sees_what_is_given_up(soaked):
     assert not excused.verdict().findings
 
 
+# ---- The disk that loses power forgets what it may, and nothing else -------------------------------------
+
+WRITES = """
+import os
+a = os.open("a", os.O_RDWR | os.O_CREAT)
+os.pwrite(a, b"1" * 2048, 0)
+os.fsync(a)
+here = os.open(".", os.O_RDONLY)
+os.pwrite(a, b"2" * 2048, 1024)
+b = os.open("b", os.O_RDWR | os.O_CREAT)
+os.fsync(here)
+os.fsync(b)
+os.write(b, b"3" * 600)
+os.link("b", "c")
+os.unlink("a")
+"""
+
+
+def test_a_power_cut_takes_what_was_not_synced(soaked):
+    root, journal, dice = soaked.directory / "disk", soaked.directory / "journal", random.Random(SEED)
+    root.mkdir()
+    made = disk.Disk(root)
+    program = WRITES.replace('"."', f'"{root}"')
+    for name in "abc":
+        program = program.replace(f'"{name}"', f'"{root}/{name}"')
+    subprocess.run(["/usr/bin/python3", "-c", program], check=True, env={
+        "LD_PRELOAD": office.shim(soaked, "disk"), "DISK_ROOT": str(root), "DISK_JOURNAL": str(journal)})
+    made.replay(journal)
+
+    def left(how):
+        made.cut(dice, how)
+        return {path.name: path.read_bytes() for path in root.iterdir()}
+
+    assert left("nothing") == {"a": b"1" * 2048, "b": b""}
+    assert left("all") == {"b": b"3" * 600, "c": b"3" * 600}
+    seen = set()
+    for _ in range(60):
+        files = left(dice.choice(["little", "half", "most", "until"]))
+        assert files.get("a", b"1" * 1024)[:1024] == b"1" * 1024, "what was synced is there"
+        assert files["b"].strip(b"3").strip(b"\0") == b""
+        seen.add((files.get("a", b"")[1024:].count(b"2"), "a" in files, "c" in files, len(files["b"])))
+    assert len(seen) > 5, "there are many ways to lose"
+    assert any(0 < n < 2048 and n % 512 == 0 for n, *_ in seen), "torn by sectors"
+
+
 # ---- Faults, shortly -----------------------------------------------------------------------------------
 
 def test_kill_9_under_load(soaked):
     verdict = kill.run(soaked, SEED, 6)
     assert not verdict.findings, verdict
+    assert verdict.counts["done"] > 6
+
+
+def test_power_cuts_under_load(soaked):
+    verdict = power.run(soaked, SEED, 6)
+    assert not verdict.findings, verdict
+    assert verdict.counts["unsynced"], "there was something to lose"
     assert verdict.counts["done"] > 6
