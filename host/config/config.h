@@ -150,7 +150,10 @@ struct config_host {
 	enum log_level log_level;
 	int64_t max_body, max_connections;
 	int64_t header_timeout_ms, request_timeout_ms, idle_timeout_ms, drain_timeout_ms;
-	struct config_secret admin_token; /* count 0: API and pages are closed */
+	struct config_secret admin_token; /* count 0: not by token */
+	struct config_secret admin_password;   /* lines of base/password.h; count 0: not by password */
+	const char *tls_certificate, *tls_key; /* files; both or none (NULL) */
+	struct config_list proxies;            /* addresses and networks whose X-Forwarded-* count */
 	struct config_list allow_private; /* "10.0.0.0/8", "127.0.0.1:8090", "nas.local:5232" */
 };
 
@@ -163,7 +166,7 @@ struct config_tenant {
 	enum config_language language;
 	const char *country;                             /* "DE" */
 	struct config_list numbers, agents, event_types; /* how agency events find it */
-	struct config_secret live_token;                 /* opens its own live view; count 0: closed */
+	struct config_secret token;                      /* opens its own rows; count 0: closed */
 	struct config_place place;
 };
 

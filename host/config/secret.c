@@ -5,6 +5,8 @@
  */
 #include "config/internal.h"
 
+#include "base/password.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,7 +152,7 @@ void secret_add(struct loader *loader, struct config_secret *secret, struct entr
 	} else {
 		if (!value_secret(loader, &value, &literal, entry))
 			return;
-		if (literal)
+		if (literal && !password_is_line(value)) /* a hash is no secret in clear */
 			warn(loader, entry->place,
 				"\"%s\" is a secret; write ${VARIABLE} or @FILE instead",
 				entry->key);

@@ -121,6 +121,33 @@ static const struct config_key host_keys[] = {
 		.help = "Needed for the API, the metrics and the pages; without it they are "
 			"closed. "
 			"Twice while it is changed."},
+	{.name = "admin_password",
+		.kind = K_SECRET,
+		.type = "line of klinke password",
+		.repeated = true,
+		TO(struct config_host, admin_password),
+		.help = "What a person may log in with in a browser, instead of the token. Only "
+			"its hash stands here. Twice while it is changed."},
+	{.name = "tls_certificate",
+		.kind = K_PATH,
+		.type = "file",
+		TO(struct config_host, tls_certificate),
+		.help = "PEM: the certificate and those that lead to its authority. With it and "
+			"tls_key everything at listen is served by TLS 1.2 or later; both are read "
+			"again at a reload."},
+	{.name = "tls_key",
+		.kind = K_PATH,
+		.type = "file",
+		TO(struct config_host, tls_key),
+		.help = "PEM: the private key of tls_certificate, readable by the host only."},
+	{.name = "proxies",
+		.kind = K_NETS,
+		.type = "list of ADDRESS or ADDRESS/BITS",
+		.repeated = true,
+		TO(struct config_host, proxies),
+		.help = "Reverse proxies before this host: what they say in X-Forwarded-For and "
+			"X-Forwarded-Proto is believed. Without it all who come through one share "
+			"its limits and its lock-out."},
 	{.name = "allow_private",
 		.kind = K_NETS,
 		.type = "list of HOST[:PORT] or ADDRESS/BITS",
@@ -173,13 +200,14 @@ static const struct config_key tenant_keys[] = {
 		WORDS,
 		TO(struct config_tenant, event_types),
 		.help = "Ids of calendar event types by which bookings do."},
-	{.name = "live_token",
+	{.name = "token",
 		.kind = K_SECRET,
 		.type = "secret",
 		.repeated = true,
-		TO(struct config_tenant, live_token),
-		.help = "Opens the live view of this tenant's calls to whoever has it; without it "
-			"only the host's admin_token does. Twice while it is changed."},
+		TO(struct config_tenant, token),
+		.help = "Opens API, pages and live view to whoever has it, for this tenant's rows "
+			"alone; without it only the host's admin_token does. Twice while it is "
+			"changed."},
 	LIKE,
 };
 

@@ -8,18 +8,91 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/password.h"
 
 /* ---- Host --------------------------------------------------------------------------------- */
 
-static void check_token(struct loader *loader, struct config_place place)
+/* Whoever may try a token may try as often as there is time for; fewer characters could be found.
+ */
+#define TOKEN_LEAST 16
+
+/* Where the key is given for the nth time. */
+static struct config_place place_of_key(struct section *section, const char *key, size_t n)
+{
+	struct item *item = section_next(section, key, NULL);
+
+	while (item && n--)
+		item = section_next(section, key, item);
+	return item ? item->entry->place : section->place;
+}
+
+static void check_token(
+	struct loader *loader, struct section *section, const struct config_secret *token)
+{
+	for (size_t i = 0; i < token->count; i++)
+		if (token->values[i].len < TOKEN_LEAST)
+			fault(loader, place_of_key(section, token->option, i),
+				"\"%s\" has fewer than %d characters, so it could be guessed; make "
+				"one with: openssl rand -hex 24",
+				token->option, TOKEN_LEAST);
+}
+
+static void check_password(struct loader *loader, struct section *section)
+{
+	const struct config_secret *password = &loader->config->host.admin_password;
+
+	for (size_t i = 0; i < password->count; i++) {
+		const char *why = password_fault(password->values[i]);
+		if (why)
+			fault(loader, place_of_key(section, password->option, i), "\"%s\" %s",
+				password->option, why);
+	}
+}
+
+static void check_proxies(struct loader *loader, struct section *section)
+{
+	const struct config_list *proxies = &loader->config->host.proxies;
+
+	for (size_t i = 0; i < proxies->count; i++)
+		if (strspn(proxies->list[i], "0123456789abcdefABCDEF.:/") !=
+			strlen(proxies->list[i]))
+			fault(loader, place_of_key(section, "proxies", 0),
+				"\"%s\" is no address: a proxy is known by 127.0.0.1, ::1 or a "
+				"network like 10.0.0.0/8",
+				proxies->list[i]);
+}
+
+static void check_tls(struct loader *loader, struct section *section)
 {
 	const struct config_host *host = &loader->config->host;
+	const char *there = host->tls_certificate ? "tls_certificate" : "tls_key";
 
-	if (!host->loopback && !host->admin_token.count)
-		fault(loader, place,
+	if (!host->tls_certificate != !host->tls_key)
+		fault(loader, place_of_key(section, there, 0),
+			"\"tls_certificate\" and \"tls_key\" belong together; [host] has only the "
+			"one");
+}
+
+/* Who can be reached from elsewhere asks who is there, and does not do so in clear. */
+static void check_reach(struct loader *loader, struct section *section)
+{
+	const struct config_host *host = &loader->config->host;
+	struct config_place listen = place_of_key(section, "listen", 0);
+
+	if (host->loopback)
+		return;
+	if (!host->admin_token.count && !host->admin_password.count)
+		fault(loader, section->place,
 			"others than this machine can reach \"%s\", so [host] needs "
 			"\"admin_token\": "
 			"admin_token = ${KLINKE_ADMIN_TOKEN}",
+			host->listen);
+	else if (!host->tls_certificate && !host->proxies.count)
+		warn(loader, listen,
+			"others than this machine can reach \"%s\", and tokens pass there in "
+			"clear: "
+			"set tls_certificate and tls_key, or name the proxy that does it in "
+			"proxies",
 			host->listen);
 }
 
@@ -38,8 +111,12 @@ void load_host(struct loader *loader)
 	}
 	host->listen = host->state = "";
 	apply_table(loader, section, host);
+	check_token(loader, section, &host->admin_token);
+	check_password(loader, section);
+	check_proxies(loader, section);
+	check_tls(loader, section);
 	if (loader->faults->errors == errors)
-		check_token(loader, section->place);
+		check_reach(loader, section);
 	while ((item = section_next(section, "include", item)))
 		; /* was read by document.c */
 	apply_leftovers(loader, section, NULL, 0);
@@ -198,6 +275,7 @@ static void load_tenant(struct loader *loader, struct section *section)
 			"\"" AGENCY
 			"\" is what owns everything without a tenant; choose another name");
 	apply_table(loader, section, tenant);
+	check_token(loader, section, &tenant->token);
 	apply_leftovers(loader, section, NULL, 0);
 	add_routes(loader, CONFIG_BY_NUMBER, &tenant->numbers);
 	add_routes(loader, CONFIG_BY_AGENT, &tenant->agents);

@@ -583,41 +583,79 @@ static const struct json *reload(struct ask *q)
 
 /* ---- Dispatch ----------------------------------------------------------------------------- */
 
-static const struct {
+static const struct verb {
 	const char *name;
 	const struct json *(*answer)(struct ask *q);
+	bool changes;
 	bool everything; /* not for somebody who may see one tenant only */
 } verbs[] = {
-	{"events", events, false},
-	{"jobs", jobs, false},
-	{"inbox", inbox, false},
-	{"calls", calls, false},
-	{"running", running, false},
-	{"appointments", appointments, false},
-	{"dead", dead, false},
-	{"show", show, false},
-	{"retry", retry, false},
-	{"drop", drop, false},
-	{"replay", replay, false},
-	{"call", call, true},
-	{"status", status, true},
-	{"reload", reload, true},
+	{"events", events, false, false},
+	{"jobs", jobs, false, false},
+	{"inbox", inbox, false, false},
+	{"calls", calls, false, false},
+	{"running", running, false, false},
+	{"appointments", appointments, false, false},
+	{"dead", dead, false, false},
+	{"show", show, false, false},
+	{"retry", retry, true, false},
+	{"drop", drop, true, false},
+	{"replay", replay, true, false},
+	{"call", call, true, true},
+	{"status", status, false, true},
+	{"reload", reload, true, true},
 };
+
+static const struct verb *verb_find(struct str name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (str_is(name, verbs[i].name))
+			return &verbs[i];
+	return NULL;
+}
+
+bool admin_changes(struct str name)
+{
+	const struct verb *verb = verb_find(name);
+	return verb && verb->changes;
+}
+
+const struct json *admin_verbs(struct arena *arena)
+{
+	struct json *list = json_array(arena);
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		struct json *o = json_object(arena);
+		json_put_text(arena, o, "verb", str_of(verbs[i].name));
+		json_put_bool(arena, o, "changes", verbs[i].changes);
+		json_put_text(
+			arena, o, "for", verbs[i].everything ? STR("operator") : STR("offices"));
+		json_push(arena, list, o);
+	}
+	return list;
+}
+
+/* For an office another's name is like one that there is not. */
+static bool asks_elsewhere(struct ask *q)
+{
+	struct str asked = json_get_text(q->request, "tenant");
+
+	if (!q->admin->tenant || !asked.len || str_is(asked, q->admin->tenant))
+		return false;
+	error_set(&q->error, E_NOTFOUND, "there is no such tenant");
+	return true;
+}
 
 static const struct json *dispatch(struct ask *q)
 {
-	struct str verb = json_get_text(q->request, "verb");
+	struct str name = json_get_text(q->request, "verb");
+	const struct verb *verb = verb_find(name);
 
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		if (!str_is(verb, verbs[i].name))
-			continue;
-		if (!verbs[i].everything || !q->admin->tenant)
-			return verbs[i].answer(q);
-		error_set(
-			&q->error, E_DENIED, "%s is for the operator of this host", verbs[i].name);
-		return NULL;
-	}
-	error_set(&q->error, E_INVALID, "there is no verb %.*s", STR_ARG(verb));
+	if (!verb)
+		error_set(&q->error, E_INVALID, "there is no verb %.*s", STR_ARG(name));
+	else if (verb->everything && q->admin->tenant)
+		error_set(&q->error, E_DENIED, "%s is for the operator of this host", verb->name);
+	else if (!asks_elsewhere(q))
+		return verb->answer(q);
 	return NULL;
 }
 

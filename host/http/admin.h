@@ -41,6 +41,11 @@ struct admin {
 	const char *sandbox;
 };
 
+/* Whether a verb changes something, and so is never a GET; and the whole list of verbs: [{"verb",
+ * "changes", "for"}], for "offices" or "operator". */
+bool admin_changes(struct str verb);
+const struct json *admin_verbs(struct arena *arena);
+
 /* From any thread; opens a reader of its own. May wait (call). Never NULL but for no memory. */
 const struct json *admin_answer(const struct admin *admin, struct arena *arena, struct str request);
 

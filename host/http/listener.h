@@ -35,6 +35,7 @@ struct request { /* read only; lives until it is answered, not longer */
 	size_t header_count;
 	struct str body;  /* exactly the bytes received; ptr NULL: none */
 	char remote[56];  /* address without port, "203.0.113.7" */
+	bool secure;      /* came by TLS */
 	int64_t began_us; /* clock_mono_us() at its first byte */
 	void *user;       /* the handler's own */
 };

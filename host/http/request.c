@@ -317,3 +317,14 @@ struct str request_query(const struct request *request, const char *name)
 {
 	return find(request->query, request->query_count, name);
 }
+
+bool request_form(const struct request *request, const char *name, struct str *value)
+{
+	struct request form = {.arena = request->arena};
+	const char *why;
+
+	if (!request->body.len || read_query(&form, request->body, &why))
+		return false;
+	*value = find(form.query, form.query_count, name);
+	return value->ptr != NULL;
+}

@@ -8,6 +8,10 @@
  * understood. Everything is copied to request->arena. */
 unsigned request_read_target(struct request *request, struct str target, const char **why);
 
+/* The body of a browser's form, decoded like a query: the first value of that name. False: it is
+ * not there, or the body is no such form. */
+bool request_form(const struct request *request, const char *name, struct str *value);
+
 struct request_frame { /* what the headers say about the body */
 	bool chunked, expects_continue;
 	uint64_t length; /* 0 without Content-Length */

@@ -5,6 +5,7 @@
  */
 #include "http/server.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,13 +15,15 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/crypto.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "config/config.h"
+#include "http/guard.h"
 #include "http/listener.h"
 #include "http/live.h"
 #include "http/metrics.h"
+#include "http/request.h"
 #include "pipeline/intake.h"
 #include "web/page.h"
 
@@ -32,6 +35,7 @@ struct server {
 	pthread_mutex_t starting; /* held until listener is known: requests come before */
 	struct listener *listener;
 	struct live *live;
+	struct guard *guard;
 	pthread_mutex_t lock; /* of options.config, which a reload replaces */
 	atomic_uint threads;
 	atomic_bool draining;
@@ -49,6 +53,11 @@ static const struct request_pair safe_headers[] = {
 	PAIR("X-Frame-Options", "DENY"),
 	PAIR("Referrer-Policy", "no-referrer"),
 	PAIR("Cache-Control", "no-store"),
+	PAIR("Cross-Origin-Opener-Policy", "same-origin"),
+	PAIR("Cross-Origin-Resource-Policy", "same-origin"),
+	PAIR("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+	/* Browsers heed it only where it came by TLS. */
+	PAIR("Strict-Transport-Security", "max-age=31536000"),
 	PAIR("Content-Security-Policy",
 		"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
 		"form-action 'self'; base-uri 'none'"),
@@ -83,6 +92,24 @@ static void answer_live(struct request *request, unsigned status, const char *ty
 	request_answer(request, &a);
 }
 
+/* As answer(), with up to two headers more. */
+static void answer_with(struct request *request, unsigned status, const char *type, struct str body,
+	const struct request_pair *more, size_t count)
+{
+	struct request_pair headers[SAFE_HEADERS + 2];
+	struct answer a = {.status = status,
+		.content_type = type,
+		.body = body,
+		.headers = headers,
+		.header_count = SAFE_HEADERS + count};
+
+	assert(count <= 2);
+	memcpy(headers, safe_headers, sizeof(safe_headers));
+	for (size_t i = 0; i < count; i++)
+		headers[SAFE_HEADERS + i] = more[i];
+	request_answer(request, &a);
+}
+
 static void answer_text(struct request *request, unsigned status, const char *text)
 {
 	answer(request, status, "text/plain; charset=utf-8", str_of(text));
@@ -99,14 +126,18 @@ static bool begins(struct str s, const char *prefix)
 static void hook_answered(struct hook *hook, const struct hook_answer *a)
 {
 	char seconds[16];
-	struct request_pair retry = {STR("Retry-After"), {seconds, 0}};
-	struct answer out = {.status = a->status, .content_type = a->content_type, .body = a->body};
+	struct request_pair headers[] = {{STR("X-Content-Type-Options"), STR("nosniff")},
+		{STR("Retry-After"), {seconds, 0}}};
+	struct answer out = {.status = a->status,
+		.content_type = a->content_type,
+		.body = a->body,
+		.headers = headers,
+		.header_count = 1};
 
 	if (a->retry_after_s) {
-		retry.value.len =
+		headers[1].value.len =
 			(size_t)snprintf(seconds, sizeof(seconds), "%u", a->retry_after_s);
-		out.headers = &retry;
-		out.header_count = 1;
+		out.header_count = 2;
 	}
 	request_answer(hook->user, &out);
 }
@@ -160,107 +191,19 @@ static void take_hook(struct server *s, struct request *request)
 	intake_take(s->options.runner, hook);
 }
 
-/* ---- Who may look ------------------------------------------------------------------------- */
-
-static struct str cookie(const struct request *request, const char *name)
-{
-	struct str header = request_header(request, "cookie");
-	size_t n = strlen(name);
-
-	for (size_t i = 0; header.ptr && i + n < header.len; i++)
-		if ((i == 0 || header.ptr[i - 1] == ' ' || header.ptr[i - 1] == ';') &&
-			memcmp(header.ptr + i, name, n) == 0 && header.ptr[i + n] == '=') {
-			const char *from = header.ptr + i + n + 1;
-			size_t most = header.len - (i + n + 1);
-			const char *end = memchr(from, ';', most);
-			return (struct str){from, end ? (size_t)(end - from) : most};
-		}
-	return (struct str){0};
-}
-
-static bool token_holds(const struct config_secret *token, struct str guess)
-{
-	bool holds = false;
-
-	for (size_t i = 0; i < token->count; i++)
-		holds |= crypto_equal(guess, token->values[i]);
-	return holds && guess.len;
-}
-
 static bool reads(const struct request *request)
 {
 	return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
 }
 
-/* "http://127.0.0.1:8080" is from "127.0.0.1:8080"; "null" is from nobody. */
-static bool same_origin(struct str origin, struct str host)
+static const struct config *config_now(struct server *s)
 {
-	for (size_t i = 0; i + 2 < origin.len; i++)
-		if (memcmp(origin.ptr + i, "://", 3) == 0)
-			return str_eq((struct str){origin.ptr + i + 3, origin.len - i - 3}, host);
-	return false;
-}
+	const struct config *config;
 
-/* A page of somebody else can make a browser send a POST here; such a request says where it is
- * from, in the one way or, in older browsers, in the other. */
-static bool foreign(const struct request *request)
-{
-	struct str site = request_header(request, "sec-fetch-site");
-	struct str origin = request_header(request, "origin");
-
-	if (reads(request))
-		return false;
-	if (site.len && !str_is(site, "same-origin") && !str_is(site, "none"))
-		return true;
-	return origin.len && !same_origin(origin, request_header(request, "host"));
-}
-
-/* What a request brings to show that it may; nothing if a foreign page made it. */
-static struct str token_of(const struct request *request)
-{
-	struct str header = request_header(request, "authorization");
-
-	if (foreign(request))
-		return (struct str){0};
-	if (begins(header, "Bearer "))
-		return (struct str){header.ptr + 7, header.len - 7};
-	return cookie(request, "klinke_token");
-}
-
-/* The office whose live_token that is. Nobody's, if it is that of two: it would be a guess whom it
- * shows what. */
-static const struct config_tenant *office_of(const struct config *config, struct str token)
-{
-	const struct config_tenant *found = NULL;
-	size_t n, holders = 0;
-	const struct config_tenant *tenants = config_tenants(config, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (token_holds(&tenants[i].live_token, token)) {
-			found = &tenants[i];
-			holders++;
-		}
-	return holders == 1 ? found : NULL;
-}
-
-static void login(const struct config *config, struct request *request)
-{
-	struct str token = request_query(request, "token");
-	bool operator= token_holds(&config_host(config)->admin_token, token);
-	struct request_pair headers[SAFE_HEADERS + 2];
-	struct answer a = {.status = 303, .headers = headers, .header_count = SAFE_HEADERS + 2};
-
-	if (!operator&& !office_of(config, token)) {
-		answer_text(request, 403, "this is not the admin token\n");
-		return;
-	}
-	memcpy(headers, safe_headers, sizeof(safe_headers));
-	headers[SAFE_HEADERS] =
-		(struct request_pair){STR("Location"), operator? STR("/") : STR("/live")};
-	headers[SAFE_HEADERS + 1].name = STR("Set-Cookie");
-	headers[SAFE_HEADERS + 1].value = str_of(arena_printf(request->arena,
-		"klinke_token=%.*s; HttpOnly; SameSite=Strict; Path=/", STR_ARG(token)));
-	request_answer(request, &a);
+	pthread_mutex_lock(&s->lock);
+	config = config_ref(s->options.config);
+	pthread_mutex_unlock(&s->lock);
+	return config;
 }
 
 /* ---- What takes longer -------------------------------------------------------------------- */
@@ -360,22 +303,27 @@ static struct str api_request(const struct request *request, const struct json *
 	return json_print(arena, o);
 }
 
-static bool changes(struct str verb)
+/* Whose eyes a request is answered for, see allowed(). */
+static struct admin admin_of(const struct server *s, const struct request *request)
 {
-	return str_is(verb, "retry") || str_is(verb, "drop") || str_is(verb, "replay") ||
-	       str_is(verb, "call") || str_is(verb, "reload");
+	struct admin admin = s->options.admin;
+	const char *tenant = request->user;
+
+	admin.tenant = tenant && tenant[0] ? tenant : NULL;
+	return admin;
 }
 
 static void run_api(struct server *s, struct request *request, struct arena *arena)
 {
 	struct str verb = {request->path.ptr + 8, request->path.len - 8};
+	struct admin admin = admin_of(s, request);
 	const struct json *result, *body;
 	unsigned status;
 
-	if (changes(verb) ? strcmp(request->method, "POST") != 0 : !reads(request)) {
+	if (admin_changes(verb) ? strcmp(request->method, "POST") != 0 : !reads(request)) {
 		answer_text(request, 405,
-			changes(verb) ? "this verb changes something: POST it\n"
-				      : "this verb reads: GET it\n");
+			admin_changes(verb) ? "this verb changes something: POST it\n"
+					    : "this verb reads: GET it\n");
 		return;
 	}
 	body = request->body.len ? json_parse(arena, request->body, NULL) : NULL;
@@ -385,7 +333,7 @@ static void run_api(struct server *s, struct request *request, struct arena *are
 			    "JSON object\"}"));
 		return;
 	}
-	result = admin_answer(&s->options.admin, arena, api_request(request, body, arena, verb));
+	result = admin_answer(&admin, arena, api_request(request, body, arena, verb));
 	status = status_of(result);
 	if (status == 200)
 		answer(request, 200, "application/json", json_print_pretty(arena, result));
@@ -414,12 +362,10 @@ static void run_metrics(struct server *s, struct request *request, struct arena 
 
 static void run_page(struct server *s, struct request *request, struct arena *arena)
 {
-	struct admin admin = s->options.admin;
-	const char *tenant = request->user;
+	struct admin admin = admin_of(s, request);
 	struct str html;
 	unsigned status;
 
-	admin.tenant = tenant[0] ? tenant : NULL;
 	status = page_render(&admin, arena, request->path, &html);
 	if (str_is(request->path, "/live"))
 		answer_live(request, status, "text/html; charset=utf-8", html);
@@ -429,117 +375,250 @@ static void run_page(struct server *s, struct request *request, struct arena *ar
 		answer(request, status, "text/html; charset=utf-8", html);
 }
 
-/* ---- Routes ------------------------------------------------------------------------------- */
+/* ---- Logging in --------------------------------------------------------------------------- */
 
-static const struct config *config_now(struct server *s)
+static void answer_login(struct request *request, struct arena *arena, unsigned status,
+	const char *why, const struct request_pair *more, size_t count)
 {
-	const struct config *config;
-
-	pthread_mutex_lock(&s->lock);
-	config = config_ref(s->options.config);
-	pthread_mutex_unlock(&s->lock);
-	return config;
+	answer_with(
+		request, status, "text/html; charset=utf-8", page_login(arena, why), more, count);
 }
 
-static bool any_live_token(const struct config *config)
-{
-	size_t n;
-	const struct config_tenant *tenants = config_tenants(config, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (tenants[i].live_token.count)
-			return true;
-	return false;
-}
-
-static bool is_live(struct str path)
-{
-	return str_is(path, "/live") || str_is(path, "/live.js") || str_is(path, "/api/v1/live");
-}
-
-static bool keep_tenant(struct request *request, const char *name, struct str *tenant)
-{
-	*tenant = str_dup(request->arena, str_of(name));
-	if (!tenant->ptr)
-		answer_text(request, 503, "no memory, please try again\n");
-	return tenant->ptr != NULL;
-}
-
-/* True: it may look, and *tenant says at whose: empty, everybody's. False: it has its answer. */
-static bool guard(const struct config *config, struct request *request, struct str *tenant)
-{
-	const struct config_secret *admin = &config_host(config)->admin_token;
-	bool live = is_live(request->path);
-	const struct config_tenant *office;
-
-	*tenant = STR("");
-	if (!admin->count && !((live || str_is(request->path, "/login")) && any_live_token(config)))
-		answer_text(request, 401, "closed: admin_token is not set in [host]\n");
-	else if (str_is(request->path, "/login"))
-		login(config, request);
-	else if (token_holds(admin, token_of(request)))
-		return true;
-	else if (live && (office = office_of(config, token_of(request))))
-		return keep_tenant(request, office->name, tenant);
-	else
-		answer_text(request, 401,
-			"this needs the admin token: open /login?token=…, or send it as "
-			"Authorization: Bearer\n");
-	return false;
-}
-
-/* Whom it asks for, if it may; for an office a foreign name is like one that there is not. */
-static bool narrow(const struct config *config, struct request *request, struct str *tenant)
-{
-	struct str asked = request_query(request, "tenant");
-	size_t n;
-	const struct config_tenant *tenants = config_tenants(config, &n);
-
-	if (!asked.len)
-		return true;
-	for (size_t i = 0; i < n; i++)
-		if (str_is(asked, tenants[i].name) && (!tenant->len || str_eq(asked, *tenant)))
-			return keep_tenant(request, tenants[i].name, tenant);
-	answer_text(request, 404, "there is no such tenant\n");
-	return false;
-}
-
-static void guarded(struct server *s, struct request *request)
+static void run_login(struct server *s, struct request *request, struct arena *arena)
 {
 	const struct config *config = config_now(s);
-	struct str tenant;
-	bool open = guard(config, request, &tenant) &&
-		    (!is_live(request->path) || narrow(config, request, &tenant));
+	struct request_pair more[] = {{STR("Location"), STR("/")}, {STR("Set-Cookie"), STR("")},
+		{STR("Retry-After"), STR("")}};
+	struct login login;
+	struct str secret = STR("");
 
-	config_unref(config);
-	if (!open)
-		return;
-	request->user = (void *)tenant.ptr;
-	if (str_is(request->path, "/api/v1/live"))
-		live_watch(s->live, request, tenant);
-	else if (begins(request->path, "/api/v1/"))
-		start(s, request, run_api);
-	else if (!reads(request))
-		answer_text(request, 405, "pages are only looked at\n");
-	else if (str_is(request->path, "/metrics"))
-		start(s, request, run_metrics);
+	request_form(request, "secret", &secret);
+	guard_login(s->guard, config, request, secret, &login);
+	more[1].value = str_of(login.cookie);
+	more[2].value = str_of(arena_printf(arena, "%u", login.wait_s ? login.wait_s : 2));
+	if (login.end == LOGIN_OPEN)
+		answer_with(request, 303, NULL, STR(""), more, 2);
+	else if (login.end == LOGIN_WRONG)
+		answer_login(request, arena, 403, "That opens nothing here.", NULL, 0);
+	else if (login.end == LOGIN_FOREIGN)
+		answer_login(request, arena, 403, "Another site sent this.", NULL, 0);
+	else if (login.end == LOGIN_WAIT)
+		answer_login(request, arena, 429, "Too many wrong ones from there. Please wait.",
+			more + 2, 1);
 	else
-		start(s, request, run_page);
+		answer_login(request, arena, 503, "Not now. Please try again.", more + 2, 1);
+	config_unref(config);
+}
+
+static void take_login(struct server *s, struct request *request)
+{
+	if (strcmp(request->method, "POST") == 0)
+		start(s, request, run_login);
+	else if (reads(request))
+		answer_login(request, request->arena, 200, "", NULL, 0);
+	else
+		answer_text(request, 405, "a login is a POST of secret=…\n");
+}
+
+static void take_logout(struct server *s, struct request *request)
+{
+	char cookie[256];
+	struct request_pair more[] = {
+		{STR("Location"), STR("/login")}, {STR("Set-Cookie"), STR("")}};
+
+	if (strcmp(request->method, "POST") != 0) {
+		answer_text(request, 405, "a logout is a POST\n");
+		return;
+	}
+	if (!guard_logout(s->guard, request, cookie)) {
+		answer_text(request, 403, "another site sent this\n");
+		return;
+	}
+	more[1].value = str_of(cookie);
+	answer_with(request, 303, NULL, STR(""), more, 2);
+}
+
+/* ---- Routes ------------------------------------------------------------------------------- */
+
+static void take_livez(struct server *s, struct request *request)
+{
+	(void)s;
+	answer_text(request, 200, "alive\n");
+}
+
+static void take_readyz(struct server *s, struct request *request)
+{
+	bool draining = atomic_load(&s->draining);
+	answer_text(request, draining ? 503 : 200, draining ? "draining\n" : "ready\n");
+}
+
+static void take_live(struct server *s, struct request *request)
+{
+	live_watch(s->live, request, str_of((const char *)request->user));
+}
+
+static void take_api(struct server *s, struct request *request)
+{
+	start(s, request, run_api);
+}
+
+static void take_metrics(struct server *s, struct request *request)
+{
+	start(s, request, run_metrics);
+}
+
+static void take_page(struct server *s, struct request *request)
+{
+	start(s, request, run_page);
+}
+
+static void run_routes(struct server *s, struct request *request, struct arena *arena);
+
+static void take_routes(struct server *s, struct request *request)
+{
+	start(s, request, run_routes);
+}
+
+enum whom { FOR_ALL, FOR_OFFICES, FOR_OPERATOR };
+
+/* Every way in. The first whose path fits has the request; a prefix ends with its slash. What is
+ * not here is a page, and answered with 404. GET /api/v1/routes tells it, and the verbs below
+ * /api/v1/, to whoever wants to be sure that all of it is closed (tests/system/test_isolation.py).
+ */
+static const struct route {
+	const char *path;
+	bool prefix;
+	enum whom whom;
+	bool page; /* only looked at */
+	void (*take)(struct server *s, struct request *request);
+} routes[] = {
+	{"/hooks/", true, FOR_ALL, false, take_hook},
+	{"/livez", false, FOR_ALL, false, take_livez},
+	{"/readyz", false, FOR_ALL, false, take_readyz},
+	{"/login", false, FOR_ALL, false, take_login},
+	{"/logout", false, FOR_ALL, false, take_logout},
+	{"/api/v1/live", false, FOR_OFFICES, false, take_live},
+	{"/api/v1/routes", false, FOR_OPERATOR, true, take_routes},
+	{"/api/v1/", true, FOR_OFFICES, false, take_api},
+	{"/metrics", false, FOR_OPERATOR, true, take_metrics},
+	{"/live", false, FOR_OFFICES, true, take_page},
+	{"/live.js", false, FOR_OFFICES, true, take_page},
+	{"/show/", true, FOR_OFFICES, true, take_page},
+	{"/", false, FOR_OFFICES, true, take_page},
+};
+static const struct route nowhere = {"", false, FOR_OFFICES, true, take_page};
+
+static const struct route *route_of(struct str path)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (routes[i].prefix ? begins(path, routes[i].path) : str_is(path, routes[i].path))
+			return &routes[i];
+	return &nowhere;
+}
+
+static void run_routes(struct server *s, struct request *request, struct arena *arena)
+{
+	static const char *const whom[] = {"all", "offices", "operator"};
+	struct json *o = json_object(arena), *list = json_array(arena);
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		struct json *route = json_object(arena);
+		json_put_text(arena, route, "path", str_of(routes[i].path));
+		json_put_bool(arena, route, "prefix", routes[i].prefix);
+		json_put_text(arena, route, "for", str_of(whom[routes[i].whom]));
+		json_push(arena, list, route);
+	}
+	json_put(arena, o, "routes", list);
+	json_put(arena, o, "verbs", admin_verbs(arena));
+	answer(request, 200, "application/json", json_print_pretty(arena, o));
+}
+
+/* ---- Who may ------------------------------------------------------------------------------ */
+
+/* A browser gets the form at once, everything else a sentence. */
+static void refuse_unknown(const struct config *config, struct request *request)
+{
+	struct request_pair bearer = {STR("WWW-Authenticate"), STR("Bearer realm=\"klinke\"")};
+	struct str accept = request_header(request, "accept");
+
+	if (!guard_has_keys(config))
+		answer_text(request, 401, "closed: admin_token is not set in [host]\n");
+	else if (begins(accept, "text/html"))
+		answer_login(request, request->arena, 401, "", &bearer, 1);
+	else
+		answer_with(request, 401, "text/plain; charset=utf-8",
+			STR("this needs the admin token: log in at /login, or send it as "
+			    "Authorization: Bearer\n"),
+			&bearer, 1);
+}
+
+/* The name of the tenant whose rows it may see goes to request->user: "", everybody's. False: it
+ * has its answer. */
+static bool keep_tenant(struct request *request, const char *name)
+{
+	request->user = (void *)str_dup(request->arena, str_of(name)).ptr;
+	if (!request->user)
+		answer_text(request, 503, "no memory, please try again\n");
+	return request->user != NULL;
+}
+
+static bool allowed(struct server *s, const struct config *config, const struct route *route,
+	struct request *request)
+{
+	bool login = route->take == take_login || route->take == take_logout;
+	struct caller who = guard_who(s->guard, config, request);
+
+	if (route->whom == FOR_ALL && (!login || guard_has_keys(config)))
+		return true;
+	if (who.kind == CALLER_UNKNOWN)
+		refuse_unknown(config, request);
+	else if (route->whom == FOR_OPERATOR && who.kind != CALLER_OPERATOR)
+		answer_text(request, 403, "this is for the operator of this host\n");
+	else
+		return keep_tenant(request, who.tenant ? who.tenant : "");
+	return false;
+}
+
+/* Whom a page or a stream asks for, if it may; for an office a foreign name is like one that there
+ * is not. The verbs do this themselves. */
+static bool narrow(const struct config *config, const struct route *route, struct request *request)
+{
+	struct str asked = request_query(request, "tenant"),
+		   tenant = str_of((const char *)request->user);
+	size_t n;
+	const struct config_tenant *tenants = config_tenants(config, &n);
+
+	if (!asked.len || route->whom != FOR_OFFICES || route->take == take_api)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (str_is(asked, tenants[i].name) && (!tenant.len || str_eq(asked, tenant)))
+			return keep_tenant(request, tenants[i].name);
+	answer_text(request, 404, "there is no such tenant\n");
+	return false;
 }
 
 static void handle(void *user, struct request *request)
 {
 	struct server *s = user;
+	const struct route *route = route_of(request->path);
+	const struct config *config;
+	bool open;
 
-	if (begins(request->path, "/hooks/"))
+	if (route->take == take_hook) { /* whoever calls proves it to the plugin */
 		take_hook(s, request);
-	else if (str_is(request->path, "/livez"))
-		answer_text(request, 200, "alive\n");
-	else if (str_is(request->path, "/readyz"))
-		answer_text(request, atomic_load(&s->draining) ? 503 : 200,
-			atomic_load(&s->draining) ? "draining\n" : "ready\n");
-	else if (!str_is(request->path, "/api/v1/live") || live_admit(s->live, request))
-		guarded(s, request);
+		return;
+	}
+	guard_unproxy(s->guard, request);
+	if (route->take == take_live && !live_admit(s->live, request))
+		return;
+	config = config_now(s);
+	open = allowed(s, config, route, request) && narrow(config, route, request);
+	config_unref(config);
+	if (open && route->page && !reads(request))
+		answer_text(request, 405, "pages are only looked at\n");
+	else if (open)
+		route->take(s, request);
 }
 
 /* ---- Beginning and end -------------------------------------------------------------------- */
@@ -569,7 +648,8 @@ struct server *server_create(struct error *error, const struct server_options *o
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->starting, NULL);
 	pthread_mutex_lock(&s->starting);
-	s->live = live_create(error, options->admin.state);
+	s->guard = guard_create(error, options->config);
+	s->live = s->guard ? live_create(error, options->admin.state) : NULL;
 	if (s->live)
 		s->listener = listener_create(error, &listen);
 	pthread_mutex_unlock(&s->starting);
@@ -582,6 +662,7 @@ struct server *server_create(struct error *error, const struct server_options *o
 void server_configure(struct server *s, const struct config *config)
 {
 	const struct config *before;
+	struct error error = {0};
 
 	config_ref(config);
 	pthread_mutex_lock(&s->lock);
@@ -589,6 +670,9 @@ void server_configure(struct server *s, const struct config *config)
 	s->options.config = config;
 	pthread_mutex_unlock(&s->lock);
 	config_unref(before);
+	if (guard_configure(&error, s->guard, config) < 0)
+		log_line(LOG_WARN, "sessions and proxies stay as they were", "reason", error.text,
+			NULL);
 	live_dismiss(s->live); /* whose token was taken away does not come back */
 }
 
@@ -612,6 +696,7 @@ void server_destroy(struct server *server)
 	if (server->listener)
 		listener_destroy(server->listener);
 	live_destroy(server->live);
+	guard_destroy(server->guard);
 	pthread_mutex_destroy(&server->starting);
 	config_unref(server->options.config);
 	pthread_mutex_destroy(&server->lock);

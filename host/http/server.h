@@ -2,14 +2,16 @@
  *
  *   /hooks/OWNER/CONNECTION[/ROUTE]  webhooks of the vendors, to the intake
  *   /livez /readyz /metrics          for whoever watches us
+ *   /login /logout                   browsers' sessions
  *   /api/v1/VERB                     the verbs of admin.h: POST a JSON object, or GET with a query
  *   /api/v1/live                     the stream of live.h
+ *   /api/v1/routes                   this list, and the verbs
  *   /  /show/ID  /live               the pages
  *
- * API, metrics and pages need the admin token (Authorization: Bearer, or the cookie that
- * /login?token= sets). Without a configured token they are closed, also on loopback: a proxy in
- * front, or a page in somebody's browser, would come from there too. The live_token of a tenant
- * opens /live and the stream, for that tenant.
+ * Who may what is guard.h's: the operator everything, an office (token of a [tenant]) API, pages
+ * and stream for its own rows, everybody else what stands in the first three lines but /metrics.
+ * Without any credential in the configuration all of it is closed, also on loopback: a proxy in
+ * front, or a page in somebody's browser, would come from there too.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -30,8 +32,8 @@ struct server_options {
 };
 
 struct server *server_create(struct error *error, const struct server_options *options);
-/* A new admin token counts from now on, and the old one no longer; the rest of [host] needs a
- * start. Any thread. */
+/* New credentials count from now on, and the old ones no longer, nor sessions they opened; proxies
+ * count from now on; the rest of [host] needs a start. Any thread. */
 void server_configure(struct server *server, const struct config *config);
 unsigned server_port(const struct server *server);
 int server_drain(struct server *server, int64_t deadline_ms);

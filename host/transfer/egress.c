@@ -305,6 +305,18 @@ bool egress_allows(const struct egress *egress, bool tls, const char *host, unsi
 	return false;
 }
 
+bool egress_covers(const struct egress *egress, const struct sockaddr *address)
+{
+	uint8_t b[16];
+
+	if (!to_v6(b, address))
+		return false;
+	for (size_t i = 0; i < egress->count; i++)
+		if (!egress->rules[i].is_name && range_holds(&egress->rules[i].range, b))
+			return true;
+	return false;
+}
+
 /* ---- Which hosts a plugin declared ------------------------------------------------------------
  */
 

@@ -28,6 +28,9 @@ bool egress_is_empty(const struct egress *egress);
 bool egress_allows(const struct egress *egress, bool tls, const char *host, unsigned port,
 	const struct sockaddr *address);
 
+/* Is the address in one of the ranges, whatever its class? Names in the list are none. */
+bool egress_covers(const struct egress *egress, const struct sockaddr *address);
+
 /* Is host:port in the list? Entries without a port mean default_port. */
 bool egress_lists(const struct str *hosts, size_t count, const char *host, unsigned port,
 	unsigned default_port);

@@ -110,6 +110,15 @@ static void table(
 	buf_add_text(out, "</table>");
 }
 
+/* An office is not told figures of the whole host: what it needs to know stands in the table. */
+static void verdict_of_office(struct buf *out, const struct json *needs)
+{
+	if (json_count(needs) == 0)
+		buf_add_text(out, "<p class=good>Nothing needs you.</p>");
+	else
+		buf_add_text(out, "<p class=bad>Something went wrong, see below.</p>");
+}
+
 #define COLUMNS(names) names, sizeof(names) / sizeof(names[0])
 
 static void overview(const struct admin *admin, struct arena *arena, struct buf *out)
@@ -120,10 +129,15 @@ static void overview(const struct admin *admin, struct arena *arena, struct buf 
 	static const struct layout needs = {"Needs you", COLUMNS(failed), .links = true};
 	static const struct layout latest = {"Latest events", COLUMNS(events), .links = true};
 
+	const struct json *dead =
+		json_get(ask(admin, arena, "{\"verb\":\"dead\",\"limit\":20}"), "rows");
+
 	html_begin(out, "Klinke");
-	verdict(out, ask(admin, arena, "{\"verb\":\"status\"}"));
-	table(out, arena, &needs,
-		json_get(ask(admin, arena, "{\"verb\":\"dead\",\"limit\":20}"), "rows"));
+	if (admin->tenant)
+		verdict_of_office(out, dead);
+	else
+		verdict(out, ask(admin, arena, "{\"verb\":\"status\"}"));
+	table(out, arena, &needs, dead);
 	table(out, arena, &latest,
 		json_get(ask(admin, arena, "{\"verb\":\"events\",\"limit\":30}"), "rows"));
 }
@@ -157,6 +171,27 @@ static unsigned story(
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		table(out, arena, &tables[i], json_get(s, lists[i]));
 	return 200;
+}
+
+struct str page_login(struct arena *arena, const char *why)
+{
+	struct buf out;
+	struct str html;
+
+	buf_init(&out, 64 * 1024);
+	html_begin(&out, "Log in");
+	if (why[0]) {
+		buf_add_text(&out, "<p class=bad>");
+		html_escaped(&out, str_of(why));
+		buf_add_text(&out, "</p>");
+	}
+	buf_add_text(&out,
+		"<form method=post action=/login><p><label>Password or token<br><input "
+		"type=password name=secret autocomplete=current-password required autofocus>"
+		"</label> <button>Log in</button></form>");
+	html = str_dup(arena, (struct str){out.ptr, out.len});
+	buf_finish(&out);
+	return html;
 }
 
 unsigned page_render(

@@ -9,4 +9,8 @@
 unsigned page_render(
 	const struct admin *admin, struct arena *arena, struct str path, struct str *html);
 
+/* The form that /login answers with; why: what is said above it, "" for nothing. Never too large
+ * for a request's arena. Any thread. */
+struct str page_login(struct arena *arena, const char *why);
+
 #endif

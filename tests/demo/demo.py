@@ -314,7 +314,7 @@ def main():
     elif complete:
         print(f"""
 The host goes on running.
-  its pages      {demo.host}/login?token={demo.token}
+  its pages      {demo.host}/login   log in with {demo.token}
   stop it        ./dev stop
 
 What to try next, in a shell after  . run/demo/env

@@ -214,7 +214,7 @@ def check(tmp_path, text):
     file = tmp_path / "office.ini"
     file.write_text(text)
     return subprocess.run([str(KLINKE), "check", "-c", str(file)], text=True, capture_output=True, timeout=60,
-                          env={**os.environ, "KLINKE_ADMIN_TOKEN": "x", **SECRETS})
+                          env={**os.environ, "KLINKE_ADMIN_TOKEN": "token-of-the-test", **SECRETS})
 
 
 def test_the_examples_are_fine_as_they_stand(tmp_path):

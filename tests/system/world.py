@@ -20,6 +20,7 @@ import time
 from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 TOP = Path(__file__).resolve().parents[2]
@@ -194,6 +195,14 @@ def request(port, method, path, body=None, headers=None, timeout=10):
         return answer.status, answer.read(), {k.lower(): v for k, v in answer.getheaders()}
     finally:
         connection.close()
+
+
+def log_in(port, secret):
+    """The Cookie header of a browser that has logged in with a token or a password."""
+    status, _, fields = request(port, "POST", "/login", urlencode({"secret": secret}),
+                                {"Content-Type": "application/x-www-form-urlencoded"})
+    assert status == 303, f"no login: {status}"
+    return {"Cookie": fields["set-cookie"].split(";")[0]}
 
 
 def instant(text):

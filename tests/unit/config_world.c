@@ -107,7 +107,7 @@ static const char *environment(void *user, const char *name)
 {
 	static const char *const known[][2] = {{"VOICE_KEY", "sk_env_4711"},
 		{"VOICE_KEY_2", "sk_new_4711"}, {"EMPTY", ""}, {"NAME", "Jürgen"},
-		{"ADMIN_TOKEN", "admin_4711"}, {"LIVE_TOKEN", "live_4711"}};
+		{"ADMIN_TOKEN", "admin_4711_4711_4711"}, {"LIVE_TOKEN", "live_4711_4711_4711"}};
 
 	(void)user;
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)

@@ -296,29 +296,29 @@ static void the_shipped_pipelines_answer_every_function(void **state)
 
 /* ---- Secrets and snapshots ------------------------------------------------------------------ */
 
-static void a_tenant_has_two_live_tokens_at_most(void **state)
+static void a_tenant_has_two_tokens_at_most(void **state)
 {
 	struct config *config = load_good("good.ini");
 	const struct config_tenant *winter = config_tenant(config, "winter");
 
 	(void)state;
-	assert_int_equal(winter->live_token.count, 2);
-	assert_string_equal(winter->live_token.values[0].ptr, "live_4711");
-	assert_string_equal(winter->live_token.values[1].ptr, "admin_4711");
-	assert_int_equal(config_tenant(config, "sommer")->live_token.count, 0);
+	assert_int_equal(winter->token.count, 2);
+	assert_string_equal(winter->token.values[0].ptr, "live_4711_4711_4711");
+	assert_string_equal(winter->token.values[1].ptr, "admin_4711_4711_4711");
+	assert_int_equal(config_tenant(config, "sommer")->token.count, 0);
 	assert_null(strstr(config_snapshot(config).ptr, "4711\n  "));
-	assert_null(strstr(config_snapshot(config).ptr, "live_4711"));
+	assert_null(strstr(config_snapshot(config).ptr, "live_4711_4711_4711"));
 	config_unref(config);
-	assert_told("[tenant t]\ntimezone = Europe/Berlin\nlive_token = ${LIVE_TOKEN}\n"
-		    "live_token = ${ADMIN_TOKEN}\nlive_token = ${VOICE_KEY}\n",
-		":5:1: error: \"live_token\" can be given twice at most");
+	assert_told("[tenant t]\ntimezone = Europe/Berlin\ntoken = ${LIVE_TOKEN}\n"
+		    "token = ${ADMIN_TOKEN}\ntoken = ${VOICE_KEY}\n",
+		":5:1: error: \"token\" can be given twice at most");
 }
 
-static void a_literal_live_token_stays_its_tenants(void **state)
+static void a_literal_token_stays_its_tenants(void **state)
 {
 	static const char ini[] = "[tenant a]\ntimezone = Europe/Berlin\n"
-				  "[tenant b]\ntimezone = Europe/Berlin\nlive_token = lit_b_4711\n"
-				  "[tenant c]\ntimezone = Europe/Berlin\nlive_token = lit_c_4711\n";
+				  "[tenant b]\ntimezone = Europe/Berlin\ntoken = lit_b_4711_4711_4711\n"
+				  "[tenant c]\ntimezone = Europe/Berlin\ntoken = lit_c_4711_4711_4711\n";
 	struct config *config = load_text(ini, NULL), *again;
 	char *told;
 
@@ -328,10 +328,10 @@ static void a_literal_live_token_stays_its_tenants(void **state)
 	again = reload(config_snapshot(config), config, &told);
 	assert_non_null(again);
 	assert_string_equal(told, "");
-	assert_int_equal(config_tenant(again, "a")->live_token.count, 0);
-	assert_string_equal(config_tenant(again, "b")->live_token.values[0].ptr, "lit_b_4711");
-	assert_string_equal(config_tenant(again, "c")->live_token.values[0].ptr, "lit_c_4711");
-	assert_true(config_tenant(again, "c")->live_token.literal);
+	assert_int_equal(config_tenant(again, "a")->token.count, 0);
+	assert_string_equal(config_tenant(again, "b")->token.values[0].ptr, "lit_b_4711_4711_4711");
+	assert_string_equal(config_tenant(again, "c")->token.values[0].ptr, "lit_c_4711_4711_4711");
+	assert_true(config_tenant(again, "c")->token.literal);
 	free(told);
 	config_unref(again);
 	config_unref(config);
@@ -380,8 +380,8 @@ int main(void)
 		cmocka_unit_test(a_branchs_number_leads_to_its_tenant),
 		cmocka_unit_test(what_a_waiting_caller_hears_arrives),
 		cmocka_unit_test(the_shipped_pipelines_answer_every_function),
-		cmocka_unit_test(a_tenant_has_two_live_tokens_at_most),
-		cmocka_unit_test(a_literal_live_token_stays_its_tenants),
+		cmocka_unit_test(a_tenant_has_two_tokens_at_most),
+		cmocka_unit_test(a_literal_token_stays_its_tenants),
 		cmocka_unit_test(a_snapshot_has_desks_services_and_branches),
 	};
 

@@ -21,6 +21,8 @@ CASE(windows_line_ends_and_a_byte_order_mark_are_fine, "crlf-bom")
 CASE(bytes_that_are_no_text_are_told, "bytes")
 CASE(host_values_are_checked, "host")
 CASE(a_reachable_host_needs_a_token, "reachable")
+CASE(what_opens_the_host_is_checked, "admin")
+CASE(tokens_in_clear_are_told, "clear")
 CASE(a_pipeline_has_an_end, "long")
 CASE(repeats_are_told_with_the_first_place, "twice")
 CASE(tenants_are_checked, "tenants")
@@ -175,6 +177,8 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_text_are_told),
 		cmocka_unit_test(host_values_are_checked),
 		cmocka_unit_test(a_reachable_host_needs_a_token),
+		cmocka_unit_test(what_opens_the_host_is_checked),
+		cmocka_unit_test(tokens_in_clear_are_told),
 		cmocka_unit_test(a_pipeline_has_an_end),
 		cmocka_unit_test(repeats_are_told_with_the_first_place),
 		cmocka_unit_test(tenants_are_checked),
