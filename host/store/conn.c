@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "store/care_i.h"
+#include "store/store.h"
 #include "store/vfs.h"
 
 #define BUSY_MS 5000
