@@ -12,46 +12,6 @@
 #include "desk/match.h"
 
 #define MEMORY ((size_t)512 * 1024 * 1024)
-#define INPUT_MAX ((size_t)16 * 1024 * 1024)
-
-static int read_all(struct error *error, const char *path, struct buf *out)
-{
-	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-	char chunk[65536];
-	size_t n;
-
-	if (!file)
-		return error_set(error, E_IO, "%s cannot be read: %s", path, strerror(errno));
-	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0)
-		buf_add(out, chunk, n);
-	if (file != stdin)
-		fclose(file);
-	return out->failed ? error_set(error, E_INVALID, "the input is larger than 16 MiB") : 0;
-}
-
-/* JSON itself, @FILE or -; nothing is {}. */
-static const struct json *read_input(
-	const struct invocation *in, struct arena *arena, struct error *error)
-{
-	const char *given = in->count > 1 ? in->args[1] : "{}";
-	struct json *value = NULL;
-	struct buf text;
-
-	buf_init(&text, INPUT_MAX);
-	if (given[0] != '@' && strcmp(given, "-") != 0)
-		buf_add_text(&text, given);
-	else
-		read_all(error, given[0] == '@' ? given + 1 : given, &text);
-	if (!error->code)
-		value = json_parse(arena, (struct str){text.ptr, text.len}, error);
-	if (value && json_type(value) != JSON_OBJECT) {
-		error_set(
-			error, E_INVALID, "the input must be a JSON object, like {\"uid\":\"…\"}");
-		value = NULL;
-	}
-	buf_finish(&text);
-	return value;
-}
 
 static int print_result(const struct invocation *in, struct arena *arena, const struct json *answer)
 {
@@ -154,7 +114,7 @@ static int run(const struct invocation *in)
 		arena_destroy(arena);
 		return usage_error(in, "say what to call, and at most one input");
 	}
-	input = read_input(in, arena, &error);
+	input = client_input(arena, in->count > 1 ? in->args[1] : "{}", &error);
 	if (!input) {
 		arena_destroy(arena);
 		code = fail(in, &error);

@@ -7,6 +7,7 @@
 #include "command/command.h"
 
 struct arena;
+struct error;
 struct json;
 
 /* Sends one request (see http/admin.h), prints what went wrong. 0 and *answer in the arena, or the
@@ -16,6 +17,9 @@ int client_ask(const struct invocation *in, struct arena *arena, const struct js
 
 /* An object with "verb" and the given options of the invocation (tenant, since …). */
 struct json *client_request(const struct invocation *in, struct arena *arena, const char *verb);
+
+/* JSON itself, @FILE or - for stdin. NULL and error: it cannot be read, or is no object. */
+const struct json *client_input(struct arena *arena, const char *given, struct error *error);
 
 /* One JSON object per row, a line each. */
 void client_print_rows(struct arena *arena, const struct json *rows);

@@ -73,7 +73,7 @@ struct parsed {
 	bool help;
 };
 
-static int take_value(struct parsed *p, char *name, const char *value)
+static int take_value(struct parsed *p, const char *name, const char *value)
 {
 	const char *fault = option_fault(name, value);
 
@@ -133,6 +133,13 @@ static int parse(struct parsed *p, const struct command *command, int argc, char
 			if (i + 1 == argc)
 				return usage_error(&p->in, "-c needs a file");
 			p->in.config = argv[i + 1];
+			took = 2;
+		} else if (options && strcmp(argv[i], "-o") == 0 &&
+			   option_kind(command, "out") >= 0) {
+			took = i + 1 < argc ? take_value(p, "out", argv[i + 1])
+					    : -usage_error(&p->in, "-o needs a file");
+			if (took < 0)
+				return -took;
 			took = 2;
 		} else if (options && strcmp(argv[i], "-h") == 0) {
 			p->help = true;

@@ -36,6 +36,9 @@ static const struct option {
 	{"kind", "KIND", "new: provider, mapping or polling; provider if left out"},
 	{"templates", "DIRECTORY",
 		"new: where the templates are; else KLINKE_TEMPLATES, else as installed"},
+	{"as-case", NULL, "make case files of it, see above"},
+	{"out", "FILE", "-o FILE: where the cases go, or a directory for PLUGIN.json; else stdout"},
+	{"real-persons", NULL, "leave names, numbers and addresses as they are"},
 	{"state-dir", "DIRECTORY", "the state directory; then no configuration is read"},
 };
 

@@ -228,6 +228,8 @@ static int run(const struct invocation *in)
 		return plugin_check(in);
 	if (in->count && strcmp(in->args[0], "new") == 0)
 		return plugin_new(in);
+	if (in->count && strcmp(in->args[0], "record") == 0)
+		return plugin_record(in);
 	a.arena = arena_create(MEMORY);
 	a.setup = setup_create(&a.error, in->zygote);
 	if (!a.arena || !a.setup)
@@ -237,7 +239,8 @@ static int run(const struct invocation *in)
 	else if (in->count == 2 && strcmp(in->args[0], "info") == 0)
 		code = info(&a, in->args[1]);
 	else
-		code = usage_error(in, "there are list and info NAME, check FILE.so and new NAME");
+		code = usage_error(
+			in, "there are list, info NAME, check FILE.so, new NAME and record WHAT");
 	setup_destroy(a.setup);
 	arena_destroy(a.arena);
 	return code;
@@ -246,8 +249,9 @@ static int run(const struct invocation *in)
 const struct command command_plugin = {
 	.name = "plugin",
 	.run = run,
-	.usage = "list | info NAME|FILE.so | check FILE.so [CASES...] | new NAME [DIR] [OPTIONS]",
-	.summary = "the plugins there are; check one; begin one",
+	.usage = "list | info NAME|FILE.so | check FILE.so [CASES...] | new NAME [DIR] |\n"
+		 "       record TENANT/CONNECTION.OPERATION [JSON | @FILE | -] [OPTIONS]",
+	.summary = "the plugins there are; check one; begin one; record a case",
 	.help = "info tells a plugin's options, operations and their input, and webhook "
 		"addresses. Names are looked\n"
 		"up in the directories of plugins = in the configuration.\n"
@@ -285,7 +289,19 @@ const struct command command_plugin = {
 		"\n"
 		"new writes DIR (NAME if left out): NAME.c, cases/NAME.json, meson.build and "
 		"README.md of a plugin that\n"
-		"builds and passes. Nothing is written over.\n",
-	.options = "config= json cases= seed= only= fuzz= kind= templates=",
+		"builds and passes. Nothing is written over.\n"
+		"\n"
+		"record runs an operation for real, as klinke call does, and makes a case file of "
+		"it: what was sent and\n"
+		"answered, without secrets, and with other names, numbers and addresses of "
+		"persons, "
+		"the same everywhere.\n"
+		"The case is run at once: 0, it passes; 1, it does not, or none could be made, and "
+		"why. klinke show ID\n"
+		"--as-case does the same with what has happened, webhooks too. Free text may still "
+		"tell of somebody: look\n"
+		"at a case before you give it away.\n",
+	.options = "config= json cases= seed= only= fuzz= kind= templates= out= real-persons "
+		   "state-dir=",
 	.needs_zygote = true,
 };

@@ -4,8 +4,9 @@
 
 #include "command/command.h"
 
-/* args[0] is the word itself. Both return the exit code. */
+/* args[0] is the word itself. They return the exit code. */
 int plugin_check(const struct invocation *in);
 int plugin_new(const struct invocation *in);
+int plugin_record(const struct invocation *in);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "command/as_case.h"
 #include "command/client.h"
 
 #define MEMORY ((size_t)512 * 1024 * 1024)
@@ -162,11 +163,14 @@ static void print(struct telling *t)
 static int show(const struct invocation *in, struct telling *t, const char *id)
 {
 	struct json *request = client_request(in, t->arena, "show");
+	struct invocation quiet = *in;
 	const struct json *answer;
 	int code;
 
+	quiet.zygote = NULL; /* it is for --as-case; nothing is run for looking */
+
 	json_put_text(t->arena, request, "id", str_of(id));
-	code = client_ask(in, t->arena, request, &answer);
+	code = client_ask(&quiet, t->arena, request, &answer);
 	if (code)
 		return code;
 	if (in->json) {
@@ -188,6 +192,10 @@ static int run(const struct invocation *in)
 
 	if (in->count != 1)
 		return usage_error(in, "say which: one id");
+	if (invocation_get(in, "as-case"))
+		return as_case(in, in->args[0], "klinke show --as-case");
+	if (invocation_get(in, "out"))
+		return usage_error(in, "-o goes with --as-case");
 	t = calloc(1, sizeof(*t));
 	if (!t || !(t->arena = arena_create(MEMORY))) {
 		free(t);
@@ -211,6 +219,16 @@ const struct command command_show = {
 		"in order of "
 		"time: what\n"
 		"came (webhook, event), what was done (job, step), what was sent (request: > sent, "
-		"< answered).\n",
-	.options = "config= json full tenant= state-dir=",
+		"< answered).\n"
+		"--as-case makes case files of it for the plugin's tests, and runs them at once: a "
+		"webhook becomes two\n"
+		"cases (it is genuine, it is read), an operation one. Secrets are taken out, "
+		"signatures made anew, persons\n"
+		"get other names, numbers and addresses. The id of a webhook or job: that one; "
+		"else "
+		"all of the story, a\n"
+		"file for each plugin. Needs the whole configuration. 0: they pass. 1: one does "
+		"not, or could not be made.\n",
+	.options = "config= json full tenant= state-dir= as-case out= real-persons",
+	.needs_zygote = true,
 };

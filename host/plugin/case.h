@@ -35,6 +35,8 @@ struct case_runner {
 		struct case_run *run, const struct plugin_in *in, const struct plugin_out *out);
 	void (*ended)(struct case_runner *runner, const char *place, struct str name,
 		struct str faults); /* no faults: it passed */
+	/* Who learns what a plugin does is told it ("request", "end") and nothing is compared. */
+	void (*told)(struct case_run *run, const char *what, const struct json *actual);
 	void *user;
 };
 
@@ -68,6 +70,8 @@ bool case_proofs_hold(const struct json *secrets, const struct plugin_out *out);
 
 /* case_file.c */
 void case_file(struct case_runner *runner, const char *path);
+void case_one(
+	struct case_runner *runner, struct arena *arena, const char *path, const struct json *spec);
 
 /* case_kinds.c */
 void case_verify(struct case_run *run, const struct json *spec);

@@ -198,6 +198,10 @@ static void expect_object(struct case_run *run, const char *place, const struct 
 
 void case_expect(struct case_run *run, const struct json *expect, const struct json *actual)
 {
+	if (run->runner->told) {
+		run->runner->told(run, "end", actual);
+		return;
+	}
 	if (json_type(expect) != JSON_OBJECT || !json_count(expect)) {
 		case_fault(run, "the case has no \"expect\", or an empty one: it proves nothing");
 		return;

@@ -169,7 +169,7 @@ static void print_result(struct case_runner *runner, const struct case_run *run,
 		fprintf(to, "#   in %s\n%s", path, run->faults.ptr);
 }
 
-static void run_case(
+void case_one(
 	struct case_runner *runner, struct arena *arena, const char *path, const struct json *spec)
 {
 	struct case_run run = {.runner = runner, .arena = arena, .spec = spec};
@@ -241,9 +241,9 @@ static size_t run_nth(struct case_runner *runner, const char *path, size_t nth)
 	else if (!file)
 		fail_file(runner, path, error.place, error.text);
 	else if (json_type(file) == JSON_OBJECT)
-		run_case(runner, arena, path, file);
+		case_one(runner, arena, path, file);
 	else if (nth < count)
-		run_case(runner, arena, path, json_at(file, nth, NULL));
+		case_one(runner, arena, path, json_at(file, nth, NULL));
 	else
 		fail_file(runner, path, "1", "the file holds no case");
 	arena_destroy(arena);

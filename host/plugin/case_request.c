@@ -109,7 +109,7 @@ static void compare_headers(struct case_run *run, const char *place,
 				json_print(run->arena, pairs_json(run, request->headers)).ptr);
 }
 
-static const struct json *request_json(struct case_run *run, const struct plugin_request *request)
+static struct json *request_json(struct case_run *run, const struct plugin_request *request)
 {
 	static const char *const repeats[] = {"?", "never", "keyed", "safe"};
 	struct arena *arena = run->arena;
@@ -130,7 +130,7 @@ static const struct json *request_json(struct case_run *run, const struct plugin
 void case_request(struct case_run *run, size_t number, const struct plugin_request *request,
 	const struct json *expect)
 {
-	const struct json *actual = request_json(run, request);
+	struct json *actual = request_json(run, request);
 	char place[40], inner[80];
 	struct str key;
 	size_t i;
@@ -138,6 +138,11 @@ void case_request(struct case_run *run, size_t number, const struct plugin_reque
 	snprintf(place, sizeof(place), "request %zu", number);
 	if (run->runner->print == CASE_REQUESTS)
 		print_request(run, request);
+	if (run->runner->told) {
+		json_put(run->arena, actual, "headers", pairs_json(run, request->headers));
+		run->runner->told(run, "request", actual);
+		return;
+	}
 	if (json_type(expect) != JSON_OBJECT)
 		case_fault(
 			run, "%s: the exchange has no \"expect\": it would prove nothing", place);
