@@ -240,7 +240,7 @@ static int run(const struct invocation *in)
 		code = info(&a, in->args[1]);
 	else
 		code = usage_error(
-			in, "there are list, info NAME, check FILE.so, new NAME and record WHAT");
+			in, "there are list and info NAME, check FILE.so, new NAME, record WHAT");
 	setup_destroy(a.setup);
 	arena_destroy(a.arena);
 	return code;
@@ -297,10 +297,10 @@ const struct command command_plugin = {
 		"persons, "
 		"the same everywhere.\n"
 		"The case is run at once: 0, it passes; 1, it does not, or none could be made, and "
-		"why. klinke show ID\n"
-		"--as-case does the same with what has happened, webhooks too. Free text may still "
-		"tell of somebody: look\n"
-		"at a case before you give it away.\n",
+		"why. How what has happened\n"
+		"becomes a case, webhooks too: klinke help show. Free text may still tell of "
+		"somebody: look at a case before\n"
+		"you give it away.\n",
 	.options = "config= json cases= seed= only= fuzz= kind= templates= out= real-persons "
 		   "state-dir=",
 	.needs_zygote = true,
