@@ -222,3 +222,15 @@ void cal_emit(kl_call *c, const kl_val *raw, kl_val *booking, const char *type, 
 	event.data = booking;
 	c->host->emit(c, &event);
 }
+
+/* Of a seated booking one row stands for many attendees; only webhooks tell those apart. */
+void cal_emit_if_asked(kl_call *c, const kl_step *s, const kl_val *raw, kl_val *booking)
+{
+	const char *type = cal_event_of(c, booking);
+	int64_t at_ms = c->now_ms;
+	if (!kl_true(c, s->input, "emit") || !type || kl_has(c, raw, "attendees.0.seatUid"))
+		return;
+	if (!cal_parse(c, cal_text(c, raw, "updatedAt"), "UTC", &at_ms))
+		at_ms = c->now_ms;
+	cal_emit(c, raw, booking, type, at_ms, cal_identity(c, booking));
+}

@@ -136,6 +136,8 @@ const kl_next *cal_done_booking(kl_call *c, const kl_val *raw, int is_new);
 /* Emits it, with the identity that webhook and poll agree on. reason may be nothing. */
 void cal_emit(kl_call *c, const kl_val *raw, kl_val *booking, const char *type, int64_t at_ms,
 	kl_str dedupe);
+/* The state that it shows, as an event, if the input has emit: as the webhook would have told it. */
+void cal_emit_if_asked(kl_call *c, const kl_step *s, const kl_val *raw, kl_val *booking);
 /* uid, status and start: what webhook and poll both know of one change. */
 kl_str cal_identity(kl_call *c, const kl_val *booking);
 /* The event type that tells this state; NULL if the state is not news by itself. */
@@ -147,6 +149,8 @@ const kl_next *cal_op_book(kl_call *c, const kl_step *s, const struct cal_dialec
 const kl_next *cal_op_slots(kl_call *c, const kl_step *s, const struct cal_dialect *d);
 /* find_booking by key, e-mail or phone in a window; by uid is the dialect's own affair. */
 const kl_next *cal_op_search(kl_call *c, const kl_step *s, const struct cal_dialect *d);
+/* All bookings of a window. */
+const kl_next *cal_op_bookings(kl_call *c, const kl_step *s, const struct cal_dialect *d);
 /* Reads and checks the input of book; NULL, or the failure to return. */
 const kl_next *cal_booking_input(kl_call *c, const kl_step *s, struct cal_booking_input *in);
 /* The value {"type","value"} of input.location: both parts, value may be nothing. */

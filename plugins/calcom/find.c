@@ -1,4 +1,5 @@
-/* find.c - finds bookings of a person, or of a key of ours, in a window of time.
+/* find.c - finds bookings of a person, or of a key of ours, in a window of time; and lists them
+ * all.
  *
  * Every match becomes a row; "booking" is the one to speak of: the earliest that still stands.
  * The vendor's filters are only used where they cannot hide a match. Pure; any thread. */
@@ -45,13 +46,18 @@ static int has_attendee(kl_call *c, const struct search *q, const kl_val *raw)
 	return 0;
 }
 
-static int matches(kl_call *c, const struct search *q, const kl_val *raw, const kl_val *booking)
+static int in_window(kl_call *c, const struct search *q, const kl_val *raw, const kl_val *booking)
 {
 	int64_t start = 0;
 	if (!cal_start_ms(c, raw, &start) || start < q->window.from_ms || start >= q->window.to_ms)
 		return 0;
-	if (q->window.event_type.ptr &&
-		!cal_same(q->window.event_type, cal_text(c, booking, "event_type")))
+	return !q->window.event_type.ptr ||
+	       cal_same(q->window.event_type, cal_text(c, booking, "event_type"));
+}
+
+static int matches(kl_call *c, const struct search *q, const kl_val *raw, const kl_val *booking)
+{
+	if (!in_window(c, q, raw, booking))
 		return 0;
 	if (q->key.ptr)
 		return cal_same(q->key, cal_key(c, raw));
@@ -108,6 +114,74 @@ static const kl_next *search_done(kl_call *c, const kl_val *best)
 		kl_set(c, result, "booking", best);
 	return kl_done(c, result);
 }
+
+/* ---- all of a time, whosever they are ---- */
+
+static const kl_next *read_window(kl_call *c, const kl_step *s, struct cal_window *w)
+{
+	kl_str from = cal_text(c, s->input, "from"), to = cal_text(c, s->input, "to");
+	w->event_type = cal_text(c, s->input, "event_type");
+	w->from_ms = c->now_ms - CAL_DAY;
+	w->to_ms = c->now_ms + 366 * CAL_DAY;
+	if (from.ptr && !cal_parse(c, from, "UTC", &w->from_ms))
+		return cal_bad_input(c, "bookings: from must be an instant");
+	if (to.ptr && !cal_parse(c, to, "UTC", &w->to_ms))
+		return cal_bad_input(c, "bookings: to must be an instant");
+	if (w->to_ms <= w->from_ms)
+		return cal_bad_input(c, "bookings: to must be after from");
+	return 0;
+}
+
+/* The booking is not the row itself: rows of bookings are what an operation has found for somebody,
+ * and the host believes them; this list is for holding it against what the host believes. */
+static int64_t list_rows(kl_call *c, const struct cal_window *w, const kl_val *items)
+{
+	struct search q = {.window = *w};
+	int64_t told = 0;
+	for (uint32_t i = 0; i < c->host->count(items); i++) {
+		const kl_val *raw = c->host->at(items, i, 0);
+		kl_val *booking = cal_booking(c, raw), *row = c->host->object(c);
+		int64_t made = 0;
+		if (!in_window(c, &q, raw, booking))
+			continue;
+		if (cal_parse(c, cal_text(c, raw, "createdAt"), "UTC", &made))
+			kl_set_text(c, row, "created", cal_print(c, made));
+		kl_set(c, row, "booking", booking);
+		c->host->row(c, row);
+		told++;
+	}
+	return told;
+}
+
+const kl_next *cal_op_bookings(kl_call *c, const kl_step *s, const struct cal_dialect *d)
+{
+	struct cal_window w = {0};
+	const kl_next *wrong = read_window(c, s, &w);
+	if (wrong)
+		return wrong;
+	kl_val *state = cal_state(c, "bookings");
+	if (s->why == KL_START)
+		return kl_send(c, d->list(c, s, &w), state);
+	if (!cal_good(s->response))
+		return cal_bad_answer(c, s, d);
+	const kl_val *items = d->items(c, s->response);
+	if (!items)
+		return cal_surprise(c, "Cal.com's list of bookings is not one");
+	int64_t told = kl_i64(c, s->state, "told", 0) + list_rows(c, &w, items);
+	w.page = (uint32_t)kl_i64(c, s->state, "page", 0) + 1;
+	if (!d->more(c, s->response)) {
+		kl_val *result = c->host->object(c);
+		kl_set_i64(c, result, "count", told);
+		return kl_done(c, result);
+	}
+	if (w.page >= CAL_MAX_PAGES)
+		return cal_bad_input(c, "bookings: too many bookings; narrow from and to");
+	kl_set_i64(c, state, "page", w.page);
+	kl_set_i64(c, state, "told", told);
+	return kl_send(c, d->list(c, s, &w), state);
+}
+
+/* ---- those of a person or a key ---- */
 
 const kl_next *cal_op_search(kl_call *c, const kl_step *s, const struct cal_dialect *d)
 {

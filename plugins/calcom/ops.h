@@ -52,8 +52,13 @@
 			CAL_OBJECT("", "\"uid\":" CAL_TEXT ",\"id\":" CAL_ID ",\"key\":" CAL_TEXT  \
 				       ",\"email\":" CAL_TEXT ",\"phone\":" CAL_TEXT               \
 				       ",\"from\":" CAL_TEXT ",\"to\":" CAL_TEXT                   \
-				       ",\"event_type\":" CAL_ID),                                 \
+				       ",\"event_type\":" CAL_ID                                   \
+				       ",\"emit\":{\"type\":\"boolean\"}"),                        \
 			"a booking by uid, by our key, or those of a person"},                     \
+		{"bookings", KL_OP_ACTION, 0,                                                      \
+			CAL_OBJECT("", "\"from\":" CAL_TEXT ",\"to\":" CAL_TEXT                    \
+				       ",\"event_type\":" CAL_ID),                                 \
+			"all bookings that begin in [from, to), with when they were made"},        \
 		{"reschedule", KL_OP_ACTION | KL_OP_LOOKUP, 0,                                     \
 			CAL_OBJECT("\"uid\",\"start\"",                                            \
 				"\"uid\":" CAL_TEXT ",\"id\":" CAL_ID ",\"start\":" CAL_TEXT       \

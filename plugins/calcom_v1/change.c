@@ -123,12 +123,14 @@ static const kl_next *unknown_uid(kl_call *c)
 
 /* ---- find_booking by uid --------------------------------------------------------------------- */
 
-static const kl_next *found(kl_call *c, const kl_val *raw)
+static const kl_next *found(kl_call *c, const kl_step *s, const kl_val *raw)
 {
 	kl_val *out = c->host->object(c);
 	kl_set_bool(c, out, "found", raw != 0);
 	if (raw) {
 		kl_val *b = cal_booking(c, raw);
+		cal_emit_if_asked(c, s, raw, b);
+		b = cal_booking(c, raw); /* what was told is frozen */
 		kl_set_bool(c, b, "new", 0);
 		kl_set(c, out, "booking", b);
 	}
@@ -143,12 +145,12 @@ const kl_next *v1_find_booking(kl_call *c, const kl_step *s)
 		return id_of(c, s).ptr ? read_booking(c, id_of(c, s), cal_state(c, "one"))
 				       : scan(c, s, cal_state(c, "find"), 0);
 	if (cal_at(c, s, "one") && is_not_found(s->response))
-		return found(c, 0);
+		return found(c, s, 0);
 	if (!cal_good(s->response))
 		return not_usable(c, s);
 	if (cal_at(c, s, "one")) {
 		const kl_val *raw = v1_dialect.one(c, s->response);
-		return cal_uid(c, raw).ptr ? found(c, raw)
+		return cal_uid(c, raw).ptr ? found(c, s, raw)
 					   : cal_surprise(c, "Cal.com's answer has no booking");
 	}
 	const kl_val *items = v1_dialect.items(c, s->response);
@@ -156,7 +158,7 @@ const kl_next *v1_find_booking(kl_call *c, const kl_step *s)
 	if (!items)
 		return cal_surprise(c, "Cal.com's list of bookings is not one");
 	const kl_next *on = raw ? 0 : scan_on(c, s, "find");
-	return on ? on : found(c, raw);
+	return on ? on : found(c, s, raw);
 }
 
 /* ---- cancel -----------------------------------------------------------------------------------

@@ -41,6 +41,11 @@ static const kl_next *book(kl_call *c, const kl_step *s)
 	return cal_op_book(c, s, &v1_dialect);
 }
 
+static const kl_next *bookings(kl_call *c, const kl_step *s)
+{
+	return cal_op_bookings(c, s, &v1_dialect);
+}
+
 static const kl_next *slots(kl_call *c, const kl_step *s)
 {
 	return cal_op_slots(c, s, &v1_dialect);
@@ -59,6 +64,7 @@ static const struct {
 	{"release", v1_hold},
 	{"book", book},
 	{"find_booking", v1_find_booking},
+	{"bookings", bookings},
 	{"reschedule", v1_reschedule},
 	{"cancel", v1_cancel},
 	{"poll_bookings", v1_poll},

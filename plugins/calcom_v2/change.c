@@ -135,6 +135,8 @@ const kl_next *v2_find_booking(kl_call *c, const kl_step *s)
 	if (!cal_uid(c, raw).ptr)
 		return cal_surprise(c, "Cal.com's answer has no booking");
 	kl_val *b = cal_booking(c, raw);
+	cal_emit_if_asked(c, s, raw, b);
+	b = cal_booking(c, raw); /* what was told is frozen */
 	kl_set_bool(c, b, "new", 0);
 	kl_set_bool(c, out, "found", 1);
 	kl_set(c, out, "booking", b);

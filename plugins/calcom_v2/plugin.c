@@ -86,6 +86,11 @@ static const kl_next *book(kl_call *c, const kl_step *s)
 	return cal_op_book(c, s, &v2_dialect);
 }
 
+static const kl_next *bookings(kl_call *c, const kl_step *s)
+{
+	return cal_op_bookings(c, s, &v2_dialect);
+}
+
 static const kl_next *slots(kl_call *c, const kl_step *s)
 {
 	return cal_op_slots(c, s, &v2_dialect);
@@ -104,6 +109,7 @@ static const struct {
 	{"release", v2_release},
 	{"book", book},
 	{"find_booking", v2_find_booking},
+	{"bookings", bookings},
 	{"reschedule", v2_reschedule},
 	{"cancel", v2_cancel},
 	{"poll_bookings", v2_poll},
