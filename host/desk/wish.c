@@ -79,6 +79,7 @@ static struct wish *read_once(struct arena *arena, const struct wish_context *co
 	r.lexicon = context->language == WISH_EN ? &lexicon_en : &lexicon_de;
 	r.today = wish->today = civil_day(&now);
 	r.weekday = now.weekday;
+	r.minute = now.hour * 60 + now.minute;
 	if (!words_read(&r.words, arena, r.lexicon, phrase) || !read_items(&r) ||
 		!read_rules(&r, wish))
 		return NULL;

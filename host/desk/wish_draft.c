@@ -248,8 +248,11 @@ static bool goes_on(const struct build *b, const struct draft *d, const struct i
 {
 	const struct item *next = next_item(b);
 
-	if (item->kind != ITEM_DAY || d->time_count || d->day_count == 0 ||
-		!same_kind(item, d->days[d->day_count - 1]))
+	if (item->kind != ITEM_DAY || d->time_count || d->day_count == 0)
+		return false;
+	if (weekday_belongs(&d->days[d->day_count - 1]->day, &item->day, item->join) == 1)
+		return true; /* "nicht am Montag, den 30." */
+	if (!same_kind(item, d->days[d->day_count - 1]))
 		return false;
 	return d->except ||
 	       (next && next->kind == ITEM_DAY && is_listed(next->join) && same_kind(item, next));
@@ -314,6 +317,17 @@ static void begin_not(struct build *b, const struct item *item)
 		put_day(b, d, last->periods[i]);
 }
 
+/* "dienstags nicht vor zehn und donnerstags nicht nach 15 Uhr": the second day has a "nicht" of its
+ * own. */
+static bool begins_another(const struct build *b, const struct draft *d, const struct item *item)
+{
+	const struct item *not = next_item(b);
+	const struct item *time = not &&b->at + 2 < b->r->count ? not +1 : NULL;
+
+	return d && d->time_count && item->kind == ITEM_DAY && time && not ->kind == ITEM_NOT &&
+	       not ->join == JOIN_NONE && !not ->except && time->kind == ITEM_TIME;
+}
+
 static void take(struct build *b, const struct item *item)
 {
 	struct draft *d = current(b);
@@ -339,6 +353,8 @@ static void take(struct build *b, const struct item *item)
 		end_not(b);
 	else if (b->excluded && item->join == JOIN_COMMA && d && !is_empty(d) &&
 		 !goes_on(b, d, item))
+		end_not(b);
+	else if (b->excluded && begins_another(b, d, item))
 		end_not(b);
 	if (item->kind == ITEM_DAY)
 		place_day(b, item);

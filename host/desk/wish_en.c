@@ -156,6 +156,13 @@ static const struct entry entries[] = {
 	{"couldnt", W_NOT, 2, false},
 	{"neither", W_NOT, 1, false},
 	{"nor", W_OR, 1, false},
+	{"sorry", W_FILL, FILL_FIX, false},
+	{"actually", W_FILL, FILL_FIX, false},
+	{"correction", W_FILL, FILL_FIX, false},
+	{"wait", W_FILL, FILL_FIX, false},
+	{"i", W_FILL, FILL_I, false},
+	{"mean", W_FILL, FILL_FIX_I, false},
+	{"meant", W_FILL, FILL_FIX_I, false},
 	{"no", W_NO, 0, false},
 	{"except", W_EXCEPT, 0, false},
 	{"excluding", W_EXCEPT, 0, false},
@@ -302,7 +309,7 @@ static const struct entry entries[] = {
 	{"th", W_ORDINAL, 0, false},
 };
 
-static const char *const fill[] = {"wondering", "whether", "anywhere", "i", "we", "me", "us", "you",
+static const char *const fill[] = {"wondering", "whether", "anywhere", "we", "me", "us", "you",
 	"my", "our", "it", "its", "he", "she", "they", "would", "like", "id", "ill", "im", "ive",
 	"were", "was", "is", "are", "be", "been", "have", "has", "had", "want", "wanted", "need",
 	"needs", "looking", "look", "book", "booking", "make", "made", "get", "come", "see",
@@ -311,15 +318,15 @@ static const char *const fill[] = {"wondering", "whether", "anywhere", "i", "we"
 	"which", "ideally", "best", "better", "also", "too", "please", "thanks", "thank", "hello",
 	"hi", "hey", "for", "with", "might", "should", "must", "will", "shall", "let", "lets",
 	"some", "something", "even", "really", "very", "more", "much", "quite", "exactly", "sharp",
-	"actually", "bit", "little", "kind", "sort", "generally", "usually", "normally", "schedule",
+	"bit", "little", "kind", "sort", "generally", "usually", "normally", "schedule",
 	"scheduled", "date", "how", "anything", "everything", "matter", "matters", "care", "mind",
 	"whole", "entire", "long", "public", "bank", "open", "give", "take", "go", "preferred",
 	"ones", "other", "onwards", "say", "find", "fit", "somewhere", "both", "here", "now",
 	"right", "guess", "think", "know", "sure", "convenient", "doable", "feasible",
-	"unfortunately", "sorry", "because", "again", "set", "up", "reserve", "into", "mine",
-	"suit", "suitable", "your", "hope", "wish", "thing", "things", "ask", "asking", "call",
-	"calling", "hoping", "afraid", "certainly", "definitely", "probably", "somebody", "someone",
-	"trying", "try", "most", "least", "minutes", "minute"};
+	"unfortunately", "because", "again", "set", "up", "reserve", "into", "mine", "suit",
+	"suitable", "your", "hope", "wish", "thing", "things", "ask", "asking", "call", "calling",
+	"hoping", "afraid", "certainly", "definitely", "probably", "somebody", "someone", "trying",
+	"try", "most", "least", "minutes", "minute"};
 
 /* ---- words for numbers: "twentyone", "twentyfirst" in one word ---- */
 

@@ -1,7 +1,7 @@
 /* wish_i.h - inside the wish resolver. A phrase goes through four hands:
  *
  *   words (wish_word.c, tables wish_de.c and wish_en.c): bytes -> words of known kinds
- *   items (wish_item.c with wish_date.c, wish_clock.c): words -> days, times, "and", "not"
+ *   items (wish_item.c with wish_date.c, wish_clock.c, wish_fix.c): words -> days, times, "and", "not"
  *   rules (wish_rule.c, wish_time.c): items -> alternatives and exclusions, with concrete days
  *   answers (wish.c, wish_say.c, wish_json.c): a slot against the rules; the rules in words
  *
@@ -21,7 +21,8 @@
 
 enum word_kind {
 	W_UNKNOWN,
-	W_FILL,    /* says nothing: "gerne"; value 1: "wenn" */
+	W_FILL,    /* says nothing: "gerne"; value 1: "wenn"; FILL_FIX: what follows corrects what stood
+		      before; FILL_FIX_I: that only beside an "ich" */
 	W_ART,     /* "der", "am": stands before days; at the end of one it is nothing */
 	W_NUMBER,  /* digits > 0: written so */
 	W_ORDINAL, /* "zweiten", "2nd" */
@@ -97,6 +98,10 @@ enum word_kind {
 	W_SLASH,
 	W_SPENT /* joined to its neighbour */
 };
+
+#define FILL_FIX 2
+#define FILL_FIX_I 3
+#define FILL_I 4
 
 /* Days by name: of Easter, or of the calendar. value: 100 + days from Easter Sunday; or 1000 + 100 *
  * month + day; plus 10000 for a second day. */
@@ -206,6 +211,7 @@ struct item {
 	enum join join; /* to what stands before */
 	bool except;    /* ITEM_NOT: "außer": a list of all that follows */
 	bool rather;    /* ends what is not wished */
+	bool corrects;  /* stands for what was said before */
 	bool verb;      /* ITEM_NOT: "geht nicht": may belong to what stands before */
 	struct day_item day;
 	struct time_item time;
@@ -224,6 +230,7 @@ struct reader {
 	size_t count;
 	bool other, ambiguous; /* the second reading; there is one */
 	int today, weekday;    /* of now, 1 Monday */
+	int minute;            /* of now */
 	int order;             /* 1 earliest, 2 latest */
 	const struct item *lost; /* the first that is wished and cannot be */
 	int lost_meant;		 /* day; DAY_MIN: no idea */
@@ -259,6 +266,7 @@ size_t read_clock(const struct reader *r, size_t at, bool loose, struct clock *o
 size_t read_part(const struct reader *r, size_t at, struct time_item *out);
 size_t read_time(struct reader *r, size_t at, bool loose, struct time_item *out);
 bool read_items(struct reader *r);
+void correct_items(struct reader *r); /* wish_fix.c: drops what was taken back */
 
 struct clock clock_of(int hour, int minute, bool vague);
 int day_of(int year, int month, int day); /* DAY_MIN: none */
@@ -333,6 +341,9 @@ struct wish {
 	size_t strange_count;
 };
 
+/* Is the date that weekday? 0: it is another matter, 1: yes, 2: the two contradict each other. */
+int weekday_belongs(
+	const struct day_item *weekday, const struct day_item *date, enum join join);
 size_t read_drafts(struct reader *r, struct draft *drafts); /* RULES_MAX of them */
 bool read_rules(struct reader *r, struct wish *wish);
 void read_fault(struct reader *r, struct wish *wish);

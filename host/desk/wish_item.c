@@ -7,7 +7,7 @@ struct walk {
 	struct reader *r;
 	size_t at;
 	enum join join;
-	bool rather;
+	bool rather, corrects;
 };
 
 static void spend(struct reader *r, size_t from, size_t to)
@@ -32,9 +32,10 @@ static struct item *add(struct walk *w, enum item_kind kind, size_t next)
 	r->count++;
 	*item = (struct item){
 		.kind = kind, .join = w->join, .rather = w->rather, .word = w->at, .end = next};
+	item->corrects = w->corrects;
 	spend(r, w->at, next);
 	w->join = JOIN_NONE;
-	w->rather = false;
+	w->rather = w->corrects = false;
 	w->at = next;
 	return item;
 }
@@ -288,6 +289,50 @@ static bool read_today_part(struct walk *w)
 	return true;
 }
 
+/* "in zwei Stunden", "in half an hour": a day and a time. */
+static bool read_hours_ahead(struct walk *w)
+{
+	struct reader *r = w->r;
+	size_t next = w->at + 1;
+	int hours = 0, minute;
+	bool half;
+	struct item *item;
+
+	if (!is(r, w->at, W_IN))
+		return false;
+	half = is(r, next, W_HALF) || (is(r, next, W_ONE) && is(r, next + 1, W_HALF));
+	next = half ? skip_over(r, next, KINDS(W_HALF, W_ONE)) : read_number(r, next, &hours);
+	if (!next || !is(r, next, W_UNIT) || word_at(r, next)->value != UNIT_HOUR || hours > 24)
+		return false;
+	minute = r->minute + (half ? 30 : 60 * hours);
+	item = add(w, ITEM_DAY, next);
+	if (item)
+		day_span(&item->day, DAY_DATE, r->today + minute / 1440, r->today + minute / 1440);
+	item = add(w, ITEM_TIME, next + 1);
+	if (item)
+		item->time = (struct time_item){.how = TIME_ABOUT,
+			.a = clock_of(minute / 60 % 24, minute % 60, false),
+			.part = NO_PART};
+	return true;
+}
+
+/* "nein", "ich meine"; in English "no" as well, if nothing follows that it could deny. */
+static bool is_correction(const struct reader *r, size_t at)
+{
+	const struct word *word = word_at(r, at);
+
+	if (is(r, at, W_NO))
+		return !r->lexicon->german &&
+		       (is(r, at + 1, W_COMMA) || is(r, at + 1, W_DOT) ||
+			       (is(r, at + 1, W_FILL) && word_at(r, at + 1)->value >= FILL_FIX));
+	if (word->kind != W_FILL || word->value == FILL_I)
+		return false;
+	if (word->value != FILL_FIX_I)
+		return word->value == FILL_FIX;
+	return (at > 0 && is(r, at - 1, W_FILL) && word_at(r, at - 1)->value == FILL_I) ||
+	       (is(r, at + 1, W_FILL) && word_at(r, at + 1)->value == FILL_I);
+}
+
 static void read_small(struct walk *w)
 {
 	struct reader *r = w->r;
@@ -351,12 +396,17 @@ static bool read_one(struct walk *w)
 	struct reader *r = w->r;
 	size_t next;
 
+	if (is_correction(r, w->at)) {
+		w->corrects = r->count > 0;
+		pass(w, w->at + 1);
+		return true;
+	}
 	(void)((next = read_greeting(r, w->at)) || (next = read_order(r, w->at)));
 	if (next) {
 		pass(w, next);
 		return true;
 	}
-	if (read_if_not(w) || read_not(w) || read_today_part(w))
+	if (read_if_not(w) || read_not(w) || read_today_part(w) || read_hours_ahead(w))
 		return true;
 	if (is(r, w->at, W_FINE) && is(r, skip_fill(r, w->at + 1), W_NOT)) {
 		pass(w, w->at + 1); /* "passt mir nicht" */
@@ -434,5 +484,6 @@ bool read_items(struct reader *r)
 		if (!read_lent(&w) && !read_one(&w))
 			read_small(&w);
 	}
+	correct_items(r);
 	return true;
 }

@@ -252,8 +252,7 @@ static bool is_one_weekday(const struct day_item *item)
 	       !item->weeks;
 }
 
-/* 0: two days; 1: the weekday belongs to the date; 2: it contradicts it. */
-static int belongs(const struct day_item *weekday, const struct day_item *date, enum join join)
+int weekday_belongs(const struct day_item *weekday, const struct day_item *date, enum join join)
 {
 	if (join > JOIN_COMMA || !is_one_weekday(weekday) || !is_one_day(date))
 		return 0;
@@ -273,9 +272,9 @@ static bool is_repeated(struct days *d, size_t k)
 	int fits = 0;
 
 	if (k + 1 < draft->day_count)
-		fits = belongs(item, &draft->days[k + 1]->day, draft->day_join[k + 1]);
+		fits = weekday_belongs(item, &draft->days[k + 1]->day, draft->day_join[k + 1]);
 	if (fits == 0 && k > 0)
-		fits = belongs(item, &draft->days[k - 1]->day, draft->day_join[k]);
+		fits = weekday_belongs(item, &draft->days[k - 1]->day, draft->day_join[k]);
 	if (fits == 2) {
 		d->r->ambiguous = true;
 		return !d->r->other;
@@ -284,10 +283,10 @@ static bool is_repeated(struct days *d, size_t k)
 		return true;
 	if (!d->r->other || !is_one_day(item) || !item->spelled)
 		return false;
-	if (k > 0 && belongs(&draft->days[k - 1]->day, item, draft->day_join[k]) == 2)
+	if (k > 0 && weekday_belongs(&draft->days[k - 1]->day, item, draft->day_join[k]) == 2)
 		return true;
 	return k + 1 < draft->day_count &&
-	       belongs(&draft->days[k + 1]->day, item, draft->day_join[k + 1]) == 2;
+	       weekday_belongs(&draft->days[k + 1]->day, item, draft->day_join[k + 1]) == 2;
 }
 
 size_t rule_days(struct reader *r, const struct draft *draft, struct span out[RULE_DAYS])
