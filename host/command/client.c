@@ -61,7 +61,7 @@ static void print_errors(const struct invocation *in, struct config_faults *faul
 
 /* For verbs that only look at rows the plugins need not be there, nor the secrets in this shell's
  * environment: no fault matters as long as the state directory is known. */
-static int find_state(const struct invocation *in, struct arena *arena, const char **state)
+static int find(const struct invocation *in, struct arena *arena, bool quiet, const char **state)
 {
 	struct search search = {.arena = arena};
 	struct config_context ctx = {.user = &search, .plugin = not_asked, .host = on_host};
@@ -75,11 +75,21 @@ static int find_state(const struct invocation *in, struct arena *arena, const ch
 	else
 		config_faults_add(&faults, (struct config_place){in->config, 0, 0}, CONFIG_ERROR,
 			"cannot be read: %s; -c FILE names another one", strerror(errno));
-	if (!search.state)
+	if (!search.state && !quiet)
 		print_errors(in, &faults);
 	config_faults_finish(&faults);
 	*state = search.state;
 	return *state ? 0 : EXIT_CONFIG;
+}
+
+int client_find_state(const struct invocation *in, struct arena *arena, const char **state)
+{
+	return find(in, arena, false, state);
+}
+
+int client_find_state_quietly(const struct invocation *in, struct arena *arena, const char **state)
+{
+	return find(in, arena, true, state);
 }
 
 /* ---- Without a host ----------------------------------------------------------------------- */
@@ -200,7 +210,7 @@ int client_ask(const struct invocation *in, struct arena *arena, const struct js
 	struct str text = json_print(arena, request), line = {0};
 	struct error error = {0};
 	const char *state;
-	int code = find_state(in, arena, &state);
+	int code = client_find_state(in, arena, &state);
 
 	if (code == 0)
 		code = ask_somebody(in, state, arena, text, &line);

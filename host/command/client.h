@@ -15,6 +15,11 @@ struct json;
 int client_ask(const struct invocation *in, struct arena *arena, const struct json *request,
 	const struct json **answer);
 
+/* Where the state is, for verbs that look at its files themselves: --state-dir, or the
+ * configuration's. 0, or EXIT_CONFIG and the faults are printed. */
+int client_find_state(const struct invocation *in, struct arena *arena, const char **state);
+int client_find_state_quietly(const struct invocation *in, struct arena *arena, const char **state);
+
 /* An object with "verb" and the given options of the invocation (tenant, since …). */
 struct json *client_request(const struct invocation *in, struct arena *arena, const char *verb);
 

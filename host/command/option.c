@@ -39,6 +39,7 @@ static const struct option {
 	{"as-case", NULL, "make case files of it, see above"},
 	{"out", "FILE", "-o FILE: where the cases go, or a directory for PLUGIN.json; else stdout"},
 	{"real-persons", NULL, "leave names, numbers and addresses as they are"},
+	{"keys", "DIRECTORY", "of the key store's copy, which lies apart from that of the store"},
 	{"state-dir", "DIRECTORY", "the state directory; then no configuration is read"},
 };
 

@@ -96,27 +96,12 @@ static int check_copy(struct error *error, const char *file, const struct care_t
 	return rc;
 }
 
-static int make_empty(struct error *error, const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd < 0 && errno == EEXIST)
-		return error_set(error, E_CONFLICT,
-			"%s exists: another copy is being written there, or was interrupted; then "
-			"remove it",
-			path);
-	if (fd < 0)
-		return file_fail(error, "create", path);
-	close(fd);
-	return 0;
-}
-
 static int write_copy(struct error *error, sqlite3 *from, const char *draft)
 {
 	sqlite3 *to = NULL;
 	int rc;
 
-	rc = make_empty(error, draft);
+	rc = file_draft(error, draft);
 	if (rc)
 		return rc;
 	rc = care_open(error, &to, draft, SQLITE_OPEN_READWRITE);

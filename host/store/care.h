@@ -144,7 +144,6 @@ struct care_watch;
 /* A thread of lowest priority that checks the store every every_ms (0: never) and writes
  * integrity.note; a fault becomes damage.note and a line in the log, and its end clears it. */
 struct care_watch *care_watch_start(struct error *error, const char *state, int64_t every_ms);
-void care_watch_every(struct care_watch *watch, int64_t every_ms);
 void care_watch_stop(struct care_watch *watch); /* takes NULL; does not wait for the check's end */
 
 #endif

@@ -79,6 +79,21 @@ int file_publish(struct error *error, const char *draft, const char *path)
 	return file_sync_parent(error, path);
 }
 
+int file_draft(struct error *error, const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno == EEXIST)
+		return error_set(error, E_CONFLICT,
+			"%s exists: another copy is being written there, or was interrupted; then "
+			"remove it",
+			path);
+	if (fd < 0)
+		return file_fail(error, "create", path);
+	close(fd);
+	return 0;
+}
+
 static bool copy_bytes(int from, int to)
 {
 	char chunk[65536];

@@ -17,6 +17,8 @@ int file_sync(struct error *error, const char *path); /* a file or a directory *
 int file_sync_parent(struct error *error, const char *path);
 /* Under its new name, on disk; E_CONFLICT: something has that name. */
 int file_publish(struct error *error, const char *draft, const char *path);
+/* A new one of mode 0600 to write a copy into; E_CONFLICT: somebody else writes there. */
+int file_draft(struct error *error, const char *path);
 /* Bytes into a new file of mode 0600, on disk. */
 int file_copy(struct error *error, const char *from, const char *to);
 int file_write(struct error *error, const char *path, const char *text);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "store/care_i.h"
 #include "store/files.h"
+#include "store/lock.h"
 
 #define APPLICATION_ID 0x4b6c6e6b /* "Klnk" */
 
@@ -455,5 +456,60 @@ int migrate_plan(
 		struct care_migration one = {all.list[from].number, all.list[from].name};
 		rc = tell_migration(error, all, from, &(struct telling){&one, tell, user});
 	}
+	return rc;
+}
+
+/* ---- for a person ------------------------------------------------------------------------- */
+
+static int open_state(struct error *error, const char *state, int flags, sqlite3 **db)
+{
+	char file[CARE_PATH];
+	int rc = file_path(error, file, sizeof(file), "%s/" STORE_FILE, state);
+
+	if (!rc && !file_exists(file))
+		rc = error_set(error, E_NOTFOUND,
+			"there is no store in %s: the first start of the host makes it", state);
+	return rc ? rc : care_open(error, db, file, flags);
+}
+
+int care_migrate_plan(struct error *error, const char *state, long *from, long *to,
+	care_planned *tell, void *user)
+{
+	struct migrations all = migrations_released();
+	sqlite3 *db = NULL;
+	int rc = open_state(error, state, SQLITE_OPEN_READONLY, &db);
+
+	*to = (long)all.count;
+	if (!rc)
+		rc = migrate_origin(error, db, all, from);
+	sqlite3_close(db);
+	return rc ? rc : migrate_plan(error, all, *from, tell, user);
+}
+
+int care_migrate_apply(
+	struct error *error, const char *state, long *from, long *to, char snapshot[CARE_PATH])
+{
+	struct migrated *done = calloc(1, sizeof(*done));
+	sqlite3 *db = NULL;
+	int fd = -1, rc;
+
+	if (!done)
+		return error_set(error, E_NOMEM, "no memory to migrate");
+	rc = lock_take(error, state, &fd);
+	if (!rc)
+		rc = open_state(error, state, SQLITE_OPEN_READWRITE, &db);
+	if (!rc)
+		rc = care_exec(error, db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+			"opening", NULL);
+	if (!rc)
+		rc = migrate_up(error, db, migrations_released(), state, done);
+	if (!rc)
+		rc = migrate_verify(error, db);
+	sqlite3_close(db);
+	lock_release(fd);
+	*from = done->from;
+	*to = done->to;
+	snprintf(snapshot, CARE_PATH, "%s", done->snapshot);
+	free(done);
 	return rc;
 }

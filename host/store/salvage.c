@@ -611,7 +611,7 @@ static int make_new(struct salvage *s)
 	}
 	if (version < 1)
 		version = (long)all.count;
-	rc = care_open(s->error, &s->to, s->draft, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+	rc = care_open(s->error, &s->to, s->draft, SQLITE_OPEN_READWRITE);
 	if (!rc)
 		rc = care_exec(s->error, s->to,
 			"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA "
@@ -703,7 +703,9 @@ static int salvage_locked(struct salvage *s, const char *to)
 			"%s exists, and nothing is written over: choose another name", to);
 	if (!file_exists(s->file))
 		return error_set(s->error, E_NOTFOUND, "there is no store %s", s->file);
-	file_remove(s->draft);
+	rc = file_draft(s->error, s->draft);
+	if (rc)
+		return rc;
 	if (care_open(NULL, &s->from, s->file, SQLITE_OPEN_READONLY) != 0)
 		s->from = NULL;
 	rc = read_all(s);

@@ -125,7 +125,7 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-/* Under the lock. What was due while no host ran is due soon; what is known to be damaged, too. */
+/* What was due while no host ran is due soon; what is known to be damaged, too. */
 static void plan(struct care_watch *w)
 {
 	struct care_noted last, damage;
@@ -164,17 +164,6 @@ struct care_watch *care_watch_start(struct error *error, const char *state, int6
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 	return NULL;
-}
-
-void care_watch_every(struct care_watch *w, int64_t every_ms)
-{
-	pthread_mutex_lock(&w->lock);
-	if (w->every_ms != every_ms) {
-		w->every_ms = every_ms;
-		plan(w);
-		pthread_cond_signal(&w->wake);
-	}
-	pthread_mutex_unlock(&w->lock);
 }
 
 /* An interrupt between two statements is lost, so it is said until it is heard. */

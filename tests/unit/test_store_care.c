@@ -737,7 +737,6 @@ static void the_schedule_finds_damage_and_its_end(void **state)
 	flip(in(f, "klinke.db"), (root - 1) * 4096, 4096); /* as it was */
 	while (care_note_read(f->directory, CARE_DAMAGE, &noted))
 		usleep(1000);
-	care_watch_every(watch, 0);
 	care_watch_stop(watch);
 }
 
@@ -831,10 +830,13 @@ static void a_whole_store_is_salvaged_whole(void **state)
 	struct fixture *f = *state;
 	struct care_salvaged saved;
 	struct error error = {0};
+	struct stat st;
 
 	append_many(f);
 	saved = salvage(f, "new.db");
 	assert_true(saved.whole);
+	assert_int_equal(stat(in(f, "new.db"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(all_are_true(f, "new.db", "event"), MANY);
 	assert_int_equal(all_are_true(f, "new.db", "inbox_raw"), MANY + 20);
 	assert_int_equal(all_are_true(f, "new.db", "meta"), 1);

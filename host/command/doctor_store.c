@@ -1,0 +1,201 @@
+/* doctor_store.c - what the doctor looks at in the store, through readers. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "command/doctor.h"
+#include "store/care.h"
+#include "store/store.h"
+
+#define PAGES_MS 10000 /* for looking at the file's pages */
+#define BACKUP_OLD_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
+#define CHECK_OLD_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
+#define AHEAD_MS (5 * 60 * 1000)
+#define RESCUE "klinke restore a backup, or klinke salvage what can be read; both without the host"
+
+static void nothing(void *user, const struct care_migration *migration, const char *change)
+{
+	(void)user;
+	(void)migration;
+	(void)change;
+}
+
+/* False: the file cannot be opened at all. */
+static bool check_schema(struct doctor *d)
+{
+	struct store_options options = {.directory = d->state, .read_only = true};
+	struct error error = {0};
+	struct store *store = NULL;
+	long from, to;
+
+	if (care_migrate_plan(&error, d->state, &from, &to, nothing, NULL) < 0) {
+		doctor_say(d, error.code == E_NOTFOUND ? FINDING_WARN : FINDING_FAIL, "store", NULL,
+			"%s", error.text);
+		return false;
+	}
+	if (from < to) {
+		doctor_say(d, FINDING_WARN, "store",
+			"klinke migrate plan tells what changes; the next start does it",
+			"schema %ld, this build needs %ld", from, to);
+		return true;
+	}
+	if (store_open(&error, &store, &options) < 0) {
+		doctor_say(d, FINDING_FAIL, "store", NULL, "%s", error.text);
+		return error.code != E_IO;
+	}
+	store_close(store);
+	doctor_say(d, FINDING_OK, "store", NULL, "schema %ld, object by object; its keys fit", to);
+	return true;
+}
+
+static void check_keys(struct doctor *d)
+{
+	static const char *const names[] = {"keys", "keys/master.key", "keys/person.key"};
+	struct stat st;
+
+	for (int i = 0; i < 3; i++) {
+		const char *path = arena_printf(d->arena, "%s/%s", d->state, names[i]);
+		if (stat(path, &st) != 0) {
+			doctor_say(d, FINDING_FAIL, "keys",
+				"put back the copy that klinke backup --keys made: without it "
+				"nothing "
+				"sealed can be read",
+				"%s is not there", path);
+			return;
+		}
+		if (st.st_mode & 077) {
+			doctor_say(d, FINDING_FAIL, "keys",
+				arena_printf(d->arena, "chmod go= %s", path),
+				"others than its owner can read %s", path);
+			return;
+		}
+	}
+	doctor_say(d, FINDING_OK, "keys", NULL, "there, for their owner only");
+}
+
+static void check_pages(struct doctor *d)
+{
+	struct care_check how = {.quick = true, .for_ms = PAGES_MS};
+	const char *file = arena_printf(d->arena, "%s/klinke.db", d->state);
+	struct care_noted noted;
+	struct care_checked found;
+	struct error error = {0};
+	char when[CLOCK_TEXT];
+
+	if (care_verify(&error, file, &how, &found) < 0) {
+		doctor_say(d, FINDING_FAIL, "pages", RESCUE, "%s", error.text);
+		return;
+	}
+	if (care_note_read(d->state, CARE_DAMAGE, &noted)) {
+		clock_utc(when, noted.at_ms);
+		doctor_say(d, FINDING_FAIL, "pages", RESCUE, "damage was met at %s: %s", when,
+			noted.text);
+		return;
+	}
+	doctor_say(d, FINDING_OK, "pages", NULL, "%s",
+		found.finished ? "looked through, nothing found"
+			       : "nothing found in ten seconds; the host looks at all of them by "
+				 "schedule");
+	if (!care_note_read(d->state, CARE_INTEGRITY, &noted) ||
+		clock_now_ms() - noted.at_ms > CHECK_OLD_MS)
+		doctor_say(d, FINDING_WARN, "check",
+			"integrity_check = 24h in [host], and a host that runs; or klinke migrate "
+			"verify now",
+			"the whole file was not checked for a week, or never");
+}
+
+static void check_backup(struct doctor *d)
+{
+	static const char remedy[] =
+		"klinke backup DIRECTORY, by a timer every night, to another disk";
+	struct care_noted noted;
+	int64_t age;
+
+	if (!care_note_read(d->state, CARE_BACKUP, &noted)) {
+		doctor_say(d, FINDING_WARN, "backup", remedy, "none was ever made");
+		return;
+	}
+	age = clock_now_ms() - noted.at_ms;
+	doctor_say(d, age > BACKUP_OLD_MS ? FINDING_WARN : FINDING_OK, "backup", remedy,
+		"the last one is %" PRId64 " hours old: %s", age / 3600000, noted.text);
+}
+
+static void check_waiting(struct doctor *d, struct store_reader *reader)
+{
+	struct error error = {0};
+	struct store_counts c;
+	uint64_t dead;
+
+	if (store_count(&error, reader, &c) < 0) {
+		doctor_say(d, FINDING_FAIL, "waiting", RESCUE, "%s", error.text);
+		return;
+	}
+	dead = c.jobs[JOB_DEAD] + c.jobs[JOB_PARKED] + c.inbox_parked;
+	doctor_say(d, dead ? FINDING_WARN : FINDING_OK, "waiting", "klinke dead lists them",
+		"%" PRIu64 " jobs are dead, %" PRIu64 " parked, %" PRIu64
+		" webhooks could not be read",
+		c.jobs[JOB_DEAD], c.jobs[JOB_PARKED], c.inbox_parked);
+}
+
+static void check_breakers(struct doctor *d, struct store_reader *reader)
+{
+	struct breaker_row *rows;
+	struct error error = {0};
+	size_t count, i, open = 0;
+
+	if (store_list_breakers(&error, reader, d->arena, &rows, &count) < 0) {
+		doctor_say(d, FINDING_FAIL, "vendors", RESCUE, "%s", error.text);
+		return;
+	}
+	for (i = 0; i < count; i++) {
+		if (!str_is(rows[i].state, "open") || rows[i].until_ms < clock_now_ms())
+			continue;
+		open++;
+		doctor_say(d, FINDING_WARN, "vendors",
+			"it is asked again by itself; klinke events --type connection.failed and "
+			"klinke call …test tell more",
+			"%.*s failed %" PRIu32 " times and is left in peace for %" PRId64 " s",
+			STR_ARG(rows[i].key), rows[i].failures,
+			(rows[i].until_ms - clock_now_ms()) / 1000);
+	}
+	if (!open)
+		doctor_say(d, FINDING_OK, "vendors", NULL, "none is left in peace for failing");
+}
+
+/* A clock that went back hides what came before, and signatures look stale. */
+static void check_newest(struct doctor *d, struct store_reader *reader)
+{
+	struct store_filter newest = {.limit = 1};
+	struct inbox_row *rows;
+	size_t count = 0;
+	char when[CLOCK_TEXT];
+
+	if (store_list_inbox(NULL, reader, &newest, d->arena, &rows, &count) < 0 || !count)
+		return;
+	clock_utc(when, rows[0].received_ms);
+	if (rows[0].received_ms > clock_now_ms() + AHEAD_MS)
+		doctor_say(d, FINDING_FAIL, "clock", "set it: it went back",
+			"the newest webhook is of %s, which is still to come", when);
+}
+
+void doctor_store(struct doctor *d)
+{
+	struct store_reader *reader;
+
+	if (!check_schema(d))
+		return;
+	check_keys(d);
+	check_pages(d);
+	check_backup(d);
+	if (store_reader_open(NULL, &reader, d->state) < 0)
+		return; /* told above */
+	check_waiting(d, reader);
+	check_breakers(d, reader);
+	check_newest(d, reader);
+	store_reader_close(reader);
+}
