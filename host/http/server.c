@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "desk/desk.h"
 #include "http/guard.h"
 #include "http/listener.h"
 #include "http/live.h"
@@ -482,8 +483,9 @@ static void take_routes(struct server *s, struct request *request)
 enum whom { FOR_ALL, FOR_OFFICES, FOR_OPERATOR };
 
 /* Every way in. The first whose path fits has the request; a prefix ends with its slash. What is
- * not here is a page, and answered with 404. GET /api/v1/routes tells it, and the verbs below
- * /api/v1/, to whoever wants to be sure that all of it is closed (tests/system/test_isolation.py).
+ * not here is a page, and answered with 404. GET /api/v1/routes tells it, the verbs below
+ * /api/v1/ and the operations, to whoever wants to be sure that all of it is closed
+ * (tests/system/test_isolation.py).
  */
 static const struct route {
 	const char *path;
@@ -516,12 +518,39 @@ static const struct route *route_of(struct str path)
 	return &nowhere;
 }
 
+static void list_operations(struct arena *arena, struct json *list, const char *owner,
+	const char *connection, const struct plugin_info *info)
+{
+	for (size_t i = 0; info && i < info->op_count; i++)
+		json_push(arena, list,
+			json_of_text(arena,
+				str_of(arena_printf(arena, "%s%s%s.%s", owner, owner[0] ? "/" : "",
+					connection, info->ops[i].name))));
+}
+
+/* What klinke call may be given. */
+static const struct json *operations(struct server *s, struct arena *arena)
+{
+	const struct config *config = config_now(s);
+	struct json *list = json_array(arena);
+	size_t n;
+	const struct config_connection *c = config_connections(config, &n);
+	const struct config_tenant *t;
+
+	for (size_t i = 0; i < n; i++)
+		list_operations(arena, list, "", c[i].full, c[i].info);
+	t = config_tenants(config, &n);
+	for (size_t i = 0; i < n; i++)
+		list_operations(arena, list, t[i].name, desk_info.name, &desk_info);
+	config_unref(config);
+	return list;
+}
+
 static void run_routes(struct server *s, struct request *request, struct arena *arena)
 {
 	static const char *const whom[] = {"all", "offices", "operator"};
 	struct json *o = json_object(arena), *list = json_array(arena);
 
-	(void)s;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		struct json *route = json_object(arena);
 		json_put_text(arena, route, "path", str_of(routes[i].path));
@@ -531,6 +560,7 @@ static void run_routes(struct server *s, struct request *request, struct arena *
 	}
 	json_put(arena, o, "routes", list);
 	json_put(arena, o, "verbs", admin_verbs(arena));
+	json_put(arena, o, "operations", operations(s, arena));
 	answer(request, 200, "application/json", json_print_pretty(arena, o));
 }
 

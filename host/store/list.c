@@ -7,7 +7,7 @@
 #include "store/columns.h"
 
 #define LIMIT_DEFAULT 50
-#define BINDS_MAX 12
+#define BINDS_MAX 16
 
 struct query_text { /* a statement being put together; only words of ours are in the text */
 	struct buf sql;
@@ -64,13 +64,19 @@ static void and_time(
 	}
 }
 
-static void and_before(struct query_text *query, const char *table, const struct id *before)
+/* Another tenant's id is no place to go on from, or it could be told from one that is not there. */
+static void and_before(
+	struct query_text *query, const char *table, const struct store_filter *filter)
 {
+	const struct id *before = &filter->before;
+
 	if (id_is_zero(before))
 		return;
-	buf_printf(&query->sql, " AND seq < (SELECT seq FROM %s WHERE id = ?)", table);
+	buf_printf(&query->sql, " AND seq < (SELECT seq FROM %s WHERE id = ?", table);
 	query->binds[query->bind_count++] =
 		(struct bind){.type = BLOB, .text = {(const char *)before->b, sizeof(before->b)}};
+	and_text(query, "tenant", filter->tenant);
+	buf_add_text(&query->sql, ")");
 }
 
 static void and_states(struct query_text *query, uint32_t states)
@@ -153,7 +159,7 @@ int store_list_inbox(struct error *error, struct store_reader *reader,
 	if (filter->states && !(filter->states & ~open))
 		buf_add_text(&query.sql, " AND state IN (1, 3)"); /* as the index says it */
 	and_time(&query, "received_ms", filter);
-	and_before(&query, "inbox", &filter->before);
+	and_before(&query, "inbox", filter);
 	end_list(&query, "inbox", filter);
 	rc = collect(error, reader, &query, &kind_inbox, arena, &all, count);
 	*rows = all;
@@ -177,7 +183,7 @@ int store_list_events(struct error *error, struct store_reader *reader,
 	and_indexed(&query, "subject", filter->subject);
 	and_indexed(&query, "correlation", filter->correlation);
 	and_time(&query, "received_ms", filter);
-	and_before(&query, "event", &filter->before);
+	and_before(&query, "event", filter);
 	end_list(&query, "event", filter);
 	rc = collect(error, reader, &query, &kind_event, arena, &all, count);
 	*rows = all;
@@ -214,7 +220,7 @@ int store_list_jobs(struct error *error, struct store_reader *reader,
 	if (filter->states && !(filter->states & 1u << JOB_DONE))
 		buf_add_text(&query.sql, " AND state <> 6"); /* as the index says it */
 	and_time(&query, "created_ms", filter);
-	and_before(&query, "job", &filter->before);
+	and_before(&query, "job", filter);
 	end_list(&query, "job", filter);
 	rc = collect(error, reader, &query, &kind_job, arena, &all, count);
 	*rows = all;
