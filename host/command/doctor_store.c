@@ -82,7 +82,7 @@ static void check_pages(struct doctor *d)
 {
 	struct care_check how = {.quick = true, .for_ms = PAGES_MS};
 	const char *file = arena_printf(d->arena, "%s/klinke.db", d->state);
-	struct care_noted noted;
+	struct care_noted noted = {0};
 	struct care_checked found;
 	struct error error = {0};
 	char when[CLOCK_TEXT];
@@ -101,12 +101,16 @@ static void check_pages(struct doctor *d)
 		found.finished ? "looked through, nothing found"
 			       : "nothing found in ten seconds; the host looks at all of them by "
 				 "schedule");
-	if (!care_note_read(d->state, CARE_INTEGRITY, &noted) ||
-		clock_now_ms() - noted.at_ms > CHECK_OLD_MS)
-		doctor_say(d, FINDING_WARN, "check",
-			"integrity_check = 24h in [host], and a host that runs; or klinke migrate "
-			"verify now",
-			"the whole file was not checked for a week, or never");
+	if (!d->config || !config_host(d->config)->integrity_check_ms)
+		doctor_say(d, FINDING_WARN, "pages",
+			"integrity_check = 24h in [host]; or klinke migrate verify by a timer",
+			"they are not checked by schedule");
+	else if (care_note_read(d->state, CARE_INTEGRITY, &noted) &&
+		 clock_now_ms() - noted.at_ms >
+			 CHECK_OLD_MS + config_host(d->config)->integrity_check_ms)
+		doctor_say(d, FINDING_WARN, "pages",
+			"a host that runs does it; its log says if it cannot",
+			"the last check by schedule was more than a week ago");
 }
 
 static void check_backup(struct doctor *d)

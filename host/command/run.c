@@ -20,6 +20,7 @@
 #include "http/control.h"
 #include "http/server.h"
 #include "pipeline/runner.h"
+#include "store/care.h"
 #include "store/store.h"
 
 struct host {
@@ -27,6 +28,7 @@ struct host {
 	struct setup *setup;
 	struct config *config;
 	struct store *store;
+	struct care_watch *watch;
 	struct runner *runner;
 	struct server *server;
 	struct control *control;
@@ -179,6 +181,9 @@ static int start(struct host *h)
 
 	if (store_open(&error, &h->store, &store) < 0)
 		return fail(h->in, &error);
+	h->watch = care_watch_start(&error, state, config_host(h->config)->integrity_check_ms);
+	if (!h->watch)
+		return fail(h->in, &error);
 	server.admin.store = runner.store = h->store;
 	server.admin.sandbox = tell_sandbox(h);
 	if (!(h->runner = runner_create(&error, &runner)))
@@ -221,6 +226,7 @@ static void stop(struct host *h)
 	control_destroy(h->control);
 	server_destroy(h->server);
 	runner_destroy(h->runner);
+	care_watch_stop(h->watch);
 	store_close(h->store);
 	config_unref(h->config);
 	setup_destroy(h->setup);

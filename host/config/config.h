@@ -150,6 +150,7 @@ struct config_host {
 	enum log_level log_level;
 	int64_t max_body, max_connections;
 	int64_t header_timeout_ms, request_timeout_ms, idle_timeout_ms, drain_timeout_ms;
+	int64_t integrity_check_ms;         /* how often; 0: never */
 	struct config_secret admin_token; /* count 0: not by token */
 	struct config_secret admin_password;   /* lines of base/password.h; count 0: not by password */
 	const char *tls_certificate, *tls_key; /* files; both or none (NULL) */

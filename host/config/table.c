@@ -113,6 +113,13 @@ static const struct config_key host_keys[] = {
 		.high = HOUR,
 		.fallback = "20s",
 		.help = "How long requests and callers in progress may take after TERM."},
+	{.name = "integrity_check",
+		DURATION,
+		TO(struct config_host, integrity_check_ms),
+		.high = 31 * DAY,
+		.fallback = "24h",
+		.help = "How often all of the store's file is read and checked, beside the work; 0: "
+			"never."},
 	{.name = "admin_token",
 		.kind = K_SECRET,
 		.type = "secret",

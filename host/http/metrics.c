@@ -6,6 +6,7 @@
 #include "http/live.h"
 #include "http/rows.h"
 #include "pipeline/runner.h"
+#include "store/care.h"
 
 static void one(
 	struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
@@ -31,6 +32,24 @@ static void print_store(struct buf *out, const char *state)
 				rows_job_state((enum job_state)s), (unsigned long long)c.jobs[s]);
 	}
 	store_reader_close(reader);
+}
+
+/* Seconds since 1970; 0: never. */
+static uint64_t noted_at(const char *state, enum care_note note)
+{
+	struct care_noted noted;
+
+	return care_note_read(state, note, &noted) ? (uint64_t)noted.at_ms / 1000 : 0;
+}
+
+static void print_care(struct buf *out, const char *state)
+{
+	one(out, "klinke_store_damaged", "gauge", "1: damage of the store's file was met.",
+		noted_at(state, CARE_DAMAGE) > 0);
+	one(out, "klinke_store_checked_timestamp_seconds", "gauge",
+		"When all of the store's file was last checked.", noted_at(state, CARE_INTEGRITY));
+	one(out, "klinke_backup_timestamp_seconds", "gauge",
+		"When klinke backup last made a copy of the store.", noted_at(state, CARE_BACKUP));
 }
 
 static void print_live(struct buf *out, struct live *live)
@@ -90,5 +109,6 @@ void metrics_print(struct buf *out, const struct metrics_sources *of)
 	print_live(out, of->live);
 	print_sandbox(out, of->sandbox);
 	print_store(out, of->state);
+	print_care(out, of->state);
 	runner_metrics(of->runner, out);
 }

@@ -26,6 +26,7 @@
 #include "http/metrics.h"
 #include "http/request.h"
 #include "pipeline/intake.h"
+#include "store/care.h"
 #include "web/page.h"
 
 #define THREADS_MAX 8
@@ -447,10 +448,18 @@ static void take_livez(struct server *s, struct request *request)
 	answer_text(request, 200, "alive\n");
 }
 
+/* A damaged store still takes what it can, but somebody has to come. The name of a note that is not
+ * there is known without the disk. */
 static void take_readyz(struct server *s, struct request *request)
 {
-	bool draining = atomic_load(&s->draining);
-	answer_text(request, draining ? 503 : 200, draining ? "draining\n" : "ready\n");
+	struct care_noted damage;
+
+	if (atomic_load(&s->draining))
+		answer_text(request, 503, "draining\n");
+	else if (care_note_read(s->options.admin.state, CARE_DAMAGE, &damage))
+		answer_text(request, 503, "the store is damaged: klinke doctor tells more\n");
+	else
+		answer_text(request, 200, "ready\n");
 }
 
 static void take_live(struct server *s, struct request *request)

@@ -47,6 +47,7 @@ static void an_empty_file_is_all_defaults(void **state)
 	assert_string_equal(config_host(config)->listen, "127.0.0.1:8080");
 	assert_true(config_host(config)->loopback);
 	assert_int_equal(config_host(config)->max_body, 4 << 20);
+	assert_int_equal(config_host(config)->integrity_check_ms, 24 * 3600 * 1000);
 	assert_string_equal(config_host(config)->plugins.list[0], "/usr/lib/klinke/plugins");
 	config_connections(config, &count);
 	assert_int_equal(count, 0);
