@@ -247,12 +247,18 @@ void builtin_retake(struct run *run)
 	advance(run, DESK_TAKEN);
 }
 
+void builtin_leave(struct run *run)
+{
+	asks_leave(run);
+	if (run->builtin)
+		rest(run, 0);
+}
+
 void builtin_come_back(struct run *run, int64_t due_ms)
 {
 	int64_t soonest = clock_now_ms() + COME_BACK_MS;
 
-	asks_leave(run);
-	rest(run, 0);
+	builtin_leave(run);
 	run_later(run, due_ms > soonest ? due_ms : soonest, "busy",
 		"what it asks of the calendar is tried again later");
 }
@@ -318,7 +324,7 @@ static void advance(struct run *run, enum desk_why why)
 	gather_coming(run);
 	desk_step(&b->desk, &b->next);
 	if (arena_failed(run->arena)) {
-		run_end(run, JOB_PARKED, "surprise", JOB_TOO_BIG);
+		run_too_big(run);
 	} else if (goes_further(&b->next)) {
 		if (!run_rests_until_stored(run, stored))
 			go_further(run);
@@ -419,7 +425,7 @@ void builtin_begin(struct run *run)
 		return;
 	run->builtin = arena_alloc(run->arena, sizeof(*run->builtin));
 	if (!run->builtin) {
-		run_end(run, JOB_PARKED, "surprise", JOB_TOO_BIG);
+		run_too_big(run);
 		return;
 	}
 	fill(run, &run->builtin->desk);

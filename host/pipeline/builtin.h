@@ -27,6 +27,7 @@ void builtin_answered(struct run *run);
 void builtin_retake(struct run *run);
 /* Its question is put off until then: it begins again when it can be answered. */
 void builtin_come_back(struct run *run, int64_t due_ms);
+void builtin_leave(struct run *run); /* it waits for nothing any more */
 
 /* The mirror by the clock, expired holds; called about once a second. */
 void builtin_tick(struct runner *r);

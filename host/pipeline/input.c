@@ -7,7 +7,8 @@
 
 static int failed_at(struct error *error, const struct config_place *place, const struct error *why)
 {
-	return error_set(error, E_INVALID, "%s:%u: %s", place->file, place->line, why->text);
+	return error_set(error, why->code == E_NOMEM ? E_NOMEM : E_INVALID, "%s:%u: %s",
+		place->file, place->line, why->text);
 }
 
 static int evaluate(struct error *error, struct run *run, struct expr *expr,

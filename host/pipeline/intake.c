@@ -192,7 +192,13 @@ void intake_log_notes(const struct intake *in)
 
 /* ---- Verify ------------------------------------------------------------------------------- */
 
-static bool mac_holds(const struct plugin_mac *mac, struct str secret)
+enum proof {
+	PROVEN,
+	REFUTED,
+	UNCHECKED /* no memory to see which: the sender shall try again */
+};
+
+static enum proof mac_proof(const struct plugin_mac *mac, struct str secret)
 {
 	uint8_t digest[CRYPTO_HASH_MAX];
 	size_t n = crypto_hmac(mac->hash.ptr, secret, mac->pieces, mac->piece_count, digest);
@@ -201,55 +207,68 @@ static bool mac_holds(const struct plugin_mac *mac, struct str secret)
 	for (size_t i = 0; n && i < mac->mac_count; i++)
 		holds |= crypto_equal((struct str){(char *)digest, n}, mac->macs[i]);
 	crypto_wipe(digest, sizeof(digest));
-	return holds;
+	return holds ? PROVEN : n ? REFUTED : UNCHECKED;
 }
 
-/* NULL, or what does not hold. Every value of the secret is tried, so that the time tells nothing.
- */
-static const char *mac_problem(const struct intake *in, const struct plugin_mac *mac)
+/* Every value of the secret is tried, so that the time tells nothing. */
+static enum proof check_mac(
+	const struct intake *in, const struct plugin_mac *mac, const char **problem)
 {
 	const struct config_secret *secret = config_secret(in->connection->config, mac->secret.ptr);
-	bool holds = false;
+	bool holds = false, unsure = false;
 
-	if (!secret || !secret->count)
-		return arena_printf(in->arena,
+	if (!secret || !secret->count) {
+		*problem = arena_printf(in->arena,
 			"the signature cannot be checked: option %s is not set", mac->secret.ptr);
-	for (size_t i = 0; i < secret->count; i++)
-		holds |= mac_holds(mac, secret->values[i]);
-	return holds ? NULL
-		     : arena_printf(in->arena,
-			       "the signature does not match the body and option %s",
-			       mac->secret.ptr);
+		return REFUTED;
+	}
+	for (size_t i = 0; i < secret->count; i++) {
+		enum proof proof = mac_proof(mac, secret->values[i]);
+		holds |= proof == PROVEN;
+		unsure |= proof == UNCHECKED;
+	}
+	if (!holds && !unsure)
+		*problem = arena_printf(in->arena,
+			"the signature does not match the body and option %s", mac->secret.ptr);
+	return holds ? PROVEN : unsure ? UNCHECKED : REFUTED;
 }
 
-static const char *secret_problem(const struct intake *in, const struct plugin_secret *guess)
+static enum proof check_secret(
+	const struct intake *in, const struct plugin_secret *guess, const char **problem)
 {
 	const struct config_secret *secret =
 		config_secret(in->connection->config, guess->secret.ptr);
 	bool holds = false;
 
-	if (!secret || !secret->count)
-		return arena_printf(in->arena, "option %s is not set", guess->secret.ptr);
+	if (!secret || !secret->count) {
+		*problem = arena_printf(in->arena, "option %s is not set", guess->secret.ptr);
+		return REFUTED;
+	}
 	for (size_t i = 0; i < secret->count; i++)
 		holds |= crypto_equal(guess->guess, secret->values[i]);
-	return holds ? NULL
-		     : arena_printf(in->arena, "what came is not the value of option %s",
-			       guess->secret.ptr);
+	if (!holds)
+		*problem = arena_printf(
+			in->arena, "what came is not the value of option %s", guess->secret.ptr);
+	return holds ? PROVEN : REFUTED;
 }
 
-static const char *unproven(const struct intake *in)
+/* Everything that the plugin wants checked, or what does not hold. *problem says why not, if there
+ * is memory to say it: nothing may be read from its absence. */
+static enum proof check_proofs(const struct intake *in, const char **problem)
 {
 	const struct plugin_out *out = &in->call.out;
-	const char *problem = NULL;
+	enum proof proof = PROVEN;
 
 	if (out->answer.kind == KL_ACCEPT && !out->macs.count && !out->secrets.count &&
-		in->connection->config->info->can_verify == 0)
-		return "the plugin cannot verify webhooks";
-	for (uint32_t i = 0; i < out->macs.count && !problem; i++)
-		problem = mac_problem(in, &out->macs.items[i]);
-	for (uint32_t i = 0; i < out->secrets.count && !problem; i++)
-		problem = secret_problem(in, &out->secrets.items[i]);
-	return problem;
+		in->connection->config->info->can_verify == 0) {
+		*problem = "the plugin cannot verify webhooks";
+		return REFUTED;
+	}
+	for (uint32_t i = 0; i < out->macs.count && proof == PROVEN; i++)
+		proof = check_mac(in, &out->macs.items[i], problem);
+	for (uint32_t i = 0; i < out->secrets.count && proof == PROVEN; i++)
+		proof = check_secret(in, &out->secrets.items[i], problem);
+	return proof;
 }
 
 static void give(struct hook *hook, const struct plugin_answer *a, unsigned status)
@@ -379,7 +398,8 @@ static void verified(struct plugin_call *c)
 {
 	struct intake *in = c->user;
 	const struct plugin_answer *a = &c->out.answer;
-	const char *problem;
+	const char *problem = NULL;
+	enum proof proof;
 
 	intake_log_notes(in);
 	if (c->out.status != PLUGIN_OK) {
@@ -392,8 +412,10 @@ static void verified(struct plugin_call *c)
 			a->reason.len ? a->reason.ptr : "the plugin gave no reason");
 		return;
 	}
-	problem = unproven(in);
-	if (problem)
+	proof = check_proofs(in, &problem);
+	if (proof == UNCHECKED)
+		refuse(in, 503, "no memory, please send it again\n", NULL);
+	else if (proof == REFUTED)
 		refuse(in, a->refused ? a->refused : 401, "not accepted\n", problem);
 	else if (a->kind == KL_HANDSHAKE)
 		shake_hands(in);

@@ -113,7 +113,7 @@ struct giving_back {
 /* Writer's thread. */
 static void given_back(struct store_op *op)
 {
-	free(op->user); /* if it failed, it is claimed again after a restart at the latest */
+	free(op->user); /* if that failed, it is claimed again after a restart at the latest */
 }
 
 /* It is nobody's again, and claimed with the next tick. */
@@ -121,15 +121,29 @@ static void give_back(struct runner *r, const struct id *job)
 {
 	struct giving_back *g = calloc(1, sizeof(*g));
 
-	if (!g)
-		return; /* after a restart, then */
+	r->claim_later = true;
+	if (!g) {
+		if (r->keepsake_count < KEEPSAKES_MAX)
+			r->keepsakes[r->keepsake_count++] = *job;
+		return;
+	}
 	g->job = *job;
 	g->op.jobs = &g->job;
 	g->op.job_count = 1;
 	g->op.op.done = given_back;
 	g->op.op.user = g;
 	store_unclaim_jobs(r->store, &g->op);
-	r->claim_later = true;
+}
+
+void jobs_give_back(struct runner *r)
+{
+	size_t count = r->keepsake_count;
+
+	r->keepsake_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct id job = r->keepsakes[i];
+		give_back(r, &job);
+	}
 }
 
 /* orphan: why it cannot go on; NULL: it can. */
@@ -315,6 +329,35 @@ static void release(struct run *run)
 	runner_arena_back(r, run->arena);
 	atomic_store(&r->n_runs, r->runs);
 	runner_claim(r);
+}
+
+static void starved_here(struct mailbox_item *item)
+{
+	struct run *run = (struct run *)item;
+
+	give_back(run->runner, &run->row.id);
+	release(run);
+}
+
+/* Not released at once: whoever comes to this may still look at the run. */
+void run_starved(struct run *run)
+{
+	if (run->starving || run_rests_until_stored(run, run_starved))
+		return;
+	run->starving = true;
+	log_line(LOG_ERROR, "no memory to go on with a job, it will be tried again", NULL);
+	builtin_leave(run);
+	run->item.run = starved_here;
+	runner_post(run->runner, &run->item);
+}
+
+/* The row keeps what it says about requests sent, so a retry by a person looks first. */
+void run_too_big(struct run *run)
+{
+	if (arena_starved(run->arena))
+		run_starved(run);
+	else
+		run_end(run, JOB_PARKED, "surprise", "it needs more memory than one run may have");
 }
 
 struct run *job_ahead(struct runner *r, struct plan *plan, const struct event_row *event,
@@ -536,7 +579,11 @@ void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
 	memset(s, 0, sizeof(*s));
 	run->row.updated_ms = clock_now_ms();
 	progress = run->foreign ? run->row.progress : progress_print(run);
-	if (progress.ptr) /* no memory: what was stored last still holds */
+	if (!progress.ptr && keep_claim && arena_starved(run->arena)) {
+		run_starved(run); /* what it needs after a crash must not be missing */
+		return;
+	}
+	if (progress.ptr) /* else what was stored last still holds */
 		run->row.progress = progress;
 	run->saved = then;
 	s->job = &run->row;
@@ -582,6 +629,8 @@ void run_emit(struct run *run, const struct plugin_event *e)
 	run->events = change;
 	if (route_event(&error, &in, e, &change[run->event_count]) == 0)
 		run->event_count++;
+	else if (error.code == E_NOMEM)
+		arena_fail_starved(run->arena);
 	else
 		log_line(LOG_ERROR, "event of the host's own cannot be used", "type", e->type.ptr,
 			"reason", error.text, NULL);
@@ -623,6 +672,8 @@ static void start_call(
 	to = plan_connection_for(run->plan, run->tenant, call->config->connection);
 	job = arena_alloc(run->arena, sizeof(*job));
 	if (!to || !job || run_input(&error, run, call, &input) < 0) {
+		if (error.code == E_NOMEM)
+			arena_fail_starved(run->arena);
 		log_line(LOG_ERROR, "call cannot be started", "what", what, "pipeline",
 			run->row.pipeline.ptr, "reason", error.text, NULL);
 		return;
@@ -669,6 +720,10 @@ void run_end(struct run *run, enum job_state state, const char *fail, const char
 	}
 	if (state == JOB_DONE)
 		come_late(run);
+	if (arena_starved(run->arena) && (state != JOB_DONE || caller_gone(run))) {
+		run_starved(run); /* nobody would hear of it */
+		return;
+	}
 	run->has_answer = caller_answer_row(run, &run->answer);
 	run_save(run, false, ended);
 }
@@ -721,6 +776,8 @@ static bool wait_for_its_time(struct run *run, const struct plan_step *step)
 		return false;
 	if (expr_eval(&error, step->at, &scope, run->arena, &value) < 0 ||
 		!clock_parse(json_text(value), zone_find(scope.zone), &due)) {
+		if (run_lacks_memory(run, &error))
+			return true;
 		run_end(run, JOB_PARKED, "bad input",
 			arena_printf(run->arena, "%s:%u: at = gives no instant%s%s",
 				step->config->at.place.file, step->config->at.place.line,

@@ -68,7 +68,7 @@ struct run {
 	struct str *rows;      /* one JSON array for each plugin step that had any */
 	size_t row_texts, row_cap;
 
-	int64_t first_ms;            /* when the plugin was asked to begin, and what a poll began with */
+	int64_t first_ms; /* when the plugin was asked to begin, and what a poll began with */
 	struct str first_checkpoint;
 	struct attempt_row *attempts; /* grows up to ATTEMPTS_MAX */
 	size_t attempt_cap;
@@ -93,6 +93,7 @@ struct run {
 	void (*saved)(struct run *run);
 	bool ahead; /* its own row is not stored yet: nothing leaves, nobody is asked */
 	void (*when_stored)(struct run *run); /* ahead, and it rests until then; NULL: it saves */
+	bool starving;                        /* on its way back to the store */
 	bool never_was;                       /* as soon as its save comes back it is gone */
 	bool foreign; /* what it has kept is of a configuration that is not here: left as it is */
 	unsigned promised;        /* see jobs_promise() */
@@ -103,7 +104,6 @@ struct run {
 /* job.c */
 #define JOB_LATE "late" /* subject of what is pushed into a call that may be over by then */
 #define JOB_NOBODY "nobody was on the line any more"
-#define JOB_TOO_BIG "it needs more memory than one run may have"
 void run_next(struct run *run); /* the step in hand, or the end */
 /* True: it begins ahead of its own row, and goes on with then() when that is stored. */
 bool run_rests_until_stored(struct run *run, void (*then)(struct run *run));
@@ -113,12 +113,17 @@ void run_step_done(struct run *run, struct str result, const char *name);
 void run_emit(struct run *run, const struct plugin_event *event);
 void run_end(struct run *run, enum job_state state, const char *fail, const char *reason);
 void run_later(struct run *run, int64_t due_ms, const char *fail, const char *reason);
+/* There is no memory for it now: as after a crash it goes on from its row, with the next tick. */
+void run_starved(struct run *run);
+/* Its arena has failed: starved, or parked, since it needs more than one run may have. */
+void run_too_big(struct run *run);
 void run_note(struct run *run, enum attempt_kind kind, const char *name, const char *outcome,
 	struct str input, struct str output, const char *note);
 const struct plan_step *run_step(const struct run *run); /* NULL: one operation */
 const struct plan_call *run_call(const struct run *run); /* NULL: one operation */
 struct expr_scope run_scope(struct run *run);
-void jobs_save_again(struct runner *r);                        /* those whose save failed */
+void jobs_save_again(struct runner *r); /* those whose save failed */
+void jobs_give_back(struct runner *r);  /* those that nobody could be given back */
 struct run *jobs_find(struct runner *r, const struct id *job); /* in hand; NULL: it is not */
 
 /* Does somebody wait for it? Then it goes before others. */
@@ -156,6 +161,8 @@ void run_absent(struct run *run);
 void run_died(struct run *run); /* the worker died on it */
 /* The plugin did not take the call: later, and it costs nothing. False: it did. */
 bool run_not_taken(struct run *run);
+/* It failed for want of memory: later, and it costs nothing. False: for something else. */
+bool run_lacks_memory(struct run *run, const struct error *error);
 const char *fail_name(uint32_t fail);
 /* 0, or until when jobs of this connection wait because its credential was refused. */
 int64_t paused_until(const struct runner *r, struct str connection);

@@ -42,8 +42,9 @@ static int evaluate_fields(struct error *error, struct run *run, const struct pl
 		const struct json *value = NULL;
 		struct error why = {0};
 		if (expr_eval(&why, call->fields[i], &scope, run->arena, &value) < 0)
-			return error_set(error, E_INVALID, "%s:%u: %s = failed: %s",
-				f->sql.place.file, f->sql.place.line, f->key, why.text);
+			return error_set(error, why.code == E_NOMEM ? E_NOMEM : E_INVALID,
+				"%s:%u: %s = failed: %s", f->sql.place.file, f->sql.place.line,
+				f->key, why.text);
 		run->fields[i] = (struct plugin_field){
 			.key = str_of(f->key),
 			.spec = str_of(f->spec),
@@ -113,7 +114,9 @@ void mapping_begin(struct run *run)
 	run->began_us = clock_mono_us();
 	run->began_ms = clock_now_ms();
 	if (evaluate_fields(&error, run, call) < 0) {
-		run_failed(run, KL_BAD_INPUT, NULL, arena_printf(run->arena, "%s", error.text), 0);
+		if (!run_lacks_memory(run, &error))
+			run_failed(run, KL_BAD_INPUT, NULL,
+				arena_printf(run->arena, "%s", error.text), 0);
 		return;
 	}
 	memset(c, 0, sizeof(*c));

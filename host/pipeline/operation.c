@@ -95,7 +95,9 @@ bool run_make_input(struct run *run)
 	if (!run->pipeline)
 		run->step.input = run->row.input.len ? run->row.input : STR("{}");
 	else if (run_input(&error, run, run_call(run), &run->step.input) < 0) {
-		run_failed(run, KL_BAD_INPUT, NULL, arena_printf(run->arena, "%s", error.text), 0);
+		if (!run_lacks_memory(run, &error))
+			run_failed(run, KL_BAD_INPUT, NULL,
+				arena_printf(run->arena, "%s", error.text), 0);
 		return false;
 	}
 	return true;
@@ -440,12 +442,6 @@ static void keep_state(struct run *run, struct str state)
 	run->step.state_version = state_version(run);
 }
 
-/* The row keeps what it says about requests sent, so a retry by a person looks first. */
-static void too_big(struct run *run)
-{
-	run_end(run, JOB_PARKED, "surprise", JOB_TOO_BIG);
-}
-
 static void send_it(struct run *run)
 {
 	const struct plugin_next *next = &run->call.out.next;
@@ -467,7 +463,7 @@ static void send_it(struct run *run)
 	}
 	keep_state(run, next->state);
 	if (arena_failed(run->arena)) { /* parts of the request are missing */
-		too_big(run);
+		run_too_big(run);
 		return;
 	}
 	if (next->request.repeat == KL_NEVER) {
@@ -539,7 +535,7 @@ static void complete(struct run *run, struct str result, const char *how)
 	unpause(run->runner, str_of(run->connection->config->full));
 	project(run, result);
 	if (arena_failed(run->arena)) {
-		too_big(run);
+		run_too_big(run);
 		return;
 	}
 	must_keep = run->row.sent || run->event_count || run->has_checkpoint ||
@@ -678,7 +674,7 @@ static void stepped(struct plugin_call *c)
 	} else {
 		take_effects(run);
 		if (arena_failed(run->arena))
-			too_big(run);
+			run_too_big(run);
 		else
 			follow(run);
 	}

@@ -298,10 +298,24 @@ void run_absent(struct run *run)
 	begin_again(run);
 }
 
+bool run_lacks_memory(struct run *run, const struct error *error)
+{
+	if (error->code != E_NOMEM)
+		return false;
+	if (arena_failed(run->arena))
+		run_too_big(run);
+	else
+		run_later(run, clock_now_ms() + CROWDED_MS, "memory",
+			arena_printf(run->arena, "%s", error->text));
+	return true;
+}
+
 bool run_not_taken(struct run *run)
 {
 	const struct plugin_out *out = &run->call.out;
 
+	if (out->status == PLUGIN_FAILED && run_lacks_memory(run, &out->error))
+		return true;
 	if (out->status != PLUGIN_DISABLED && out->status != PLUGIN_NOT_RUN)
 		return false;
 	run_later(run, clock_now_ms() + (out->status == PLUGIN_DISABLED ? DISABLED_MS : CROWDED_MS),

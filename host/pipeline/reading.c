@@ -216,6 +216,8 @@ static const char *route_all(struct intake *in)
 	for (uint32_t i = 0; i < out->events.count; i++) {
 		struct event_change *e = &f->events[f->event_count];
 		if (route_event(&error, &input, &out->events.items[i], e) < 0) {
+			if (error.code == E_NOMEM)
+				arena_fail_starved(in->arena);
 			problem = arena_printf(in->arena, "%s", error.text);
 			continue;
 		}
@@ -264,7 +266,8 @@ static void not_read(struct intake *in)
 {
 	in->runner->backlog_later = true;
 	if (in->caller.hook)
-		caller_refuse(&in->caller, in->call.out.error.text);
+		caller_refuse(&in->caller, in->call.out.error.code ? in->call.out.error.text
+								   : "there is no memory for it");
 	if (!in->storing && intake_waits(in))
 		in->runner->hooks--;
 	intake_release(in);
@@ -286,7 +289,10 @@ static void normalized(struct plugin_call *c)
 		not_read(in);
 		return;
 	case PLUGIN_FAILED:
-		finish(in, INBOX_PARKED, c->out.error.text);
+		if (c->out.error.code == E_NOMEM)
+			not_read(in);
+		else
+			finish(in, INBOX_PARKED, c->out.error.text);
 		return;
 	case PLUGIN_OK:
 		break;
@@ -296,6 +302,10 @@ static void normalized(struct plugin_call *c)
 		return;
 	}
 	problem = route_all(in);
+	if (arena_starved(in->arena)) {
+		not_read(in);
+		return;
+	}
 	if (arena_failed(in->arena)) { /* anything of it may be missing: none of it counts */
 		in->finish.event_count = in->finish.job_count = 0;
 		in->answering = NULL;
@@ -383,7 +393,9 @@ static void again(struct runner *r, const struct inbox_row *row)
 		.body = str_dup(in->arena, row->body),
 	};
 	in->row.body = in->inbound.body;
-	if (arena_failed(in->arena))
+	if (arena_starved(in->arena))
+		not_read(in);
+	else if (arena_failed(in->arena))
 		finish(in, INBOX_PARKED, "it needs more memory than one webhook may have");
 	else if (in->route)
 		intake_read(in);

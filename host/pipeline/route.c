@@ -166,8 +166,8 @@ static void fill_job(
 	};
 }
 
-/* 1 or 0; an expression that fails at run time makes a job that parks itself, so that nobody
- * misses it. */
+/* 1, 0, or E_NOMEM; an expression that fails at run time makes a job that parks itself, so that
+ * nobody misses it. */
 static int wants(const struct route_input *in, const struct plan_pipeline *p,
 	const struct event_row *event, const struct scope_texts *texts, struct job_row *job)
 {
@@ -177,8 +177,8 @@ static int wants(const struct route_input *in, const struct plan_pipeline *p,
 
 	if (p->when)
 		yes = expr_test(&why, p->when, &scope);
-	if (yes >= 0)
-		return yes;
+	if (yes >= 0 || why.code == E_NOMEM)
+		return yes >= 0 ? yes : E_NOMEM;
 	struct json *progress = json_object(in->arena);
 	json_put_text(in->arena, progress, "refused",
 		str_of(arena_printf(in->arena, "%s:%u: when = failed: %s",
@@ -195,6 +195,7 @@ static int match(struct error *error, const struct route_input *in, struct event
 		config_pipelines_for(in->plan->config, type.ptr ? type.ptr : "", in->tenant);
 	struct scope_texts texts;
 	unsigned answered = 0;
+	int wanted;
 
 	if (!found.count)
 		return 0;
@@ -213,7 +214,11 @@ static int match(struct error *error, const struct route_input *in, struct event
 		job->strict = p->config->strict;
 		if (p->config->within_ms)
 			job->order_key = STR("");
-		if (!wants(in, p, event, &texts, job))
+		wanted = wants(in, p, event, &texts, job);
+		if (wanted < 0)
+			return error_set(
+				error, E_NOMEM, "no memory for when = of %s", p->config->full);
+		if (!wanted)
 			continue;
 		if (p->config->within_ms && answered++) {
 			log_line(LOG_ERROR, "a second pipeline wants to answer, it is left out",
@@ -259,7 +264,9 @@ int route_event(struct error *error, const struct route_input *in, const struct 
 	if (!row)
 		return error_set(error, E_NOMEM, "no memory for an event");
 	if (!data)
-		return E_INVALID;
+		return arena_starved(in->arena)
+			       ? error_set(error, E_NOMEM, "no memory for an event")
+			       : E_INVALID;
 	known.tenant = find_tenant(in, event->type, data);
 	orphan = !known.tenant && !str_is(in->connection, ROUTE_OURS);
 	if (orphan && !in->keep_orphans)

@@ -214,8 +214,10 @@ void runner_nudge(struct runner *r)
 		struct runner *runner;
 	} *n = calloc(1, sizeof(*n));
 
-	if (!n)
-		return; /* the next tick looks anyway */
+	if (!n) {
+		atomic_store(&r->nudged, true);
+		return;
+	}
 	n->item.run = nudged;
 	n->runner = r;
 	runner_post(r, &n->item);
@@ -248,12 +250,15 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct runner *r = timer->data;
 
+	bool nudged = atomic_exchange(&r->nudged, false);
+
 	jobs_save_again(r);
-	r->claim_wanted |= r->claim_later;
+	jobs_give_back(r);
+	r->claim_wanted |= r->claim_later || nudged;
 	r->claim_later = false;
 	runner_claim(r);
 	builtin_tick(r);
-	r->backlog |= r->backlog_later;
+	r->backlog |= r->backlog_later || nudged;
 	r->backlog_later = false;
 	if (r->backlog)
 		intake_fetch(r);

@@ -13,6 +13,7 @@
 #define RUN_MEMORY ((size_t)64 * 1024 * 1024) /* the most one run or webhook may use */
 #define SPARES_MAX 64                         /* arenas that wait for the next run */
 #define RUNS_MAX 256                          /* jobs in hand at once */
+#define KEEPSAKES_MAX 1024                    /* all that can be in hand */
 #define RESTING_MAX 256                       /* and as many that only wait for others */
 #define URGENT_MAX 512                        /* and those that somebody waits for */
 #define HOOKS_MAX 2048                        /* webhooks between socket and answer */
@@ -58,8 +59,10 @@ struct runner {
 	bool fetching;
 	struct id fetch_after;
 	bool claiming, claim_wanted;
-	bool claim_later;   /* a job was given back for lack of memory: with the next tick, not at
-			       once */
+	bool claim_later; /* a job was given back for lack of memory: with the next tick, not at
+			     once */
+	struct id keepsakes[KEEPSAKES_MAX]; /* jobs for whose giving back there was none either */
+	size_t keepsake_count;
 	size_t claim_limit; /* 0: none */
 	int64_t next_due_ms;
 	struct pause pauses[16];
@@ -83,6 +86,7 @@ struct runner {
 		n_requests;
 	atomic_ullong n_answered, n_fallbacks, n_repeated, n_unanswered, n_late; /* callers */
 	atomic_uint n_runs;
+	atomic_bool nudged; /* there was no memory to say so otherwise: seen with the next tick */
 	atomic_ullong n_generation;
 };
 
