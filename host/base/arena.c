@@ -31,7 +31,7 @@ struct arena {
 	size_t filled; /* of the newest chunk */
 	size_t used, max;
 	unsigned starve;
-	bool failed, fenced;
+	bool failed, starved, fenced;
 	unsigned char filling; /* behind a fenced piece, up to its alignment */
 };
 
@@ -80,7 +80,13 @@ void arena_fail(struct arena *arena)
 	fail(arena);
 }
 
-static bool starved(struct arena *arena)
+void arena_fail_starved(struct arena *arena)
+{
+	arena->starved = true;
+	fail(arena);
+}
+
+static bool is_due(struct arena *arena)
 {
 	return arena->starve && --arena->starve == 0;
 }
@@ -155,7 +161,7 @@ void arena_reset(struct arena *arena)
 	free_chunks(arena->newest);
 	arena->newest = NULL;
 	arena->used = 0;
-	arena->failed = false;
+	arena->failed = arena->starved = false;
 }
 
 static char *carve(struct arena *arena, size_t n, size_t rounded)
@@ -189,7 +195,7 @@ void arena_reset(struct arena *arena)
 		kept->next = NULL;
 	arena->newest = kept;
 	arena->filled = arena->used = 0;
-	arena->failed = false;
+	arena->failed = arena->starved = false;
 }
 
 static char *carve(struct arena *arena, size_t n, size_t rounded)
@@ -220,13 +226,18 @@ void *arena_take(struct arena *arena, size_t n)
 
 	if (!arena || arena->failed)
 		return NULL;
-	if (starved(arena) || n > SIZE_MAX / 4 || rounded > arena->max - arena->used)
+	if (n > SIZE_MAX / 4 || rounded > arena->max - arena->used)
 		return fail(arena);
 	if (!rounded)
 		rounded = ALIGN < arena->max - arena->used ? ALIGN : 0;
-	piece = arena->fenced ? carve_fenced(arena, n, rounded) : carve(arena, n, rounded);
-	if (!piece)
-		return fail(arena);
+	if (is_due(arena))
+		piece = NULL;
+	else
+		piece = arena->fenced ? carve_fenced(arena, n, rounded) : carve(arena, n, rounded);
+	if (!piece) {
+		arena_fail_starved(arena);
+		return NULL;
+	}
 	arena->used += rounded;
 	return piece;
 }
@@ -277,6 +288,11 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 bool arena_failed(const struct arena *arena)
 {
 	return !arena || arena->failed;
+}
+
+bool arena_starved(const struct arena *arena)
+{
+	return !arena || arena->starved;
 }
 
 size_t arena_used(const struct arena *arena)

@@ -28,6 +28,9 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 bool arena_failed(const struct arena *arena);
+/* It failed since the system has no memory now, not by its maximum: later it may work. */
+bool arena_starved(const struct arena *arena);
+void arena_fail_starved(struct arena *arena); /* as if that had happened */
 void arena_fail(struct arena *arena); /* as if memory had run out */
 size_t arena_used(const struct arena *arena);
 

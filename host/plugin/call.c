@@ -418,7 +418,7 @@ void call_run_shaped(const struct call_shape *shape, const struct loaded *plugin
 	if (call.violation)
 		call_fail(plugin->info.name, in->kind, E_INVALID, call.violation, out);
 	else if (arena_failed(arena))
-		call_fail(plugin->info.name, in->kind, E_NOMEM,
+		call_fail(plugin->info.name, in->kind, arena_starved(arena) ? E_NOMEM : E_INVALID,
 			"it needs more memory than one call may use, or nested values deeper "
 			"than 64, or changed a value that another one contains",
 			out);

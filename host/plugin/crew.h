@@ -117,7 +117,8 @@ struct plugins {
 	unsigned open_handles;
 	struct setting *configured;
 	struct plugin *list;
-	struct queue finished; /* done() is due */
+	struct queue finished;       /* done() is due */
+	struct plugin_call *starved; /* too, and there was no memory for their flights */
 	uint64_t last_id, last_config;
 	uint32_t last_hand;
 	bool ending;
@@ -129,6 +130,7 @@ struct plugins {
 void flight_end(struct plugin *plugin, struct flight *flight, enum plugin_status status, int code,
 	const char *sentence);
 void flight_answered(struct plugin *plugin, struct flight *flight); /* out is filled */
+void plugin_call_ended(struct plugin_call *call);                   /* out is filled */
 void plugin_dispatch(struct plugin *plugin);
 void plugin_tick(struct plugin *plugin, int64_t now_ms);
 bool plugin_is_busy(const struct plugin *plugin);

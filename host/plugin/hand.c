@@ -78,7 +78,15 @@ int hand_start(struct error *error, struct plugin *plugin, struct edition *editi
 	buf_init(&hand->in, WIRE_MOST + READ_BYTES);
 	buf_init(&hand->out, 3 * WIRE_MOST);
 	buf_init(&hand->known, SIZE_MAX - 1);
-	uv_poll_init(plugin->plugins->options.loop, &hand->poll, hand->worker.wire);
+	failed = uv_poll_init(plugin->plugins->options.loop, &hand->poll, hand->worker.wire);
+	if (failed) {
+		zygote_kill(plugin->plugins->client, hand->number);
+		start_finish(&hand->worker);
+		error_set(error, E_IO, "plugin %s was not started: %s", plugin->name,
+			uv_strerror(failed));
+		free(hand);
+		return E_IO;
+	}
 	uv_unref((uv_handle_t *)&hand->poll);
 	hand->poll.data = hand;
 	watch(hand, false);
@@ -140,31 +148,37 @@ bool hand_has_room(const struct hand *hand)
 	return hand->flights.count < MOST_FLIGHTS && hand->out.len - hand->sent < MOST_UNSENT;
 }
 
-/* In front of the first call that needs it. */
-static uint64_t introduce(struct hand *hand, const struct plugin_config *config)
+/* In front of the first call that needs it. Without memory nothing is written: a call must not go
+ * out without its connection's options. */
+static bool introduce(struct hand *hand, const struct plugin_config *config)
 {
 	static const char unknown[64];
 
-	if (!config)
-		return 0;
 	while (hand->known.len <= config->number && !hand->known.failed)
 		buf_add(&hand->known, unknown, sizeof(unknown));
-	if (hand->known.failed)
-		return 0;
+	if (hand->known.failed) {
+		hand->known.failed = false; /* there may be memory next time */
+		return false;
+	}
 	if (!hand->known.ptr[config->number])
 		wire_put_config(
 			&hand->out, config->number, (struct str){config->text, config->len});
-	hand->known.ptr[config->number] = 1;
-	return config->number;
+	hand->known.ptr[config->number] = !hand->out.failed;
+	return !hand->out.failed;
 }
 
 bool hand_send(struct hand *hand, struct flight *flight)
 {
-	uint64_t config = introduce(hand, flight->call->config);
+	const struct plugin_config *config = flight->call->config;
 	size_t before = hand->out.len;
+	bool known = !config || introduce(hand, config);
 
-	wire_put_call(&hand->out, flight->id, config, &flight->call->in);
-	if (hand->out.failed) {
+	if (known) {
+		before = hand->out.len; /* it may stay, whatever becomes of the call */
+		wire_put_call(
+			&hand->out, flight->id, config ? config->number : 0, &flight->call->in);
+	}
+	if (!known || hand->out.failed) {
 		hand->out.failed = false;
 		hand->out.len = before;
 		return false;
@@ -222,8 +236,10 @@ static void take_answer(struct hand *hand, const struct wire_frame *frame)
 			&call->out);
 		flight_answered(hand->plugin, flight);
 	} else if (arena_failed(call->arena)) {
-		flight_end(hand->plugin, flight, PLUGIN_FAILED, E_NOMEM,
-			"the answer is bigger than the memory of whoever called it");
+		bool starved = arena_starved(call->arena);
+		flight_end(hand->plugin, flight, PLUGIN_FAILED, starved ? E_NOMEM : E_INVALID,
+			starved ? "there is no memory for its answer"
+				: "the answer is bigger than the memory of whoever called it");
 	} else {
 		flight_end(hand->plugin, flight, PLUGIN_DIED, E_CORRUPT,
 			"its answer could not be understood");

@@ -63,18 +63,24 @@ void queue_push_front(struct queue *queue, struct queue *from)
 
 /* ---- the end of a call -------------------------------------------------------------------- */
 
+void plugin_call_ended(struct plugin_call *call)
+{
+	struct plugin_stats *stats = &call->plugin->stats;
+
+	stats->failed += call->out.status == PLUGIN_FAILED;
+	stats->died += call->out.status == PLUGIN_DIED;
+	stats->timeouts += call->out.status == PLUGIN_TIMEOUT || call->out.status == PLUGIN_NOT_RUN;
+	call->done(call);
+}
+
 void flight_answered(struct plugin *plugin, struct flight *flight)
 {
 	struct plugin_call *call = flight->call;
 
+	(void)plugin;
 	free(flight);
-	if (!call)
-		return;
-	plugin->stats.failed += call->out.status == PLUGIN_FAILED;
-	plugin->stats.died += call->out.status == PLUGIN_DIED;
-	plugin->stats.timeouts +=
-		call->out.status == PLUGIN_TIMEOUT || call->out.status == PLUGIN_NOT_RUN;
-	call->done(call);
+	if (call)
+		plugin_call_ended(call);
 }
 
 static void set_end(struct plugin *plugin, struct plugin_call *call, enum plugin_status status,
@@ -440,8 +446,9 @@ static void dispatch_queue(struct plugin *plugin, struct queue *queue, bool urge
 			return;
 		flight = queue_pop(queue);
 		if (!hand_send(hand, flight))
-			end_later(plugin, flight, PLUGIN_FAILED, E_INVALID,
-				"its arguments are longer than 64 MiB");
+			end_later(plugin, flight, PLUGIN_FAILED, E_NOMEM,
+				"there is no memory for its arguments, or they are longer than 64 "
+				"MiB");
 	}
 }
 
@@ -546,14 +553,27 @@ bool plugin_is_busy(const struct plugin *plugin)
 
 /* ---- plugin.h ----------------------------------------------------------------------------- */
 
+/* done() at the end of this turn, too, by what the call has about it. */
+static void starve(struct plugin *plugin, struct plugin_call *call)
+{
+	set_end(plugin, call, PLUGIN_FAILED, E_NOMEM, "there is no memory to call it");
+	call->next = plugin->plugins->starved;
+	plugin->plugins->starved = call;
+	plugins_wake(plugin->plugins);
+}
+
 void plugin_submit(struct plugin_call *call)
 {
 	struct plugin *plugin = call->plugin;
 	struct plugins *plugins = plugin->plugins;
 	struct flight *flight = calloc(1, sizeof(*flight));
 
-	assert(call->done && call->arena && flight);
+	assert(call->done && call->arena);
 	assert(!call->config || call->config->plugin == plugin);
+	if (!flight) {
+		starve(plugin, call);
+		return;
+	}
 	flight->id = ++plugins->last_id;
 	flight->call = call;
 	flight->timeout_ms = call->timeout_ms ? call->timeout_ms : plugins->options.timeout_ms;

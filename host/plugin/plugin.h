@@ -124,7 +124,8 @@ struct plugin_call {
 	struct arena *arena; /* everything in out lives here */
 	void (*done)(struct plugin_call *call);
 	void *user;
-	struct plugin_out out; /* filled before done() */
+	struct plugin_out out;    /* filled before done() */
+	struct plugin_call *next; /* ours */
 };
 void plugin_submit(struct plugin_call *call);
 

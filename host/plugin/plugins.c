@@ -24,6 +24,11 @@ static void on_idle(uv_idle_t *idle)
 	(void)idle; /* it only keeps the loop from sleeping before on_prepare */
 }
 
+static bool has_finished(const struct plugins *plugins)
+{
+	return plugins->finished.head || plugins->starved;
+}
+
 static bool is_busy(const struct plugins *plugins)
 {
 	const struct plugin *plugin;
@@ -39,9 +44,14 @@ static bool is_busy(const struct plugins *plugins)
 static void run_finished(struct plugins *plugins)
 {
 	struct flight *flight;
+	struct plugin_call *call;
 
 	while ((flight = queue_pop(&plugins->finished)))
 		flight_answered(flight->call->plugin, flight);
+	while ((call = plugins->starved)) {
+		plugins->starved = call->next;
+		plugin_call_ended(call);
+	}
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -54,7 +64,7 @@ static void on_prepare(uv_prepare_t *prepare)
 		run_finished(plugins); /* whose done() may submit more */
 		for (plugin = plugins->list; plugin; plugin = plugin->next)
 			plugin_dispatch(plugin);
-	} while (plugins->finished.head);
+	} while (has_finished(plugins));
 	if (!is_busy(plugins))
 		uv_timer_stop(&plugins->tick);
 }
@@ -181,11 +191,29 @@ static void open_handle(struct plugins *plugins, uv_handle_t *handle)
 	plugins->open_handles++;
 }
 
-static void open_control(struct plugins *plugins)
+static int open_control(struct error *error, struct plugins *plugins)
 {
-	uv_poll_init(plugins->options.loop, &plugins->control, plugins->client);
+	int failed = uv_poll_init(plugins->options.loop, &plugins->control, plugins->client);
+
+	if (failed)
+		return error_set(error, E_IO,
+			"the process that workers are forked from cannot be watched: %s",
+			uv_strerror(failed));
 	open_handle(plugins, (uv_handle_t *)&plugins->control);
 	uv_poll_start(&plugins->control, UV_READABLE | UV_DISCONNECT, on_control);
+	return 0;
+}
+
+static int connect_client(struct error *error, struct plugins *plugins)
+{
+	plugins->client = zygote_connect(error, plugins->options.zygote);
+	if (plugins->client < 0)
+		return -1;
+	if (open_control(error, plugins) == 0)
+		return 0;
+	close(plugins->client);
+	plugins->client = -1;
+	return -1;
 }
 
 static void connect_again(struct plugins *plugins, int64_t now_ms)
@@ -195,14 +223,12 @@ static void connect_again(struct plugins *plugins, int64_t now_ms)
 
 	if (plugins->control_closing)
 		return; /* the handle is used again; next tick */
-	plugins->client = zygote_connect(&error, plugins->options.zygote);
-	if (plugins->client < 0) {
+	if (connect_client(&error, plugins) < 0) {
 		disable_all(plugins, error.text);
 		lengthen_pause(plugins, now_ms);
 		return;
 	}
 	plugins->connect_at_ms = 0;
-	open_control(plugins);
 	for (plugin = plugins->list; plugin; plugin = plugin->next)
 		plugin_regain_zygote(plugin);
 	plugins_wake(plugins);
@@ -222,8 +248,6 @@ static void open_handles(struct plugins *plugins)
 	open_handle(plugins, (uv_handle_t *)&plugins->tick);
 	uv_ref((uv_handle_t *)&plugins->tick); /* while there is work the loop goes on */
 	uv_prepare_start(&plugins->prepare, on_prepare);
-	if (plugins->client >= 0)
-		open_control(plugins);
 }
 
 static void fill_defaults(struct plugins_options *options)
@@ -232,6 +256,15 @@ static void fill_defaults(struct plugins_options *options)
 	options->load_timeout_ms = options->load_timeout_ms ? options->load_timeout_ms : 5000;
 	options->worker_memory =
 		options->worker_memory ? options->worker_memory : (size_t)256 * 1024 * 1024;
+}
+
+static void free_plugins(struct plugins *plugins)
+{
+	if (plugins->client >= 0)
+		close(plugins->client); /* the zygote kills what is left */
+	free(plugins->directories);
+	free(plugins->run_directory);
+	free(plugins);
 }
 
 struct plugins *plugins_create(struct error *error, const struct plugins_options *options)
@@ -244,17 +277,17 @@ struct plugins *plugins_create(struct error *error, const struct plugins_options
 	}
 	plugins->options = *options;
 	fill_defaults(&plugins->options);
+	plugins->client = -1;
 	plugins->directories = strdup(options->directories ? options->directories : "");
 	plugins->run_directory = options->run_directory ? strdup(options->run_directory) : NULL;
-	plugins->client = options->zygote ? zygote_connect(error, options->zygote) : -1;
-	if (!plugins->directories || (options->zygote && plugins->client < 0)) {
-		free(plugins->directories);
-		free(plugins->run_directory);
-		free(plugins);
-		return NULL;
+	if (!plugins->directories || (options->run_directory && !plugins->run_directory)) {
+		error_set(error, E_NOMEM, "no memory for the plugins");
+	} else if (!options->zygote || connect_client(error, plugins) == 0) {
+		open_handles(plugins);
+		return plugins;
 	}
-	open_handles(plugins);
-	return plugins;
+	free_plugins(plugins);
+	return NULL;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -265,16 +298,12 @@ static void on_closed(uv_handle_t *handle)
 		plugins->control_closing = false;
 	if (--plugins->open_handles)
 		return;
-	if (plugins->client >= 0)
-		close(plugins->client); /* the zygote kills what is left */
 	while (plugins->configured) {
 		struct setting *setting = plugins->configured;
 		plugins->configured = setting->next;
 		free(setting);
 	}
-	free(plugins->directories);
-	free(plugins->run_directory);
-	free(plugins);
+	free_plugins(plugins);
 }
 
 void plugins_destroy(struct plugins *plugins)

@@ -90,7 +90,7 @@ static bool send_request(int socket, const struct request *request, const int *f
 	return sent == (ssize_t)len;
 }
 
-/* Bytes received, 0: the other side is gone. fds that were not sent are -1. */
+/* Bytes received, 0: the other side is gone, -1: not this time. fds that were not sent are -1. */
 static ssize_t receive_request(int socket, struct request *request, int fds[MOST_FDS])
 {
 	union {
@@ -113,7 +113,7 @@ static ssize_t receive_request(int socket, struct request *request, int fds[MOST
 	head = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
 	if (head && head->cmsg_type == SCM_RIGHTS)
 		memcpy(fds, CMSG_DATA(head), head->cmsg_len - CMSG_LEN(0));
-	return got > 0 ? got : 0;
+	return got;
 }
 
 static void close_fds(const int fds[MOST_FDS])
@@ -203,13 +203,18 @@ static void spawn(
 	tell(client, ZYGOTE_SPAWNED, request->number, pid);
 }
 
+/* Who is not there any more has been told of; but if that was lost, it is asked for again, and
+ * must be told of again, or it would be waited for for ever. */
 static void kill_child(struct zygote *zygote, int client, uint32_t number)
 {
-	struct child *child;
+	struct child *child = zygote->children;
 
-	for (child = zygote->children; child; child = child->next)
-		if (child->client == client && child->number == number)
-			kill(child->pid, SIGKILL);
+	while (child && (child->client != client || child->number != number))
+		child = child->next;
+	if (child)
+		kill(child->pid, SIGKILL);
+	else
+		tell(client, ZYGOTE_EXITED, number, SIGKILL);
 }
 
 static void reap(struct zygote *zygote)
@@ -279,7 +284,7 @@ static bool serve_client(struct zygote *zygote, int client)
 	struct request request;
 	int fds[MOST_FDS];
 
-	if (!receive_request(client, &request, fds))
+	if (receive_request(client, &request, fds) == 0)
 		return false;
 	request.job.name[sizeof(request.job.name) - 1] = '\0';
 	request.job.path[sizeof(request.job.path) - 1] = '\0';
@@ -298,7 +303,7 @@ static void serve_host(struct zygote *zygote)
 	struct request request;
 	int fds[MOST_FDS];
 
-	if (receive_request(zygote->fds[0].fd, &request, fds)) {
+	if (receive_request(zygote->fds[0].fd, &request, fds) != 0) {
 		add_client(zygote, fds[0]);
 		return;
 	}
@@ -607,7 +612,7 @@ int zygote_read(int client, struct zygote_news *news)
 		news->text[sizeof(news->text) - 1] = '\0';
 		return 1;
 	}
-	return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : -1;
+	return got < 0 ? 0 : -1; /* an error passes; only the end does not */
 }
 
 struct str plugin_sandbox_report(struct plugin_zygote *zygote, struct arena *arena)
