@@ -15,6 +15,7 @@
 #include "base/json.h"
 
 #define STEPS_MAX 100
+#define NOWHERE (1 << 24) /* longer than any statement: nobody is told a place in it */
 
 enum column { EVENT, DATA, RAW, CALL, CALLER, TENANT, RESULT, NOW, START, COLUMNS };
 
@@ -35,6 +36,7 @@ const char *const expr_columns[] = {
 struct expr {
 	struct expr_engine *engine;
 	sqlite3_stmt *stmt;
+	int count;           /* of the values it gives */
 	int params[COLUMNS]; /* 0: not named */
 	size_t step_count;
 	struct named_step { /* those that are named */
@@ -84,7 +86,7 @@ void expr_free(struct expr *expr)
 struct compile {
 	struct error *error;
 	struct expr *expr;
-	struct str sql;
+	struct str sql; /* the one in hand */
 	const char *const *step_names;
 	bool named[COLUMNS], names_steps;
 	bool named_steps[STEPS_MAX];
@@ -314,7 +316,7 @@ static int prepare(struct compile *c)
 		return E_INVALID;
 	}
 	/* The scan has seen to these; if it and SQLite ever disagree, nothing gets past here. */
-	if (!expr->stmt || *tail || sqlite3_column_count(expr->stmt) != 1 ||
+	if (!expr->stmt || *tail || sqlite3_column_count(expr->stmt) != expr->count ||
 		!sqlite3_stmt_readonly(expr->stmt) ||
 		sqlite3_bind_parameter_count(expr->stmt) > c->params)
 		return error_set(c->error, E_INVALID, "this is not one expression");
@@ -350,7 +352,49 @@ static int compile(struct compile *c)
 		return refuse_host_zone(c);
 	if (!write_statement(c))
 		return error_set(c->error, E_NOMEM, "no memory for this expression");
+	c->expr->count = 1;
 	return prepare(c);
+}
+
+/* As in write_statement(), where there are no steps. */
+static int compile_all(struct compile *c, const struct str *sqls, size_t count)
+{
+	const struct scan scan = {note_word, c};
+
+	for (size_t i = 0; i < count; i++) {
+		c->sql = sqls[i];
+		if (scan_sql(c->error, c->sql, &scan) != 0)
+			return E_INVALID;
+		buf_add_text(&c->text, i ? ", (" : "SELECT (");
+		buf_add_str(&c->text, c->sql);
+		buf_add_text(&c->text, "\n)");
+	}
+	if (c->names_steps || c->host_zone || count < 2)
+		return E_INVALID;
+	if (any(c->named, COLUMNS))
+		add_columns(c);
+	c->expr->count = (int)count;
+	return c->text.failed ? E_NOMEM : prepare(c);
+}
+
+struct expr *expr_compile_all(struct expr_engine *engine, const struct str *sqls, size_t count)
+{
+	struct error unused;
+	struct compile c = {.error = &unused, .prefix = NOWHERE};
+	int failed;
+
+	c.expr = calloc(1, sizeof(*c.expr));
+	if (!c.expr)
+		return NULL;
+	c.expr->engine = engine;
+	buf_init(&c.text, 64 * 1024);
+	failed = compile_all(&c, sqls, count);
+	buf_finish(&c.text);
+	if (failed) {
+		expr_free(c.expr);
+		return NULL;
+	}
+	return c.expr;
 }
 
 struct expr *expr_compile(struct error *error, struct expr_engine *engine, struct str sql,
@@ -491,21 +535,21 @@ static int start(struct error *error, struct expr *expr, const struct expr_scope
 	return code == SQLITE_ROW ? 0 : explain_run(error, expr, code);
 }
 
-static struct str column_text(sqlite3_stmt *stmt)
+static struct str column_text(sqlite3_stmt *stmt, int column)
 {
-	const char *text = (const char *)sqlite3_column_text(stmt, 0);
+	const char *text = (const char *)sqlite3_column_text(stmt, column);
 
-	return (struct str){text, text ? (size_t)sqlite3_column_bytes(stmt, 0) : 0};
+	return (struct str){text, text ? (size_t)sqlite3_column_bytes(stmt, column) : 0};
 }
 
 #define JSON_SUBTYPE 74 /* 'J': SQLite's mark on what its JSON functions made */
 
-static int read_text(
-	struct error *error, sqlite3_stmt *stmt, struct arena *arena, const struct json **out)
+static int read_text(struct error *error, sqlite3_stmt *stmt, int column, struct arena *arena,
+	const struct json **out)
 {
 	struct error why = {0};
-	bool is_json = sqlite3_value_subtype(sqlite3_column_value(stmt, 0)) == JSON_SUBTYPE;
-	struct str text = column_text(stmt);
+	bool is_json = sqlite3_value_subtype(sqlite3_column_value(stmt, column)) == JSON_SUBTYPE;
+	struct str text = column_text(stmt, column);
 
 	if (!text.ptr)
 		return error_set(error, E_NOMEM, "no memory for this expression");
@@ -520,23 +564,23 @@ static int read_text(
 		error, E_INVALID, "the JSON that this expression makes is not valid: %s", why.text);
 }
 
-static int read_value(
-	struct error *error, sqlite3_stmt *stmt, struct arena *arena, const struct json **out)
+static int read_value(struct error *error, sqlite3_stmt *stmt, int column, struct arena *arena,
+	const struct json **out)
 {
 	int failed = 0;
 
 	*out = NULL;
-	switch (sqlite3_column_type(stmt, 0)) {
+	switch (sqlite3_column_type(stmt, column)) {
 	case SQLITE_NULL:
 		return 0;
 	case SQLITE_INTEGER:
-		*out = json_of_i64(arena, sqlite3_column_int64(stmt, 0));
+		*out = json_of_i64(arena, sqlite3_column_int64(stmt, column));
 		break;
 	case SQLITE_FLOAT:
-		*out = json_of_f64(arena, sqlite3_column_double(stmt, 0));
+		*out = json_of_f64(arena, sqlite3_column_double(stmt, column));
 		break;
 	case SQLITE_TEXT:
-		failed = read_text(error, stmt, arena, out);
+		failed = read_text(error, stmt, column, arena, out);
 		break;
 	default:
 		return error_set(error, E_INVALID,
@@ -552,9 +596,10 @@ int expr_eval(struct error *error, struct expr *expr, const struct expr_scope *s
 {
 	int failed = start(error, expr, scope);
 
-	*out = NULL;
-	if (!failed)
-		failed = read_value(error, expr->stmt, arena, out);
+	for (int i = 0; i < expr->count; i++)
+		out[i] = NULL;
+	for (int i = 0; i < expr->count && !failed; i++)
+		failed = read_value(error, expr->stmt, i, arena, &out[i]);
 	sqlite3_reset(expr->stmt);
 	return failed;
 }
@@ -583,7 +628,7 @@ static int truth(struct error *error, sqlite3_stmt *stmt)
 	case SQLITE_FLOAT:
 		return sqlite3_column_double(stmt, 0) != 0;
 	case SQLITE_TEXT:
-		return truth_of_text(error, column_text(stmt));
+		return truth_of_text(error, column_text(stmt, 0));
 	default:
 		return error_set(error, E_INVALID, "this gives bytes, neither true nor false");
 	}

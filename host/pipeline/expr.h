@@ -31,6 +31,10 @@ void expr_engine_destroy(struct expr_engine *engine); /* takes NULL; after its e
  * the error's place is the column in sql, in characters from 1, or empty if unknown. */
 struct expr *expr_compile(struct error *error, struct expr_engine *engine, struct str sql,
 	const char *const *step_names);
+/* Several that compile alone, evaluated together: expr_eval() fills one value for each, and a JSON
+ * text that they share is parsed once. NULL: not together (steps.NAME stands in one, or it becomes
+ * too much); evaluate them one by one, also if together they fail. */
+struct expr *expr_compile_all(struct expr_engine *engine, const struct str *sqls, size_t count);
 void expr_free(struct expr *expr); /* takes NULL */
 
 /* The names that may stand in an expression, for suggestions; ends with NULL. */

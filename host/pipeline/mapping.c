@@ -30,21 +30,43 @@ static struct str context(struct run *run)
 	return str_cat(run->arena, (struct str[]){head, STR(",\"data\":"), data, STR("}")}, 4);
 }
 
+/* Together, or one by one to find the one that fails. */
+static int evaluate(struct error *error, struct run *run, const struct plan_call *call,
+	const struct json **values)
+{
+	const struct config_mapping *m = call->mapping;
+	struct expr_scope scope = run_scope(run);
+	struct error why = {0};
+
+	if (call->together && expr_eval(&why, call->together, &scope, run->arena, values) == 0)
+		return 0;
+	for (size_t i = 0; i < m->field_count; i++) {
+		const struct config_field *f = &m->fields[i];
+		if (expr_eval(&why, call->fields[i], &scope, run->arena, &values[i]) < 0)
+			return error_set(error, why.code == E_NOMEM ? E_NOMEM : E_INVALID,
+				"%s:%u: %s = failed: %s", f->sql.place.file, f->sql.place.line,
+				f->key, why.text);
+	}
+	return 0;
+}
+
 /* 0, or the expression that failed is in error. */
 static int evaluate_fields(struct error *error, struct run *run, const struct plan_call *call)
 {
 	const struct config_mapping *m = call->mapping;
-	struct expr_scope scope = run_scope(run);
+	const struct json **values =
+		arena_alloc(run->arena, (m->field_count + 1) * sizeof(*values));
+	int failed;
 
 	run->fields = arena_alloc(run->arena, (m->field_count + 1) * sizeof(*run->fields));
-	for (size_t i = 0; run->fields && i < m->field_count; i++) {
+	if (!run->fields || !values)
+		return error_set(error, E_NOMEM, "no memory for mapping %s", m->full);
+	failed = evaluate(error, run, call, values);
+	if (failed)
+		return failed;
+	for (size_t i = 0; i < m->field_count; i++) {
 		const struct config_field *f = &m->fields[i];
-		const struct json *value = NULL;
-		struct error why = {0};
-		if (expr_eval(&why, call->fields[i], &scope, run->arena, &value) < 0)
-			return error_set(error, why.code == E_NOMEM ? E_NOMEM : E_INVALID,
-				"%s:%u: %s = failed: %s", f->sql.place.file, f->sql.place.line,
-				f->key, why.text);
+		const struct json *value = values[i];
 		run->fields[i] = (struct plugin_field){
 			.key = str_of(f->key),
 			.spec = str_of(f->spec),
@@ -54,7 +76,7 @@ static int evaluate_fields(struct error *error, struct run *run, const struct pl
 		if (value && json_type(value) != JSON_NULL)
 			run->fields[i].value = json_print(run->arena, value);
 	}
-	return run->fields ? 0 : error_set(error, E_NOMEM, "no memory for mapping %s", m->full);
+	return 0;
 }
 
 static const char *problems(struct run *run)

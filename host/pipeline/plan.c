@@ -160,6 +160,17 @@ static void *need(struct compile *k, size_t n)
 	return p;
 }
 
+static void compile_together(struct compile *k, struct plan_call *call)
+{
+	const struct config_mapping *m = call->mapping;
+	struct str *sqls = need(k, m->field_count * sizeof(*sqls));
+
+	for (size_t i = 0; sqls && i < m->field_count; i++)
+		sqls[i] = m->fields[i].sql.text;
+	if (sqls)
+		call->together = expr_compile_all(k->means->engine, sqls, m->field_count);
+}
+
 static void compile_mapping(
 	struct compile *k, struct plan_call *call, const struct config_mapping *mapping)
 {
@@ -175,6 +186,8 @@ static void compile_mapping(
 	}
 	for (size_t i = 0; i < mapping->field_count; i++)
 		call->fields[i] = compile_text(k, &mapping->fields[i].sql);
+	if (!k->failed)
+		compile_together(k, call);
 }
 
 static void compile_call(struct compile *k, struct plan_call *call,
@@ -292,6 +305,7 @@ static void free_call(const struct plan *plan, struct plan_call *call)
 		expr_free(call->args[i].sql);
 	for (size_t i = 0; call->mapping && call->fields && i < call->mapping->field_count; i++)
 		expr_free(call->fields[i]);
+	expr_free(call->together);
 	if (!plan->orphan)
 		plugin_config_destroy(call->options);
 }

@@ -33,6 +33,7 @@ struct plan_call { /* what a step does */
 	struct plugin *plugin;                /* of the mapping */
 	struct plugin_config *options;        /* of the mapping */
 	struct expr **fields;                 /* one per mapping->fields */
+	struct expr *together;                /* all of them; NULL: only one by one */
 };
 
 struct plan_step {

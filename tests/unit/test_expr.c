@@ -580,6 +580,70 @@ static void a_full_arena_is_told(void **state)
 
 #define EXPR_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- together ----------------------------------------------------------------------------- */
+
+static const char *const together[] = {"data ->> '$.name'", "data ->> '$.big'", "data -> '$.list'",
+	"data ->> '$.price' || ' Euro'", "data ->> '$.nothing'", "upper(tenant ->> '$.name')",
+	"now", "start", "case when data ->> '$.yes' then 'ja' end", "local(start)",
+	"(select count(*) from json_each(data, '$.list'))"};
+#define TOGETHER (sizeof(together) / sizeof(together[0]))
+
+static struct expr *compiled_together(struct fixture *f, const char *const *sqls, size_t count)
+{
+	struct str texts[300];
+
+	for (size_t i = 0; i < count; i++)
+		texts[i] = str_of(sqls[i]);
+	return expr_compile_all(f->engine, texts, count);
+}
+
+static void together_they_give_what_each_gives_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct expr *all = compiled_together(f, together, TOGETHER);
+	const struct json *values[TOGETHER], *alone;
+
+	assert_non_null(all);
+	assert_int_equal(expr_eval(NULL, all, &f->scope, f->arena, values), 0);
+	for (size_t i = 0; i < TOGETHER; i++) {
+		struct expr *one = compiled(f, together[i]);
+
+		assert_int_equal(expr_eval(NULL, one, &f->scope, f->arena, &alone), 0);
+		assert_int_equal(alone == NULL, values[i] == NULL);
+		assert_true(str_eq(json_print(f->arena, alone), json_print(f->arena, values[i])));
+		expr_free(one);
+	}
+	expr_free(all);
+}
+
+static void what_fails_alone_fails_together(void **state)
+{
+	struct fixture *f = *state;
+	const char *const sqls[] = {"data ->> '$.name'", "json_extract(data, '$[')"};
+	struct expr *all = compiled_together(f, sqls, 2);
+	const struct json *values[2];
+	struct error error = {0};
+
+	assert_non_null(all);
+	assert_int_equal(expr_eval(&error, all, &f->scope, f->arena, values), E_INVALID);
+	expr_free(all);
+}
+
+static void what_cannot_be_together_is_not(void **state)
+{
+	struct fixture *f = *state;
+	const char *const steps[] = {"data ->> '$.name'", "steps.book ->> '$.uid'"};
+	const char *const closes[] = {"1", "2) from (select 3"};
+	const char *many[300];
+
+	for (size_t i = 0; i < 300; i++)
+		many[i] = "data ->> '$.name'";
+	assert_null(compiled_together(f, steps, 2));
+	assert_null(compiled_together(f, closes, 2));
+	assert_null(compiled_together(f, many, 300));
+	assert_null(compiled_together(f, many, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -606,6 +670,9 @@ int main(void)
 		EXPR_TEST(errors_carry_nothing_of_the_data),
 		EXPR_TEST(two_expressions_do_not_disturb_each_other),
 		EXPR_TEST(a_full_arena_is_told),
+		EXPR_TEST(together_they_give_what_each_gives_alone),
+		EXPR_TEST(what_fails_alone_fails_together),
+		EXPR_TEST(what_cannot_be_together_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
