@@ -11,6 +11,7 @@
 
 /* Idle ones; with TLS each costs some 50 KB. */
 #define KEPT_CONNECTIONS 128u
+#define AGAIN_MS 10
 
 /* Kept for the life of the room, one per descriptor number ever used: libcurl stops and starts
  * watching a kept-alive connection with each request, and making a handle each time costs more
@@ -39,11 +40,16 @@ static void collect(struct transfer *transfer)
 	}
 }
 
+static void on_curl_timer(uv_timer_t *timer);
+
+/* Without memory it stops half way and has not said when it wants to be called next: soon, then,
+ * or no timeout would ever end what it was at. */
 static void drive(struct transfer *transfer, curl_socket_t fd, int flags)
 {
 	int running;
 
-	curl_multi_socket_action(transfer->multi, fd, flags, &running);
+	if (curl_multi_socket_action(transfer->multi, fd, flags, &running) > CURLM_OK)
+		uv_timer_start(&transfer->curl_timer, on_curl_timer, AGAIN_MS, 0);
 	collect(transfer);
 }
 

@@ -93,40 +93,43 @@ static int on_ready_to_send(void *user, char *peer, char *local, int peer_port, 
 /* ---- Making and ending ------------------------------------------------------------------------
  */
 
-static void set_constants(struct slot *slot)
+/* Nothing of this may be missing: without its proxy and protocols a handle would go elsewhere. */
+static bool set_constants(struct slot *slot)
 {
 	CURL *easy = slot->easy;
 	const struct slot_setup *setup = slot->setup;
+	CURLcode bad = 0;
 
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, slot);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, slot->error);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, slot);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, slot);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, slot);
-	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready_to_send);
-	curl_easy_setopt(easy, CURLOPT_PREREQDATA, slot);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	bad |= curl_easy_setopt(easy, CURLOPT_PRIVATE, slot);
+	bad |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, slot->error);
+	bad |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	bad |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, slot);
+	bad |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	bad |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, slot);
+	bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, slot);
+	bad |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready_to_send);
+	bad |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, slot);
+	bad |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	bad |= curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
+	bad |= curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+	bad |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	bad |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	bad |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	bad |= curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	bad |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	bad |= curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, setup->user_agent);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)setup->connect_timeout_ms);
+	bad |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	bad |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	bad |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	bad |= curl_easy_setopt(easy, CURLOPT_USERAGENT, setup->user_agent);
+	bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)setup->connect_timeout_ms);
 	if (setup->ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, setup->ca_file);
+		bad |= curl_easy_setopt(easy, CURLOPT_CAINFO, setup->ca_file);
 	if (setup->resolve)
-		curl_easy_setopt(easy, CURLOPT_RESOLVE, setup->resolve);
+		bad |= curl_easy_setopt(easy, CURLOPT_RESOLVE, setup->resolve);
+	return !bad;
 }
 
 struct slot *slot_create(const struct slot_setup *setup)
@@ -140,12 +143,10 @@ struct slot *slot_create(const struct slot_setup *setup)
 	buf_init(&slot->body, 0);
 	slot->arena = arena_create(ARENA_MAX);
 	slot->easy = curl_easy_init();
-	if (!slot->arena || !slot->easy) {
-		slot_destroy(slot);
-		return NULL;
-	}
-	set_constants(slot);
-	return slot;
+	if (slot->arena && slot->easy && set_constants(slot))
+		return slot;
+	slot_destroy(slot);
+	return NULL;
 }
 
 void slot_destroy(struct slot *slot)
@@ -164,7 +165,7 @@ void slot_clear(struct slot *slot)
 {
 	slot->request = NULL;
 	slot->probe = slot->too_big = slot->cancelled = false;
-	slot->refused_address = slot->opened = false;
+	slot->refused_address = slot->opened = slot->starved = false;
 	slot->sends = 0;
 	slot->peer[0] = slot->error[0] = '\0';
 	arena_reset(slot->arena);
@@ -176,14 +177,27 @@ void slot_clear(struct slot *slot)
 
 /* ---- Before ------------------------------------------------------------------------------- */
 
+/* What failed for want of memory is no mistake in the request. */
+static bool got(struct slot *slot, CURLUcode code)
+{
+	slot->starved |= code == CURLUE_OUT_OF_MEMORY;
+	return code == CURLUE_OK;
+}
+
+static bool set(struct slot *slot, CURLcode code)
+{
+	slot->starved |= code != CURLE_OK;
+	return code == CURLE_OK;
+}
+
 static const char *read_host(struct slot *slot)
 {
 	char *scheme = NULL, *host = NULL, *port = NULL;
 	const char *problem = "the URL has no host";
 
-	if (!curl_url_get(slot->url, CURLUPART_SCHEME, &scheme, 0) &&
-		!curl_url_get(slot->url, CURLUPART_HOST, &host, 0) &&
-		!curl_url_get(slot->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
+	if (got(slot, curl_url_get(slot->url, CURLUPART_SCHEME, &scheme, 0)) &&
+		got(slot, curl_url_get(slot->url, CURLUPART_HOST, &host, 0)) &&
+		got(slot, curl_url_get(slot->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))) {
 		size_t len = strlen(host), skip = host[0] == '[';
 
 		slot->tls = !strcmp(scheme, "https");
@@ -212,7 +226,9 @@ static const char *set_url(struct slot *slot)
 		return problem ? problem : "no memory for the URL";
 	curl_url_cleanup(slot->url);
 	slot->url = curl_url();
-	if (!slot->url || curl_url_set(slot->url, CURLUPART_URL, text, CURLU_DISALLOW_USER))
+	slot->starved = !slot->url;
+	if (!slot->url ||
+		!got(slot, curl_url_set(slot->url, CURLUPART_URL, text, CURLU_DISALLOW_USER)))
 		return "the URL cannot be understood, or has a user name in it";
 	problem = read_host(slot);
 	if (problem)
@@ -226,7 +242,7 @@ static const char *set_url(struct slot *slot)
 		return arena_printf(slot->arena,
 			"plain http to %s:%u is refused; use https, or add it to allow_private",
 			slot->host, slot->port);
-	curl_easy_setopt(slot->easy, CURLOPT_CURLU, slot->url);
+	set(slot, curl_easy_setopt(slot->easy, CURLOPT_CURLU, slot->url));
 	return NULL;
 }
 
@@ -260,7 +276,7 @@ static const char *set_method(struct slot *slot)
 	} else {
 		curl_easy_setopt(slot->easy, head ? CURLOPT_NOBODY : CURLOPT_HTTPGET, 1L);
 	}
-	curl_easy_setopt(slot->easy, CURLOPT_CUSTOMREQUEST, name);
+	set(slot, curl_easy_setopt(slot->easy, CURLOPT_CUSTOMREQUEST, name));
 	return problem;
 }
 
@@ -276,7 +292,8 @@ const char *slot_prepare(struct slot *slot, struct transfer_request *request, in
 	if (problem)
 		return problem;
 	curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, slot_headers(slot, &problem));
-	if (arena_failed(slot->arena))
+	slot->starved |= arena_starved(slot->arena);
+	if (arena_failed(slot->arena) || slot->starved)
 		return "the request is too large";
 	if (left_ms < timeout)
 		timeout = left_ms > 0 ? left_ms : 1;

@@ -27,6 +27,7 @@ struct slot {
 	size_t max_body;
 	bool probe; /* it decides about the lane's breaker */
 	bool tls, too_big, cancelled;
+	bool starved;         /* there was no memory to prepare it */
 	bool refused_address; /* an egress rule kept a socket from being made */
 	bool opened;          /* a socket was made */
 	uint32_t sends;

@@ -202,7 +202,8 @@ static bool is_peers_fault(const struct slot *slot)
 	return request->outcome == KL_UNKNOWN && !slot->too_big;
 }
 
-static void judge_peer(struct transfer *transfer, struct slot *slot)
+/* ours: it failed here, which says nothing about the peer. */
+static void judge_peer(struct transfer *transfer, struct slot *slot, bool ours)
 {
 	struct transfer_request *request = slot->request;
 	struct transfer_lane *lane = request->lane;
@@ -212,7 +213,7 @@ static void judge_peer(struct transfer *transfer, struct slot *slot)
 		lane_pause(lane, now_ms + (request->retry_after_ms < LONGEST_PAUSE_MS
 							  ? request->retry_after_ms
 							  : LONGEST_PAUSE_MS));
-	if (slot->cancelled || request->outcome == KL_REFUSED) {
+	if (ours || slot->cancelled || request->outcome == KL_REFUSED) {
 		if (slot->probe)
 			breaker_release(&lane->breaker);
 	} else if (breaker_result(&lane->breaker, now_ms, !is_peers_fault(slot), slot->probe)) {
@@ -226,7 +227,7 @@ static void conclude(struct transfer *transfer, struct slot *slot, CURLcode code
 	struct transfer_request *request = slot->request;
 
 	slot_conclude(slot, code, wall_ms(transfer), clock_mono_us());
-	judge_peer(transfer, slot);
+	judge_peer(transfer, slot, code == CURLE_OUT_OF_MEMORY);
 	list_remove(&transfer->flying, request);
 	request->own.slot = NULL;
 	request->lane->running--;
@@ -314,7 +315,10 @@ static void let_out(struct transfer *transfer, struct transfer_request *request)
 		return;
 	}
 	const char *problem = slot_prepare(slot, request, left_ms);
-	if (problem) {
+	if (problem && (slot->starved || arena_starved(slot->arena))) {
+		end_later(transfer, request, KL_NOT_SENT, "nothing was sent: no memory");
+		give_slot(transfer, slot);
+	} else if (problem) {
 		/* The sentence may stand in the slot's memory. */
 		problem = arena_strndup(request->arena, problem, strlen(problem));
 		end_later(transfer, request, KL_REFUSED,
