@@ -3,6 +3,7 @@
 #include "store/conn.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,10 +81,19 @@ static int fail_constraint(struct error *error, sqlite3 *db, const char *doing)
 	}
 }
 
+static int fail_full(struct error *error, const char *doing)
+{
+	return error_set(error, E_IO,
+		"%s: the disk is full; nothing of it was stored: free space in the state directory",
+		doing);
+}
+
 static int fail_disk(struct error *error, sqlite3 *db, const char *doing)
 {
 	int number = sqlite3_system_errno(db);
 
+	if (number == ENOSPC || number == EDQUOT)
+		return fail_full(error, doing);
 	return error_set(error, E_IO,
 		"%s: the disk refuses (%s%s%s); nothing of it was stored: check the disk of the "
 		"state "
@@ -123,10 +133,7 @@ int conn_fail(struct error *error, struct conn *conn, const char *doing)
 	conn->broken = true;
 	switch (sqlite3_extended_errcode(db) & 0xff) {
 	case SQLITE_FULL:
-		return error_set(error, E_IO,
-			"%s: the disk is full; nothing of it was stored: free space in the state "
-			"directory",
-			doing);
+		return fail_full(error, doing);
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:

@@ -100,7 +100,8 @@ static bool wait_for_turn(struct care_watch *w)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->stopping && (!w->every_ms || w->next_ms > clock_mono_ms())) {
-		struct timespec at = {.tv_sec = (time_t)(w->next_ms / 1000) + 1};
+		struct timespec at = {.tv_sec = (time_t)(w->next_ms / 1000),
+			.tv_nsec = (long)(w->next_ms % 1000) * 1000000};
 		if (w->every_ms)
 			pthread_cond_timedwait(&w->wake, &w->lock, &at);
 		else
