@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "desk/desk.h"
+#include "http/tls.h"
 #include "pipeline/expr.h"
 
 #define NAMES_MAX 100
@@ -306,12 +307,35 @@ static void ask_plugins(struct setup *s, const struct config *config, struct con
 		ask_about_mapping(s, faults, &m[i]);
 }
 
+/* ---- The listener's certificate ----------------------------------------------------------- */
+
+static void check_certificate(const struct config *config, struct config_faults *faults)
+{
+	const struct config_host *host = config_host(config);
+	struct error error = {0};
+	const char *warning;
+	struct tls *tls;
+	char text[256];
+
+	if (!host->tls_certificate || !host->tls_key)
+		return;
+	tls = tls_load(&error, host->tls_certificate, host->tls_key);
+	warning = tls ? tls_warning(tls, clock_now_ms(), text) : NULL;
+	if (!tls)
+		add_fault(faults, host->tls_place, error.text);
+	else if (warning)
+		config_faults_add(faults, host->tls_place, CONFIG_WARNING, "%s: %s",
+			host->tls_certificate, warning);
+	tls_unref(tls);
+}
+
 /* ---- Loading ------------------------------------------------------------------------------ */
 
 static void on_read(void *user, const struct config *config)
 {
 	struct setup *s = user;
 
+	check_certificate(config, s->faults);
 	ask_plugins(s, config, s->faults);
 }
 

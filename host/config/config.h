@@ -154,6 +154,7 @@ struct config_host {
 	struct config_secret admin_token; /* count 0: not by token */
 	struct config_secret admin_password;   /* lines of base/password.h; count 0: not by password */
 	const char *tls_certificate, *tls_key; /* files; both or none (NULL) */
+	struct config_place tls_place;         /* of the certificate's key; line 0: none */
 	struct config_list proxies;            /* addresses and networks whose X-Forwarded-* count */
 	struct config_list allow_private; /* "10.0.0.0/8", "127.0.0.1:8090", "nas.local:5232" */
 };

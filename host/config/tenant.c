@@ -64,9 +64,11 @@ static void check_proxies(struct loader *loader, struct section *section)
 
 static void check_tls(struct loader *loader, struct section *section)
 {
-	const struct config_host *host = &loader->config->host;
+	struct config_host *host = &loader->config->host;
 	const char *there = host->tls_certificate ? "tls_certificate" : "tls_key";
 
+	if (host->tls_certificate)
+		host->tls_place = place_of_key(section, there, 0);
 	if (!host->tls_certificate != !host->tls_key)
 		fault(loader, place_of_key(section, there, 0),
 			"\"tls_certificate\" and \"tls_key\" belong together; [host] has only the "

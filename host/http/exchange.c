@@ -6,6 +6,7 @@
  * made elsewhere come through the mailbox, many per wake-up, and deadlines need no lock.
  */
 #include "http/stream.h"
+#include "http/tls.h"
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -70,6 +71,21 @@ static void print_remote(char out[56], const struct sockaddr *address)
 		memmove(out, out + 7, strlen(out + 7) + 1);
 }
 
+static void *session_of(const struct client *client)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(client->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	return info ? info->tls_session : NULL;
+}
+
+static bool send_past(struct client *client, struct str text)
+{
+	if (client->tls)
+		return tls_send_last(session_of(client), text);
+	return send(client->fd, text.ptr, text.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+}
+
 /* Written past libmicrohttpd, which could only answer once the whole head or body is there. There
  * is nothing of an earlier answer in its way: it takes one request at a time. */
 static void refuse(struct client *client, unsigned status, const char *title, const char *why)
@@ -81,11 +97,19 @@ static void refuse(struct client *client, unsigned status, const char *title, co
 		"HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s"
 		"Connection: close\r\n\r\n%s",
 		status, title, len, status == 503 ? "Retry-After: 5\r\n" : "", body);
-	if (send(client->fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+	if (send_past(client, (struct str){text, (size_t)len}))
 		shutdown(client->fd, SHUT_WR);
 	atomic_fetch_add(&client->listener->rejected, 1);
 	client->lingered = 0;
 	client_enter(client, PHASE_LINGER);
+}
+
+/* What libmicrohttpd has is the certificate of the start; after a reload there may be another. */
+static void begin_tls(struct client *client)
+{
+	client->tls = listener_tls(client->listener);
+	if (client->tls && !tls_use(client->tls, session_of(client)))
+		client_cut(client);
 }
 
 static void client_started(
@@ -111,7 +135,12 @@ static void client_started(
 	*socket_context = client;
 	client_enter(client, PHASE_HEAD); /* who connects is expected to speak */
 	atomic_fetch_add(&listener->accepted, 1);
-	if (atomic_fetch_add(&listener->connections, 1) >= listener->options.max_connections)
+	begin_tls(client);
+	if (atomic_fetch_add(&listener->connections, 1) < listener->options.max_connections)
+		return;
+	if (client->tls) /* no handshake yet in which it could be told */
+		client_cut(client);
+	else
 		refuse(client, 503, "Service Unavailable", "too many connections; try again soon");
 }
 
@@ -127,6 +156,7 @@ static void client_closed(struct listener *listener, void **socket_context)
 		listener->clients = client->next;
 	if (client->next)
 		client->next->prev = client->prev;
+	tls_unref(client->tls);
 	free(client);
 	*socket_context = NULL;
 	if (atomic_fetch_sub(&listener->connections, 1) == 1)
@@ -230,6 +260,7 @@ void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *connecti
 	exchange->request.began_us = clock_mono_us();
 	exchange->request.target = str_dup(exchange->request.arena, str_of(uri));
 	memcpy(exchange->request.remote, client->remote, sizeof(client->remote));
+	exchange->request.secure = client->tls != NULL;
 	if (client->phase == PHASE_IDLE)
 		client_enter(client, PHASE_HEAD);
 	return exchange;

@@ -35,6 +35,7 @@ struct client { /* one TCP connection; the listener's thread only */
 	int64_t since_ms;
 	uint64_t bytes_seen; /* by the kernel, when the last request ended */
 	size_t lingered;
+	struct tls *tls; /* what it began with; NULL: in clear */
 	char remote[56];
 };
 
@@ -70,6 +71,7 @@ struct listener {
 	pthread_cond_t changed;
 	unsigned holders; /* the thread and its owner */
 	bool started, closed, wants_empty, empty;
+	struct tls *tls; /* for connections to come; NULL: in clear */
 
 	atomic_uint_fast64_t accepted, requests, answered, rejected, cut;
 	atomic_uint connections, now_waiting;
@@ -91,5 +93,6 @@ void client_cut(struct client *client);             /* libmicrohttpd sees the en
 uint64_t client_bytes(const struct client *client); /* received so far, as the kernel says */
 void exchange_set_headers(struct MHD_Response *response, const struct answer *answer);
 void listener_now_empty(struct listener *listener);
+struct tls *listener_tls(struct listener *listener); /* a reference; NULL: in clear */
 
 #endif

@@ -1,6 +1,7 @@
 /* listener.c - see listener.h: the listening socket, the thread and its deadlines. Never looks at
  * what a request says (exchange.c, request.c). */
 #include "http/stream.h"
+#include "http/tls.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -346,6 +347,7 @@ static void let_go(struct listener *listener)
 	pthread_cond_destroy(&listener->changed);
 	pthread_mutex_destroy(&listener->lock);
 	free((char *)listener->options.address);
+	tls_unref(listener->tls);
 	free(listener);
 }
 
@@ -395,11 +397,20 @@ static size_t keep_escaped(void *cls, struct MHD_Connection *connection, char *t
 
 static struct MHD_Daemon *start_daemon(struct listener *listener)
 {
+	unsigned tls = listener->tls ? MHD_USE_TLS : 0;
+	struct MHD_OptionItem secure[] = {{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)tls_priorities},
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, NULL}, {MHD_OPTION_HTTPS_MEM_KEY, 0, NULL},
+		{MHD_OPTION_END, 0, NULL}};
+
+	if (tls) {
+		secure[1].ptr_value = (void *)tls_certificate_text(listener->tls);
+		secure[2].ptr_value = (void *)tls_key_text(listener->tls);
+	}
 	/* The logger comes first: options before it would complain to stderr. */
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
-					MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+					MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | tls,
 		0, NULL, NULL, exchange_serve, listener, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_CONNECTION_LIMIT,
+		MHD_OPTION_ARRAY, tls ? secure : &secure[3], MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)(listener->options.max_connections + SPARE_CONNECTIONS),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -415,6 +426,8 @@ static void take_options(struct listener *listener, const struct listener_option
 
 	*mine = *options;
 	mine->address = NULL;
+	mine->tls = NULL;
+	listener->tls = tls_ref(options->tls);
 	if (!mine->max_body)
 		mine->max_body = 1u << 20;
 	if (!mine->header_deadline_ms)
@@ -471,6 +484,8 @@ static int open_all(
 	listener->lenient_parser = strcmp(MHD_get_version(), "0.9.75") == 0;
 	listener->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	listener->daemon = listener->wake_fd >= 0 ? start_daemon(listener) : NULL;
+	if (listener->tls)
+		tls_forget_text(listener->tls);
 	if (!listener->daemon)
 		return error_set(error, E_NOMEM, "no memory or descriptors for the listener");
 	const union MHD_DaemonInfo *info =
@@ -588,8 +603,38 @@ void listener_destroy(struct listener *listener)
 	let_go(listener);
 }
 
-void listener_stats(const struct listener *listener, struct listener_stats *out)
+/* ---- TLS --------------------------------------------------------------------------------------
+ */
+
+struct tls *listener_tls(struct listener *listener)
 {
+	struct tls *tls;
+
+	pthread_mutex_lock(&listener->lock);
+	tls = tls_ref(listener->tls);
+	pthread_mutex_unlock(&listener->lock);
+	return tls;
+}
+
+void listener_renew_tls(struct listener *listener, struct tls *tls)
+{
+	struct tls *before;
+
+	assert(listener->tls && tls);
+	tls_forget_text(tls);
+	pthread_mutex_lock(&listener->lock);
+	before = listener->tls;
+	listener->tls = tls_ref(tls);
+	pthread_mutex_unlock(&listener->lock);
+	tls_unref(before);
+}
+
+void listener_stats(struct listener *listener, struct listener_stats *out)
+{
+	struct tls *tls = listener_tls(listener);
+
+	out->tls_expires_ms = tls ? tls_expires_ms(tls) : 0;
+	tls_unref(tls);
 	out->accepted = atomic_load(&listener->accepted);
 	out->requests = atomic_load(&listener->requests);
 	out->answered = atomic_load(&listener->answered);

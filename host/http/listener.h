@@ -18,6 +18,7 @@
 struct arena;
 struct error;
 struct listener;
+struct tls;
 
 struct request_pair {
 	struct str name, value;
@@ -58,6 +59,7 @@ struct listener_options { /* 0: the default in brackets. Copied */
 	uint32_t body_deadline_ms;   /* end of head to end of body [30000] */
 	uint32_t idle_ms;            /* kept-alive without a request [75000] */
 	uint32_t max_connections;    /* beyond: 503 and closed [1024] */
+	struct tls *tls;             /* NULL: in clear. A reference is taken */
 	void (*handler)(void *user, struct request *request);
 	void *user;
 };
@@ -65,6 +67,9 @@ struct listener_options { /* 0: the default in brackets. Copied */
 /* NULL and error: address not understood (E_INVALID), taken or not allowed (E_IO), no memory. */
 struct listener *listener_create(struct error *error, const struct listener_options *options);
 unsigned listener_port(const struct listener *listener);
+
+/* For connections from now on; takes a reference. Only if it began with one, and not NULL. */
+void listener_renew_tls(struct listener *listener, struct tls *tls);
 
 /* Stops accepting at once, answers on open connections go out with Connection: close. Waits until
  * nothing is under way or deadline_ms (clock_mono_ms()) has come: 0, or E_TIMEOUT. Not from the
@@ -105,7 +110,8 @@ struct str request_query(const struct request *request, const char *name);
 struct listener_stats {
 	uint64_t accepted, requests, answered, rejected, cut; /* rejected: by us, without handler */
 	uint32_t connections, waiting; /* now; waiting: handed over, not answered */
+	int64_t tls_expires_ms;        /* since 1970; 0: no TLS */
 };
-void listener_stats(const struct listener *listener, struct listener_stats *out);
+void listener_stats(struct listener *listener, struct listener_stats *out);
 
 #endif

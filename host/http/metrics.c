@@ -93,6 +93,10 @@ void metrics_print(struct buf *out, const struct metrics_sources *of)
 		l.rejected);
 	one(out, "klinke_http_cut_total", "counter", "Connections cut at a deadline.", l.cut);
 	one(out, "klinke_http_connections", "gauge", "Open connections.", l.connections);
+	if (l.tls_expires_ms)
+		one(out, "klinke_tls_certificate_ends_seconds", "gauge",
+			"When the listener's certificate ends, in seconds since 1970.",
+			(uint64_t)l.tls_expires_ms / 1000);
 	one(out, "klinke_webhooks_stored_total", "counter", "Webhooks stored and answered.",
 		r.hooks);
 	one(out, "klinke_webhooks_rejected_total", "counter",

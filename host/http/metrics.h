@@ -11,7 +11,7 @@ struct metrics_sources {
 	const char *state;   /* directory */
 	const char *sandbox; /* see struct admin */
 	struct runner *runner;
-	const struct listener *listener;
+	struct listener *listener;
 	struct live *live;
 };
 

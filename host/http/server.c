@@ -25,6 +25,7 @@
 #include "http/live.h"
 #include "http/metrics.h"
 #include "http/request.h"
+#include "http/tls.h"
 #include "pipeline/intake.h"
 #include "store/care.h"
 #include "web/page.h"
@@ -38,6 +39,7 @@ struct server {
 	struct listener *listener;
 	struct live *live;
 	struct guard *guard;
+	bool tls;             /* from the start on */
 	pthread_mutex_t lock; /* of options.config, which a reload replaces */
 	atomic_uint threads;
 	atomic_bool draining;
@@ -662,6 +664,18 @@ static void handle(void *user, struct request *request)
 
 /* ---- Beginning and end -------------------------------------------------------------------- */
 
+/* 0, also without TLS: *tls is NULL then. */
+static int load_tls(struct error *error, const struct config *config, struct tls **tls)
+{
+	const struct config_host *host = config_host(config);
+
+	*tls = NULL;
+	if (!host->tls_certificate)
+		return 0;
+	*tls = tls_load(error, host->tls_certificate, host->tls_key);
+	return *tls ? 0 : error->code;
+}
+
 struct server *server_create(struct error *error, const struct server_options *options)
 {
 	const struct config_host *host = config_host(options->config);
@@ -687,15 +701,32 @@ struct server *server_create(struct error *error, const struct server_options *o
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->starting, NULL);
 	pthread_mutex_lock(&s->starting);
-	s->guard = guard_create(error, options->config);
+	if (load_tls(error, options->config, &listen.tls) == 0)
+		s->guard = guard_create(error, options->config);
 	s->live = s->guard ? live_create(error, options->admin.state) : NULL;
 	if (s->live)
 		s->listener = listener_create(error, &listen);
 	pthread_mutex_unlock(&s->starting);
+	s->tls = listen.tls != NULL;
+	tls_unref(listen.tls);
 	if (s->listener)
 		return s;
 	server_destroy(s);
 	return NULL;
+}
+
+static void renew_tls(struct server *s, const struct config *config)
+{
+	struct error error = {0};
+	struct tls *tls;
+
+	if (load_tls(&error, config, &tls) < 0)
+		log_line(LOG_WARN, "the certificate stays as it was", "reason", error.text, NULL);
+	else if (s->tls != (tls != NULL))
+		log_line(LOG_WARN, "TLS is begun and ended by a restart, not by a reload", NULL);
+	else if (tls)
+		listener_renew_tls(s->listener, tls);
+	tls_unref(tls);
 }
 
 void server_configure(struct server *s, const struct config *config)
@@ -712,6 +743,7 @@ void server_configure(struct server *s, const struct config *config)
 	if (guard_configure(&error, s->guard, config) < 0)
 		log_line(LOG_WARN, "sessions and proxies stay as they were", "reason", error.text,
 			NULL);
+	renew_tls(s, config);
 	live_dismiss(s->live); /* whose token was taken away does not come back */
 }
 

@@ -32,8 +32,8 @@ struct server_options {
 };
 
 struct server *server_create(struct error *error, const struct server_options *options);
-/* New credentials count from now on, and the old ones no longer, nor sessions they opened; proxies
- * count from now on; the rest of [host] needs a start. Any thread. */
+/* New credentials count from now on, and the old ones no longer, nor sessions they opened; proxies,
+ * certificate and key likewise; the rest of [host] needs a start. Any thread. */
 void server_configure(struct server *server, const struct config *config);
 unsigned server_port(const struct server *server);
 int server_drain(struct server *server, int64_t deadline_ms);
