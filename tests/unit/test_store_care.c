@@ -1,122 +1,12 @@
 /* Looking after a store: copies that are whole, a way back that destroys nothing, migrations that
  * can fail, damage that is told. */
-#include "store_fixture.h"
+#include "care_kit.h"
 
-#include <fcntl.h>
-#include <sqlite3.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
-#include <signal.h>
 
-#include "store/care.h"
 #include "store/migrate.h"
-
-#define PATHS 300
-
-static const char *in(struct fixture *f, const char *name)
-{
-	static char paths[8][PATHS];
-	static unsigned next;
-	char *path = paths[next++ % 8];
-
-	snprintf(path, PATHS, "%s/%s", f->directory, name);
-	return path;
-}
-
-static void assert_says(const struct error *error, const char *words)
-{
-	if (!strstr(error->text, words))
-		fail_msg("\"%s\" does not say \"%s\"", error->text, words);
-}
-
-static sqlite3 *database(const char *path)
-{
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-	return db;
-}
-
-static int64_t number(const char *path, const char *sql)
-{
-	sqlite3 *db = database(path);
-	sqlite3_stmt *stmt;
-	int64_t n;
-
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return n;
-}
-
-static void by_hand(const char *path, const char *sql)
-{
-	sqlite3 *db = database(path);
-	char *message = NULL;
-
-	if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
-		fail_msg("%s: %s", sql, message);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
-struct pair { /* a webhook and what it meant */
-	struct inbox_row row;
-	struct store_append_inbox append;
-	struct event_row event;
-	struct event_change change;
-	struct store_finish_inbox finish;
-	char dedupe[32];
-};
-
-/* All of them in few commits: what takes long is the disk. */
-static void append_some(struct fixture *f, int count)
-{
-	struct pair *all = calloc((size_t)count, sizeof(*all));
-	struct waiter appended, finished;
-	int i;
-
-	waiter_init(&appended, (unsigned)count);
-	waiter_init(&finished, (unsigned)count);
-	for (i = 0; i < count; i++) {
-		struct pair *p = &all[i];
-		p->row = an_inbox_row();
-		p->append = (struct store_append_inbox){
-			.row = &p->row, .op = {.done = waiter_done, .user = &appended}};
-		store_append_inbox(f->store, &p->append);
-	}
-	waiter_wait(&appended);
-	for (i = 0; i < count; i++) {
-		struct pair *p = &all[i];
-		snprintf(p->dedupe, sizeof(p->dedupe), "e%d-%ld", i, random());
-		p->event = an_event(str_of(p->dedupe));
-		p->event.inbox = p->row.id;
-		p->change = (struct event_change){.row = &p->event};
-		p->finish = (struct store_finish_inbox){.inbox = p->row.id,
-			.tenant = TENANT,
-			.state = INBOX_DONE,
-			.events = &p->change,
-			.event_count = 1,
-			.op = {.done = waiter_done, .user = &finished}};
-		store_finish_inbox(f->store, &p->finish);
-	}
-	waiter_wait(&finished);
-	for (i = 0; i < count; i++)
-		assert_int_equal(all[i].finish.op.result, 0);
-	free(all);
-}
-
-static struct care_copied backup(struct fixture *f, const char *to)
-{
-	struct care_copied copied;
-	struct error error = {0};
-
-	if (care_backup(&error, f->directory, to, &copied) != 0)
-		fail_msg("%s", error.text);
-	return copied;
-}
 
 /* A state directory of its own beside the fixture's, removed with it. */
 static struct fixture other_state(struct fixture *f, const char *name)
@@ -125,18 +15,6 @@ static struct fixture other_state(struct fixture *f, const char *name)
 
 	snprintf(other.directory, sizeof(other.directory), "%.40s/%.20s", f->directory, name);
 	return other;
-}
-
-static size_t events_of(struct fixture *f, bool readable)
-{
-	struct store_filter filter = {.limit = 100000};
-	struct event_row *rows;
-	size_t count, i, n = 0;
-
-	assert_int_equal(store_list_events(NULL, f->reader, &filter, f->arena, &rows, &count), 0);
-	for (i = 0; i < count; i++)
-		n += !readable || (!rows[i].unreadable && rows[i].person.len > 0);
-	return n;
 }
 
 /* ---- copies ------------------------------------------------------------------------------- */
@@ -417,20 +295,6 @@ static void refuse_restore(struct fixture *f, const char *file, int code, const 
 	close_both(f);
 }
 
-static void flip(const char *path, off_t at, size_t count)
-{
-	char bytes[4096];
-	int fd = open(path, O_RDWR);
-	size_t i;
-
-	assert_true(fd >= 0 && count <= sizeof(bytes));
-	assert_int_equal(pread(fd, bytes, count, at), count);
-	for (i = 0; i < count; i++)
-		bytes[i] = (char)(bytes[i] ^ 0x5a);
-	assert_int_equal(pwrite(fd, bytes, count, at), count);
-	close(fd);
-}
-
 /* Bad input leaves what is there as it is. */
 static void what_is_no_good_copy_is_refused(void **state)
 {
@@ -633,14 +497,6 @@ static void a_plan_names_what_changes(void **state)
 
 /* ---- damage ------------------------------------------------------------------------------- */
 
-static int64_t root_of(const char *path, const char *name)
-{
-	char sql[200];
-
-	snprintf(sql, sizeof(sql), "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", name);
-	return number(path, sql);
-}
-
 static void a_bad_page_is_told_at_the_next_start_and_kept(void **state)
 {
 	struct fixture *f = *state;
@@ -740,277 +596,6 @@ static void the_schedule_finds_damage_and_its_end(void **state)
 	care_watch_stop(watch);
 }
 
-/* ---- salvage ------------------------------------------------------------------------------ */
-
-#define MANY 1500
-
-static void append_many(struct fixture *f)
-{
-	char *body = calloc(1, 10000);
-	int i;
-
-	memset(body, 'x', 10000);
-	append_some(f, MANY);
-	for (i = 0; i < 20; i++) { /* that lie on pages of their own */
-		struct inbox_row row = an_inbox_row();
-		struct store_append_inbox op = {.row = &row};
-		row.body = (struct str){body, 10000};
-		assert_int_equal(append_inbox_now(f, &op), 0);
-	}
-	free(body);
-	backup(f, in(f, "whole.db"));
-	close_both(f);
-}
-
-/* The nth page of a table's or an index's that is of this kind. */
-static int64_t page_of(struct fixture *f, const char *name, const char *kind, int n)
-{
-	char sql[300];
-
-	snprintf(sql, sizeof(sql),
-		"SELECT pageno FROM dbstat WHERE name = '%s' AND pagetype = '%s' ORDER BY path "
-		"LIMIT 1 OFFSET %d",
-		name, kind, n);
-	return number(in(f, "klinke.db"), sql);
-}
-
-static void spoil(struct fixture *f, int64_t page)
-{
-	flip(in(f, "klinke.db"), (page - 1) * 4096, 4096);
-}
-
-static struct care_salvaged salvage(struct fixture *f, const char *to)
-{
-	struct care_salvaged saved;
-	struct error error = {0};
-
-	if (care_salvage(&error, f->directory, in(f, to), f->arena, &saved) != 0)
-		fail_msg("%s", error.text);
-	return saved;
-}
-
-static const struct care_saved *of_table(const struct care_salvaged *saved, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < saved->count; i++)
-		if (strcmp(saved->tables[i].table, name) == 0)
-			return &saved->tables[i];
-	fail_msg("there is no table %s", name);
-	return NULL;
-}
-
-/* Every row of the new file is one of the whole one; gives how many there are. Long rows go on on
- * pages without any mark of their own: if those are bad, only unsealing tells. */
-static int64_t all_are_true(struct fixture *f, const char *file, const char *table)
-{
-	const char *which = strcmp(table, "inbox_raw") == 0 ? "length(sealed) < 3000" : "1";
-	sqlite3 *db = database(in(f, file));
-	char sql[600];
-	sqlite3_stmt *stmt;
-	int64_t n;
-
-	snprintf(sql, sizeof(sql), "ATTACH '%s' AS whole", in(f, "whole.db"));
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	snprintf(sql, sizeof(sql),
-		"SELECT count(*), (SELECT count(*) FROM (SELECT * FROM main.\"%s\" WHERE %s EXCEPT "
-		"SELECT * FROM whole.\"%s\")) FROM main.\"%s\"",
-		table, which, table, table);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	n = sqlite3_column_int64(stmt, 0);
-	assert_int_equal(sqlite3_column_int64(stmt, 1), 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return n;
-}
-
-static void a_whole_store_is_salvaged_whole(void **state)
-{
-	struct fixture *f = *state;
-	struct care_salvaged saved;
-	struct error error = {0};
-	struct stat st;
-
-	append_many(f);
-	saved = salvage(f, "new.db");
-	assert_true(saved.whole);
-	assert_int_equal(stat(in(f, "new.db"), &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(all_are_true(f, "new.db", "event"), MANY);
-	assert_int_equal(all_are_true(f, "new.db", "inbox_raw"), MANY + 20);
-	assert_int_equal(all_are_true(f, "new.db", "meta"), 1);
-	assert_int_equal(
-		care_salvage(&error, f->directory, in(f, "new.db"), f->arena, &saved), E_CONFLICT);
-}
-
-/* The rows of the bad page are missing, and no others; the new file becomes the store. */
-static void a_bad_leaf_costs_its_rows_only(void **state)
-{
-	struct fixture *f = *state;
-	struct care_restored restored;
-	struct care_salvaged saved;
-	const struct care_saved *event;
-	struct error error = {0};
-	int64_t page, cells;
-	char sql[100];
-
-	append_many(f);
-	page = page_of(f, "event", "leaf", 7);
-	snprintf(sql, sizeof(sql), "SELECT ncell FROM dbstat WHERE pageno = %lld", (long long)page);
-	cells = number(in(f, "klinke.db"), sql);
-	spoil(f, page);
-	saved = salvage(f, "new.db");
-	event = of_table(&saved, "event");
-	assert_int_equal(event->missing, cells);
-	assert_int_equal(event->read, MANY - cells);
-	assert_true(*event->where);
-	assert_false(saved.whole);
-	assert_int_equal(saved.missing, cells);
-	assert_int_equal(all_are_true(f, "new.db", "event"), MANY - cells);
-	assert_int_equal(care_restore(&error, f->directory, in(f, "new.db"), NULL, &restored), 0);
-	open_store(f);
-	open_reader(f);
-	assert_int_equal(events_of(f, true), MANY - cells);
-	append_some(f, 1);
-}
-
-/* What no tree leads to any more is still on its pages, long rows too. */
-static void a_bad_root_costs_nothing_but_the_tree(void **state)
-{
-	static const char *const tables[] = {"event", "inbox", "inbox_raw"};
-	struct fixture *f = *state;
-	struct care_salvaged saved;
-	size_t i;
-
-	append_many(f);
-	for (i = 0; i < 3; i++)
-		spoil(f, root_of(in(f, "whole.db"), tables[i]));
-	saved = salvage(f, "new.db");
-	assert_int_equal(all_are_true(f, "new.db", "event"), MANY);
-	assert_int_equal(all_are_true(f, "new.db", "inbox"), MANY + 20);
-	assert_int_equal(all_are_true(f, "new.db", "inbox_raw"), MANY + 20);
-	assert_int_equal(of_table(&saved, "event")->missing, 0);
-	assert_int_equal(of_table(&saved, "inbox_raw")->missing, -1); /* no index tells */
-}
-
-static void bad_indexes_cost_nothing(void **state)
-{
-	struct fixture *f = *state;
-	struct care_salvaged saved;
-
-	append_many(f);
-	spoil(f, root_of(in(f, "whole.db"), "event_dedupe"));
-	spoil(f, root_of(in(f, "whole.db"), "event_tenant"));
-	spoil(f, root_of(in(f, "whole.db"), "sqlite_autoindex_inbox_1"));
-	saved = salvage(f, "new.db");
-	assert_true(saved.whole);
-	assert_int_equal(all_are_true(f, "new.db", "event"), MANY);
-}
-
-/* The head and the whole schema are gone: what has numbers is found by what it looks like. */
-static void a_file_without_its_first_page_gives_its_rows(void **state)
-{
-	struct fixture *f = *state;
-	struct care_restored restored;
-	struct error error = {0};
-
-	append_many(f);
-	spoil(f, 1);
-	salvage(f, "new.db");
-	assert_int_equal(all_are_true(f, "new.db", "event"), MANY);
-	assert_int_equal(all_are_true(f, "new.db", "inbox_raw"), MANY + 20);
-	assert_int_equal(care_restore(&error, f->directory, in(f, "new.db"), NULL, &restored), 0);
-	assert_true(restored.sealed_read > 0);
-	open_store(f);
-	open_reader(f);
-	assert_int_equal(events_of(f, true), MANY);
-}
-
-/* What refers to a missing row is cut or left out, so that the new file is whole in itself. */
-static void references_into_nowhere_are_cut(void **state)
-{
-	struct fixture *f = *state;
-	struct care_salvaged saved;
-	struct job_row jobs[200];
-	int i;
-
-	for (i = 0; i < 200; i++)
-		jobs[i] = a_job(STR(""));
-	add(f, jobs, 200);
-	for (i = 0; i < 200; i++) {
-		struct attempt_row attempt = {.id = id_new(),
-			.job = jobs[i].id,
-			.kind = ATTEMPT_STEP,
-			.name = STR("x"),
-			.outcome = STR("done"),
-			.input = STR("{}"),
-			.output = STR("{}")};
-		struct store_save_job op = {
-			.job = &jobs[i], .attempts = &attempt, .attempt_count = 1};
-		assert_int_equal(save_job_now(f, &op), 0);
-	}
-	append_many(f);
-	spoil(f, page_of(f, "job", "leaf", 1));
-	spoil(f, page_of(f, "inbox", "leaf", 3));
-	saved = salvage(f, "new.db");
-	assert_true(of_table(&saved, "job")->missing > 0);
-	assert_int_equal(of_table(&saved, "attempt")->left_out, of_table(&saved, "job")->missing);
-	assert_int_equal(of_table(&saved, "event")->cut, of_table(&saved, "inbox")->missing);
-	assert_int_equal(of_table(&saved, "event")->read, MANY);
-	assert_int_equal(
-		number(in(f, "new.db"), "SELECT count(*) FROM pragma_foreign_key_check"), 0);
-}
-
-/* Any pages, zeroed or flipped: what is read is true, and it is a store. */
-static void whatever_pages_are_bad_what_is_read_is_true(void **state)
-{
-	struct fixture *f = *state;
-	struct care_restored restored;
-	struct error error = {0};
-	char zeros[4096] = {0}, name[32];
-	int64_t pages;
-	int round, i, fd;
-
-	append_many(f);
-	pages = number(in(f, "klinke.db"), "PRAGMA page_count");
-	srandom(4711);
-	for (round = 0; round < 4; round++) {
-		for (i = 0; i < 6; i++) {
-			int64_t page = 1 + random() % pages;
-			fd = open(in(f, "klinke.db"), O_WRONLY);
-			if (round % 2)
-				assert_int_equal(pwrite(fd, zeros, 4096, (page - 1) * 4096), 4096);
-			close(fd);
-			if (round % 2 == 0)
-				spoil(f, page);
-		}
-		snprintf(name, sizeof(name), "new%d.db", round);
-		salvage(f, name);
-		assert_true(all_are_true(f, name, "inbox") > MANY / 2);
-		assert_true(all_are_true(f, name, "inbox_raw") > MANY / 4);
-		assert_true(all_are_true(f, name, "attempt") >= 0);
-	}
-	assert_int_equal(care_restore(&error, f->directory, in(f, name), NULL, &restored), 0);
-	open_store(f);
-}
-
-static void anothers_database_is_not_salvaged(void **state)
-{
-	struct fixture *f = *state;
-	struct care_salvaged saved;
-	struct error error = {0};
-
-	close_both(f);
-	assert_int_equal(unlink(in(f, "klinke.db")), 0);
-	fclose(fopen(in(f, "klinke.db"), "w"));
-	by_hand(in(f, "klinke.db"), "PRAGMA application_id = 7; CREATE TABLE theirs (x)");
-	assert_int_equal(
-		care_salvage(&error, f->directory, in(f, "new.db"), f->arena, &saved), E_CORRUPT);
-	assert_says(&error, "not made by Klinke");
-	assert_int_not_equal(access(in(f, "new.db"), F_OK), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1036,14 +621,6 @@ int main(void)
 		STORE_TEST(a_statement_that_meets_a_bad_page_notes_it),
 		STORE_TEST(a_damaged_store_gives_no_backup),
 		STORE_TEST(the_schedule_finds_damage_and_its_end),
-		STORE_TEST(a_whole_store_is_salvaged_whole),
-		STORE_TEST(a_bad_leaf_costs_its_rows_only),
-		STORE_TEST(a_bad_root_costs_nothing_but_the_tree),
-		STORE_TEST(bad_indexes_cost_nothing),
-		STORE_TEST(a_file_without_its_first_page_gives_its_rows),
-		STORE_TEST(references_into_nowhere_are_cut),
-		STORE_TEST(whatever_pages_are_bad_what_is_read_is_true),
-		STORE_TEST(anothers_database_is_not_salvaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
