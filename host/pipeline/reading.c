@@ -268,6 +268,11 @@ static void not_read(struct intake *in)
 	if (in->caller.hook)
 		caller_refuse(&in->caller, in->call.out.error.code ? in->call.out.error.text
 								   : "there is no memory for it");
+	/* A worker died on it, and there is no other yet: forgotten, it could kill for ever. */
+	if (in->row.kills != in->finish.kills && !intake_waits(in)) {
+		finish(in, INBOX_NEW, "");
+		return;
+	}
 	if (!in->storing && intake_waits(in))
 		in->runner->hooks--;
 	intake_release(in);
@@ -383,6 +388,7 @@ static void again(struct runner *r, const struct inbox_row *row)
 	in->route = intake_route(connection->config->info, row->route);
 	in->row = *row;
 	in->row.correlation = str_dup(in->arena, row->correlation);
+	in->finish.kills = row->kills;
 	in->row.connection = str_of(connection->config->full);
 	in->inbound = (struct plugin_inbound){
 		.route = str_of(in->route ? in->route->name : ""),

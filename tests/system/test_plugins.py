@@ -123,6 +123,16 @@ def test_a_poisonous_webhook_does_not_take_its_neighbours_along(fragile):
     assert [i["state"] for i in fragile.inbox()].count("parked") == 1
 
 
+def test_poison_is_still_known_when_there_was_no_worker_for_a_while(fragile):
+    """Deaths in a row are answered with growing pauses: longer ones than a webhook waits for a worker."""
+    fragile.ini["connection fragile"]["worker_timeout"] = "150ms"
+    fragile.start()
+    for i in range(2):
+        assert fragile.wait(lambda n=i: tell(fragile, id=str(n), note="poison") == 200, "there is a worker")
+        fragile.wait(lambda n=i + 1: [r["state"] for r in fragile.inbox()].count("parked") == n, "it is parked")
+    assert all("died on it twice" in r["reason"] for r in fragile.inbox())
+
+
 def test_poison_is_still_known_after_a_restart(fragile):
     """Killed between the two deaths of a worker: the count is not begun anew for ever."""
     fragile.start()
