@@ -7,15 +7,49 @@
 #define WANTED_PAGES 1024    /* 4 MiB: begin */
 #define SMALL_PAGES 256      /* what the writer may be asked to copy: about a millisecond */
 #define TOO_MANY_PAGES 16384 /* 64 MiB: the thread does not keep up, the writer does it all */
-#define ROUNDS 2             /* each takes as long as a sync, and the log grows meanwhile */
+/* SQLite's index of the log, as its documentation draws it. */
+#define INDEX_LOCK 1 /* of who copies */
+#define INDEX_SIZE 32768
+#define INDEX_COPIED 96 /* where the number of copied pages stands */
+#define ROUNDS 2        /* each takes as long as a sync, and the log grows meanwhile */
+
+static sqlite3_file *file_of(struct conn *conn)
+{
+	sqlite3_file *file = NULL;
+
+	sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	return file && file->pMethods ? file : NULL;
+}
+
+/* A sync failed. The kernel may have dropped what it could not write, and will not tell again: the
+ * next sync succeeds, and the pages are as old as ever. The log still has them, since it is not
+ * begun anew before a sync of all of it; but SQLite remembers what it has copied, and would not
+ * copy it again. So it has to forget. (Where that stands: "nBackfill" in sqlite.org/walformat.html.
+ * To copy twice is harmless; the lock keeps out who copies just now.) */
+static void copy_again(struct conn *conn)
+{
+	sqlite3_file *file = file_of(conn);
+	volatile void *index = NULL;
+
+	if (!file || file->pMethods->iVersion < 2 ||
+		file->pMethods->xShmLock(
+			file, INDEX_LOCK, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE) != SQLITE_OK)
+		return; /* somebody copies: that one syncs, and learns of it, too */
+	if (file->pMethods->xShmMap(file, 0, INDEX_SIZE, 0, &index) == SQLITE_OK && index)
+		__atomic_store_n(
+			(volatile uint32_t *)index + INDEX_COPIED / 4, 0, __ATOMIC_SEQ_CST);
+	file->pMethods->xShmLock(file, INDEX_LOCK, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+}
 
 /* Pages of the log that are copied now, or -1. Passive: waits for nobody. */
 static int copy(struct conn *conn)
 {
-	int in_log, copied = 0;
+	int in_log, copied = 0, rc;
 
-	if (sqlite3_wal_checkpoint_v2(
-		    conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied) != SQLITE_OK)
+	rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
+	if (rc == SQLITE_IOERR_FSYNC)
+		copy_again(conn);
+	if (rc != SQLITE_OK)
 		return -1; /* busy, or the disk: the next commit will say so in its own words */
 	return copied;
 }
@@ -24,12 +58,10 @@ static int copy(struct conn *conn)
  * without this it would wait there for all that we have copied. */
 static void sync_file(struct conn *conn)
 {
-	sqlite3_file *file = NULL;
+	sqlite3_file *file = file_of(conn);
 
-	sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-	if (file && file->pMethods)
-		file->pMethods->xSync(
-			file, SQLITE_SYNC_NORMAL); /* a failure comes back to the writer */
+	if (file && file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+		copy_again(conn);
 }
 
 /* What the writer has added meanwhile. */
@@ -86,6 +118,15 @@ static void *copy_logs(void *arg)
 			ask_writer(store);
 	}
 	return NULL;
+}
+
+int checkpoint_all(struct error *error, struct conn *conn)
+{
+	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED
+		       ? 0
+		       : conn_fail(error, conn, "copying what the last process left");
 }
 
 int checkpoint_start(struct error *error, struct store *store, const char *path)

@@ -179,6 +179,18 @@ static int check_pages(struct error *error, const struct store *store, const cha
 		path, checked.first);
 }
 
+/* Closing a file copies its log into it: not into one that is damaged. */
+static int check_untouched(struct error *error, struct store *store, const char *path)
+{
+	int rc;
+
+	sqlite3_db_config(store->conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	rc = check_pages(error, store, path);
+	if (!rc)
+		sqlite3_db_config(store->conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	return rc;
+}
+
 static int migrate(struct error *error, struct store *store)
 {
 	struct migrated done;
@@ -204,7 +216,9 @@ static int open_writer(struct error *error, struct store *store, const char *pat
 	if (!rc)
 		rc = conn_open(error, &store->conn, path, CONN_WRITER);
 	if (!rc)
-		rc = check_pages(error, store, path);
+		rc = check_untouched(error, store, path);
+	if (!rc)
+		rc = checkpoint_all(error, &store->conn);
 	if (!rc)
 		rc = migrate(error, store);
 	if (!rc)

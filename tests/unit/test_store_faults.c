@@ -20,6 +20,38 @@ static bool fails_now(void)
 	return true;
 }
 
+/* What becomes of the pages of the file (not the log) when a sync of it fails: the kernel drops
+ * them and says so once. They are lost unless they are written again. */
+#define PAGE 4096
+#define PAGES_MAX 65536
+enum fate { SAFE, WRITTEN, LOST };
+
+static uint8_t fate[PAGES_MAX];
+static int file_syncs_fail; /* every so often; 0: none */
+static int file_syncs, file_syncs_failed;
+
+static bool sync_of_file_fails(void)
+{
+	int every = __atomic_load_n(&file_syncs_fail, __ATOMIC_SEQ_CST);
+	bool yes = every && __atomic_add_fetch(&file_syncs, 1, __ATOMIC_SEQ_CST) % every == 0;
+
+	for (size_t i = 0; i < PAGES_MAX; i++)
+		if (__atomic_load_n(&fate[i], __ATOMIC_SEQ_CST) == WRITTEN)
+			__atomic_store_n(&fate[i], yes ? LOST : SAFE, __ATOMIC_SEQ_CST);
+	if (yes)
+		__atomic_add_fetch(&file_syncs_failed, 1, __ATOMIC_SEQ_CST);
+	return yes;
+}
+
+static size_t lost(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PAGES_MAX; i++)
+		n += fate[i] == LOST;
+	return n;
+}
+
 /* SQLite's files are used as they are, but for two of their methods. Its log has other methods than
  * its database. */
 static const sqlite3_io_methods *real[2];
@@ -33,11 +65,15 @@ static const sqlite3_io_methods *real_of(const sqlite3_file *file)
 
 static int faulty_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
 {
+	if (file->pMethods == &methods[0] && at / PAGE < PAGES_MAX)
+		__atomic_store_n(&fate[at / PAGE], WRITTEN, __ATOMIC_SEQ_CST);
 	return fails_now() ? SQLITE_IOERR_WRITE : real_of(file)->xWrite(file, bytes, n, at);
 }
 
 static int faulty_sync(sqlite3_file *file, int flags)
 {
+	if (file->pMethods == &methods[0] && sync_of_file_fails())
+		return SQLITE_IOERR_FSYNC;
 	return fails_now() ? SQLITE_IOERR_FSYNC : real_of(file)->xSync(file, flags);
 }
 
@@ -146,6 +182,27 @@ static void each_call_that_fails_once_fails_its_group_only(void **state)
 	free(body);
 }
 
+/* The log is begun anew only when the file has all of it on disk: also if a sync in between failed
+ * and the next ones did not. */
+static void what_a_failed_sync_lost_is_copied_again(void **state)
+{
+	struct fixture *f = *state;
+	struct batch *batch = calloc(1, sizeof(*batch));
+	char *body = calloc(1, 20000);
+	int i;
+
+	file_syncs = file_syncs_failed = 0;
+	__atomic_store_n(&file_syncs_fail, 2, __ATOMIC_SEQ_CST);
+	for (i = 0; i < 2 * ROUNDS; i++)
+		submit(f, batch, body, 20000);
+	assert_true(__atomic_load_n(&file_syncs_failed, __ATOMIC_SEQ_CST) > 1);
+	__atomic_store_n(&file_syncs_fail, 0, __ATOMIC_SEQ_CST);
+	reopen(f);
+	assert_int_equal(lost(), 0);
+	free(batch);
+	free(body);
+}
+
 /* A claim belongs to its commit: what could not be committed is not in anybody's hands. */
 static void a_claim_is_given_back_when_its_commit_fails(void **state)
 {
@@ -165,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(each_call_that_fails_once_fails_its_group_only),
+		STORE_TEST(what_a_failed_sync_lost_is_copied_again),
 		STORE_TEST(a_claim_is_given_back_when_its_commit_fails),
 	};
 
