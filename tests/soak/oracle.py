@@ -148,7 +148,7 @@ class Facts:
         for job in self.jobs:
             if job.get("pipeline"):
                 self.by_event[job.get("event")].append(job)
-                self.by_key[job["key"]] = job
+                self.by_key[job.get("key")] = job  # a job with a caller has none before its step
         self.effects = defaultdict(list)  # by the job's key
         for row in self.bookings:
             self.effects[row["metadata"].get("klinke_key")].append(row)
