@@ -1,0 +1,152 @@
+"""The systemd unit: how exposed it leaves the host by systemd's own measure, and that the host can live with it. There is no
+systemd to run it here, so what may break a program is put around the host without one: the unit's filter of system calls, no
+memory that is both writable and executable."""
+import ctypes
+import functools
+import json
+import re
+import subprocess
+
+import pytest
+
+from world import TOP, wait
+
+UNIT = TOP / "config" / "klinke.service"
+PROT_WRITE, PROT_EXEC = 2, 4
+ALLOW, ERRNO_EPERM = 0x7fff0000, 0x00050001
+MASKED_EQ = 7
+
+
+def settings():
+    """Every setting of [Service], in order: (name, value)."""
+    return re.findall(r"^(\w+)=(.*)$", UNIT.read_text().split("[Service]")[1].split("[Install]")[0], re.M)
+
+
+def analyze(*arguments):
+    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, timeout=60)
+
+
+# ---- As systemd sees it --------------------------------------------------------------------------------------------
+
+def test_exposure_is_two_at_most():
+    done = analyze("security", "--offline=true", "--threshold=20", str(UNIT))
+    level = float(re.search(r"Overall exposure level for klinke\.service: ([0-9.]+)", done.stdout).group(1))
+    assert done.returncode == 0 and level <= 2.0, done.stdout
+
+
+def test_the_measure_would_find_it(tmp_path):
+    bare = tmp_path / "klinke.service"
+    bare.write_text("[Service]\nExecStart=/usr/bin/klinke run\n")
+    assert analyze("security", "--offline=true", "--threshold=20", str(bare)).returncode != 0
+
+
+def test_own_user_and_one_directory():
+    told = dict(settings())
+    assert told["DynamicUser"] == "yes" and told["User"] == told["StateDirectory"] == "klinke"
+    assert told["StateDirectoryMode"] == "0700" and told["UMask"] == "0077" and told["ProtectSystem"] == "strict"
+    assert "ReadWritePaths" not in told, "StateDirectory is all it writes"
+    assert told["LimitCORE"] == "0" and told["CapabilityBoundingSet"] == ""
+    assert int(told["TimeoutStopSec"]) > 20, "longer than drain_timeout"
+
+
+def test_every_setting_is_known_to_systemd(tmp_path):
+    """A word that systemd does not know would be passed over, and protect nothing."""
+    copy = tmp_path / "klinke.service"
+    copy.write_text(re.sub(r"/usr/bin/klinke", "/bin/true", UNIT.read_text()))
+    done = analyze("verify", "--man=no", str(copy))
+    assert not re.search(r"klinke\.service.*(Unknown|Failed to parse|Invalid)", done.stderr), done.stderr
+
+
+# ---- Under the same conditions --------------------------------------------------------------------------------------
+
+@functools.lru_cache
+def group(name):
+    lines = analyze("syscall-filter", name).stdout.splitlines()[1:]
+    words = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    return frozenset(n for word in words for n in (group(word) if word.startswith("@") else {word}))
+
+
+@functools.lru_cache
+def allowed_calls():
+    calls = set()
+    for name, value in settings():
+        if name != "SystemCallFilter":
+            continue
+        names = {n for word in value.lstrip("~").split() for n in (group(word) if word.startswith("@") else {word})}
+        calls = calls - names if value.startswith("~") else calls | names
+    # what a service manager allows in any case, for the program to be begun at all
+    return calls | group("@default") | {"execve"}
+
+
+class Compare(ctypes.Structure):
+    _fields_ = [("argument", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
+
+
+def filtered(calls):
+    """To be run in the child before it becomes klinke."""
+    lib = ctypes.CDLL("libseccomp.so.2")
+    lib.seccomp_init.restype = ctypes.c_void_p
+
+    def enter():
+        filter_ = ctypes.c_void_p(lib.seccomp_init(ERRNO_EPERM))
+        for name in calls:
+            number = lib.seccomp_syscall_resolve_name(name.encode())
+            if number < 0:
+                continue
+            masks = {"mprotect": [(PROT_EXEC, 0)], "pkey_mprotect": [(PROT_EXEC, 0)],
+                     "mmap": [(PROT_EXEC, 0), (PROT_WRITE | PROT_EXEC, PROT_EXEC)]}.get(name)
+            if not masks:
+                lib.seccomp_rule_add_array(filter_, ALLOW, number, 0, None)
+            for mask, value in masks or []:
+                lib.seccomp_rule_add_array(filter_, ALLOW, number, 1, ctypes.byref(Compare(2, MASKED_EQ, mask, value)))
+        if lib.seccomp_load(filter_) != 0:
+            raise OSError("no filter")
+    return enter
+
+
+def test_the_filter_is_what_the_unit_says():
+    calls = allowed_calls()
+    assert {"seccomp", "landlock_create_ruleset", "prlimit64", "setrlimit", "fdatasync", "accept4"} <= calls
+    assert not {"mount", "ptrace", "bpf", "setuid", "chown", "reboot", "init_module", "mbind"} & calls
+    probe = "import ctypes, os; c = ctypes.CDLL(None, use_errno=True); c.ptrace(0, 0, 0, 0); print(ctypes.get_errno())"
+    done = subprocess.run(["/usr/bin/python3", "-c", probe], capture_output=True, text=True, preexec_fn=filtered(calls))
+    assert done.stdout == "1\n", done
+
+
+@pytest.fixture
+def served(world):
+    enter, popen = filtered(allowed_calls()), subprocess.Popen
+
+    def confined(*arguments, preexec_fn=None, **more):
+        def both():
+            preexec_fn()
+            enter()
+        return popen(*arguments, preexec_fn=both, **more)
+    world.start_sandbox()
+    subprocess.Popen = confined
+    try:
+        world.launch_host()
+    finally:
+        subprocess.Popen = popen
+    world.wait_for_host()
+    return world
+
+
+def test_the_host_does_all_its_work_there(served):
+    """A whole story: workers with all that confines them, a booking, a message, a reload, a stop."""
+    status = open(f"/proc/{served.host.pid}/status").read()
+    assert "Seccomp:\t2" in status
+    told = {n: w for n, w in served.status()["sandbox"].items()}
+    plain = json.loads(served.klinke("status", "--json").stdout)["sandbox"]
+    assert told == plain and told["seccomp"] == "yes"
+    served.ring()
+    wait(lambda: served.settled(1, 1), "the story ends")
+    for process in [served.host, *served.workers()]:
+        for line in open(f"/proc/{process.pid}/maps"):
+            rights = line.split()[1]
+            assert not ("w" in rights and "x" in rights), line
+    served.reload()
+    served.ring()
+    wait(lambda: served.settled(2, 2), "so does another")
+    assert "EPERM" not in served.log() and "not permitted" not in served.log()
+    assert served.stop_host() == 0
