@@ -99,6 +99,12 @@ static int by_number(const void *a, const void *b)
 	return x->lo < y->lo ? -1 : x->lo > y->lo;
 }
 
+static void sort_ranges(struct ranges *r)
+{
+	if (r->count)
+		qsort(r->list, r->count, sizeof(*r->list), by_number);
+}
+
 static void print_ranges(const struct ranges *r, char out[160])
 {
 	size_t i, at = 0;
@@ -378,7 +384,7 @@ static void count_missing(struct salvage *s, struct table *t)
 	if (!t->broken)
 		return;
 	if (ask_indexes(s, t, keep_missing, &missing, begin_missing)) {
-		qsort(missing.list, missing.count, sizeof(*missing.list), by_number);
+		sort_ranges(&missing);
 		for (i = 0; i < missing.count; i++) {
 			t->saved->missing += missing.list[i].hi - missing.list[i].lo + 1;
 			add_range(&merged, missing.list[i].lo, missing.list[i].hi);
@@ -446,7 +452,7 @@ static int read_table(struct salvage *s, struct table *t)
 		return rc;
 	prepare_reading(s, t);
 	rc = t->rowid ? read_by_rowid(s, t) : read_both_ways(s, t);
-	qsort(t->gaps.list, t->gaps.count, sizeof(*t->gaps.list), by_number);
+	sort_ranges(&t->gaps);
 	return rc;
 }
 
