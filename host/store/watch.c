@@ -22,6 +22,7 @@
 #define IO_THREAD 1
 #define FIRST_MS 60000  /* after a start others need the disk more */
 #define AGAIN_MS 600000 /* a check that could not be made */
+#define LOOK_MS 3000    /* for damage that was noted meanwhile */
 #define NAG_MS 10
 
 struct care_watch {
@@ -30,6 +31,7 @@ struct care_watch {
 	pthread_cond_t wake;
 	char state[CARE_PATH], file[CARE_PATH];
 	int64_t every_ms, next_ms; /* by the monotonic clock */
+	int64_t suspected_ms;      /* of the note that was checked last */
 	sqlite3 *db;               /* while it checks */
 	atomic_bool stopping;
 	bool over;
@@ -93,19 +95,37 @@ static void check(struct care_watch *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* What a statement met is checked soon: a disk that could not be read for a moment is no damage.
+ * Once for each note. */
+static bool suspects(struct care_watch *w)
+{
+	struct care_noted damage;
+
+	if (!care_note_read(w->state, CARE_DAMAGE, &damage) || damage.at_ms == w->suspected_ms)
+		return false;
+	w->suspected_ms = damage.at_ms;
+	return true;
+}
+
+static void wait_until(struct care_watch *w, int64_t ms)
+{
+	struct timespec at = {
+		.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+
+	pthread_cond_timedwait(&w->wake, &w->lock, &at);
+}
+
 /* False: it is over. */
 static bool wait_for_turn(struct care_watch *w)
 {
+	int64_t now = clock_mono_ms();
 	bool go_on;
 
 	pthread_mutex_lock(&w->lock);
-	while (!w->stopping && (!w->every_ms || w->next_ms > clock_mono_ms())) {
-		struct timespec at = {.tv_sec = (time_t)(w->next_ms / 1000),
-			.tv_nsec = (long)(w->next_ms % 1000) * 1000000};
-		if (w->every_ms)
-			pthread_cond_timedwait(&w->wake, &w->lock, &at);
-		else
-			pthread_cond_wait(&w->wake, &w->lock);
+	while (!w->stopping && !(w->every_ms && w->next_ms <= now) && !suspects(w)) {
+		bool soon = w->every_ms && w->next_ms < now + LOOK_MS;
+		wait_until(w, soon ? w->next_ms : now + LOOK_MS);
+		now = clock_mono_ms();
 	}
 	go_on = !w->stopping;
 	pthread_mutex_unlock(&w->lock);

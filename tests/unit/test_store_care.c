@@ -596,6 +596,27 @@ static void the_schedule_finds_damage_and_its_end(void **state)
 	care_watch_stop(watch);
 }
 
+/* A statement met something that was no damage, in a host without a schedule. */
+static void what_was_suspected_is_checked_soon(void **state)
+{
+	struct fixture *f = *state;
+	struct care_watch *watch;
+	struct care_noted noted;
+	struct error error = {0};
+
+	append_some(f, 50);
+	assert_int_equal(
+		care_note_write(&error, f->directory, CARE_DAMAGE, clock_now_ms(), "a cold disk"),
+		0);
+	watch = care_watch_start(&error, f->directory, 0);
+	assert_non_null(watch);
+	assert_true(noted_by(f, CARE_INTEGRITY, &noted));
+	assert_string_equal(noted.text, "ok");
+	while (care_note_read(f->directory, CARE_DAMAGE, &noted))
+		usleep(1000);
+	care_watch_stop(watch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -621,6 +642,7 @@ int main(void)
 		STORE_TEST(a_statement_that_meets_a_bad_page_notes_it),
 		STORE_TEST(a_damaged_store_gives_no_backup),
 		STORE_TEST(the_schedule_finds_damage_and_its_end),
+		STORE_TEST(what_was_suspected_is_checked_soon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
