@@ -15,7 +15,7 @@
 
 #define ALIGN _Alignof(max_align_t)
 #define FIRST_CHUNK ((size_t)4096)
-#define KEPT_CHUNK ((size_t)64 * 1024)  /* the most that a reset arena keeps */
+#define KEPT_CHUNK ((size_t)64 * 1024)  /* the most that a reset arena keeps, unless told */
 #define LAST_CHUNK ((size_t)256 * 1024) /* beyond this, chunks stop doubling */
 
 struct chunk {
@@ -30,6 +30,7 @@ struct arena {
 	struct chunk *newest;
 	size_t filled; /* of the newest chunk */
 	size_t used, max;
+	size_t kept; /* the most that stays when it is reset */
 	unsigned starve;
 	bool failed, starved, fenced;
 	unsigned char filling; /* behind a fenced piece, up to its alignment */
@@ -40,8 +41,14 @@ struct arena *arena_create(size_t max_bytes)
 	struct arena *arena = calloc(1, sizeof(*arena));
 
 	if (arena)
-		arena->max = max_bytes;
+		*arena = (struct arena){.max = max_bytes, .kept = KEPT_CHUNK};
 	return arena;
+}
+
+void arena_keep(struct arena *arena, size_t most)
+{
+	if (arena)
+		arena->kept = most;
 }
 
 static void free_chunk(struct chunk *chunk)
@@ -182,7 +189,7 @@ void arena_reset(struct arena *arena)
 
 	while (chunk) {
 		struct chunk *next = chunk->next, *out = chunk;
-		if (!chunk->fence && chunk->size <= KEPT_CHUNK &&
+		if (!chunk->fence && chunk->size <= arena->kept &&
 			(!kept || chunk->size > kept->size)) {
 			out = kept;
 			kept = chunk;

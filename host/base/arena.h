@@ -20,6 +20,7 @@ struct arena;
 struct arena *arena_create(size_t max_bytes);
 void arena_destroy(struct arena *arena); /* takes NULL */
 void arena_reset(struct arena *arena);   /* empty again; keeps up to 64 KiB */
+void arena_keep(struct arena *arena, size_t most); /* from now on a reset keeps that much instead */
 
 void *arena_alloc(struct arena *arena, size_t n); /* zeroed, aligned for anything */
 void *arena_take(struct arena *arena, size_t n);  /* the same, not zeroed */

@@ -14,6 +14,7 @@
 
 #define FILE_MAX (256 * 1024)
 #define DAY_S 86400
+#define ROWS 512 /* of loaded zones; there are about 600 */
 
 struct zone {
 	struct zone *next;
@@ -191,11 +192,21 @@ static struct zone *load(const char *name)
 /* A cache that only grows, bounded by the number of zones that exist: the one way to hand out
  * pointers that need no owner. */
 static pthread_mutex_t loaded_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct zone *loaded;
+static struct zone *loaded[ROWS];
 
-static const struct zone *find_loaded(const char *name)
+/* Workers have all zones there are loaded before the first call, and a call asks several times. */
+static struct zone **row_of(const char *name)
 {
-	const struct zone *zone = __atomic_load_n(&loaded, __ATOMIC_ACQUIRE);
+	uint32_t hash = UINT32_C(0x811c9dc5);
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * UINT32_C(0x01000193);
+	return &loaded[hash % ROWS];
+}
+
+static const struct zone *find_loaded(struct zone *const *row, const char *name)
+{
+	const struct zone *zone = __atomic_load_n(row, __ATOMIC_ACQUIRE);
 
 	while (zone && strcmp(zone->name, name) != 0)
 		zone = zone->next;
@@ -204,21 +215,19 @@ static const struct zone *find_loaded(const char *name)
 
 const struct zone *zone_find(const char *name)
 {
-	const struct zone *known;
+	struct zone **row = name ? row_of(name) : NULL;
+	const struct zone *known = row ? find_loaded(row, name) : NULL;
 	struct zone *zone;
 
-	if (!name || !is_zone_name(name))
-		return NULL;
-	known = find_loaded(name);
-	if (known)
+	if (known || !name || !is_zone_name(name))
 		return known;
 	pthread_mutex_lock(&loaded_lock);
-	known = find_loaded(name);
+	known = find_loaded(row, name);
 	if (!known) {
 		zone = load(name);
 		if (zone) {
-			zone->next = loaded;
-			__atomic_store_n(&loaded, zone, __ATOMIC_RELEASE);
+			zone->next = *row;
+			__atomic_store_n(row, zone, __ATOMIC_RELEASE);
 		}
 		known = zone;
 	}

@@ -12,8 +12,6 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 
-#define LAST "Europe"
-
 /* The same zones once more, or no zones. */
 static bool is_copy(const char *name)
 {
@@ -31,7 +29,7 @@ static void load_zones(const char *root, const char *prefix, unsigned depth)
 	snprintf(path, sizeof(path), "%s/%s", root, prefix);
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir))) {
-		if (is_copy(entry->d_name) || (!*prefix && strcmp(entry->d_name, LAST) == 0))
+		if (is_copy(entry->d_name))
 			continue;
 		snprintf(name, sizeof(name), "%.100s%s%.100s", prefix, *prefix ? "/" : "",
 			entry->d_name);
@@ -64,6 +62,5 @@ void warm_up(void)
 
 	root = root && *root ? root : "/usr/share/zoneinfo";
 	load_zones(root, "", 0);
-	load_zones(root, LAST, 1); /* the latest are found first */
 	use_hashes();
 }

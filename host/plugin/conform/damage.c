@@ -10,75 +10,50 @@
 #include "plugin/conform/kit.h"
 
 #define DEEP 30u
+#define DEPTH_MOST 64u           /* of the host's JSON */
 #define HUGE ((size_t)16 * 1024) /* with room for all of it in a state of 64 KiB */
-#define TRIES 120u               /* of one sample */
+#define LONG ((size_t)600)
+#define TRIES 120u /* of one sample */
+
+/* What a change is made with. */
+struct damage {
+	struct arena *arena;
+	struct known_spans *known; /* NULL: nothing is known */
+	uint64_t *random;
+};
 
 /* ---- one text of JSON --------------------------------------------------------------------- */
 
-struct swap {
-	struct arena *arena;
-	uint32_t target, at;   /* nodes are counted in the order of the text */
-	const struct json *by; /* NULL: left out */
-};
-
-static uint32_t count_nodes(const struct json *value)
+static struct str deep(struct arena *arena, bool objects)
 {
-	uint32_t n = 1;
-	size_t i;
-
-	for (i = 0; i < json_count(value); i++)
-		n += count_nodes(json_at(value, i, NULL));
-	return n;
-}
-
-static const struct json *swapped(struct swap *swap, const struct json *value)
-{
-	enum json_type type = json_type(value);
-	struct json *made;
-	struct str key;
-	size_t i;
-
-	if (swap->at++ == swap->target)
-		return swap->by;
-	if (type != JSON_ARRAY && type != JSON_OBJECT)
-		return value;
-	made = type == JSON_ARRAY ? json_array(swap->arena) : json_object(swap->arena);
-	for (i = 0; i < json_count(value); i++) {
-		const struct json *inner = swapped(swap, json_at(value, i, &key));
-		if (type == JSON_ARRAY)
-			json_push(swap->arena, made, inner);
-		else
-			json_set(swap->arena, made, key, inner);
-	}
-	return made;
-}
-
-static const struct json *deep(struct arena *arena, bool objects)
-{
-	struct json *value = json_array(arena);
+	struct str open = objects ? STR("{\"data\":") : STR("["),
+		   close = objects ? STR("}") : STR("]");
+	struct str pieces[2 * DEEP + 1];
 	unsigned i;
 
 	for (i = 0; i < DEEP; i++) {
-		struct json *outer = objects ? json_object(arena) : json_array(arena);
-		if (objects)
-			json_put(arena, outer, "data", value);
-		else
-			json_push(arena, outer, value);
-		value = outer;
+		pieces[i] = open;
+		pieces[2 * DEEP - i] = close;
 	}
-	return value;
+	pieces[DEEP] = STR("[]");
+	return str_cat(arena, pieces, 2 * DEEP + 1);
 }
 
-static const struct json *huge(struct arena *arena)
+/* Mostly just long: a huge one costs as much as hundreds of others. */
+static struct str huge(struct arena *arena, uint64_t *random)
 {
-	char *text = arena_alloc(arena, HUGE);
+	size_t len = kit_random(random) % 8 ? LONG : HUGE;
+	char *text = arena_take(arena, len);
 
-	if (text)
-		memset(text, 'x', HUGE);
-	return json_of_text(arena, (struct str){text, text ? HUGE : 0});
+	if (!text)
+		return (struct str){0};
+	memset(text, 'x', len);
+	text[0] = text[len - 1] = '"';
+	return (struct str){text, len};
 }
 
-static const struct json *other_value(struct arena *arena, uint64_t *random)
+/* Nothing: the value is left out. */
+static struct str other_value(struct arena *arena, uint64_t *random)
 {
 	static const char *const values[] = {"null", "true", "false", "0", "-1", "1.5",
 		"9223372036854775808", "-9223372036854775808", "1e400",
@@ -90,31 +65,47 @@ static const struct json *other_value(struct arena *arena, uint64_t *random)
 	uint64_t drawn = kit_random(random) % (count + 4);
 
 	if (drawn < count)
-		return json_parse(arena, str_of(values[drawn]), NULL);
+		return str_of(values[drawn]);
 	if (drawn == count)
-		return huge(arena);
+		return huge(arena, random);
 	if (drawn == count + 1)
-		return NULL;
+		return (struct str){0};
 	return deep(arena, drawn == count + 2);
 }
 
-/* keep_top: it stays an object, as the host promises. */
-static bool swap_json(struct arena *arena, uint64_t *random, struct str *text, bool keep_top)
+/* NULL: no memory. */
+static const struct spans *take_apart(const struct damage *d, struct str text)
 {
-	const struct json *tree = text->ptr ? json_parse(arena, *text, NULL) : NULL;
-	uint32_t nodes = tree ? count_nodes(tree) : 0;
-	struct swap swap = {.arena = arena};
-	const struct json *made;
+	struct spans *out;
+	uint32_t i;
 
-	if (nodes <= keep_top)
+	for (i = 0; d->known && i < d->known->count; i++)
+		if (d->known->list[i].text.ptr == text.ptr &&
+			d->known->list[i].text.len == text.len)
+			return &d->known->list[i];
+	out = arena_take(d->arena, sizeof(*out));
+	return out && text.ptr && spans_of(d->arena, text, out) ? out : NULL;
+}
+
+/* keep_top: it stays an object, as the host promises. */
+static bool swap_json(struct damage *d, struct str *text, bool keep_top)
+{
+	const struct spans *spans = take_apart(d, *text);
+	struct str made, by;
+	uint32_t target;
+
+	if (!spans || spans->count <= keep_top)
 		return false;
-	swap.target = keep_top + (uint32_t)(kit_random(random) % (nodes - keep_top));
-	swap.by = other_value(arena, random);
-	made = swapped(&swap, tree);
-	if (!made)
+	target = keep_top + (uint32_t)(kit_random(d->random) % (spans->count - keep_top));
+	by = other_value(d->arena, d->random);
+	if (spans->list[target].depth + (by.len > 2 * DEEP && by.len < LONG ? DEEP : 0) + 2 >
+		DEPTH_MOST)
+		return false; /* the host itself would refuse it, or never make it */
+	made = spans_replace(d->arena, spans, target, by);
+	if (!made.ptr)
 		return false;
-	*text = json_print(arena, made);
-	return text->ptr != NULL;
+	*text = made;
+	return true;
 }
 
 /* ---- raw bytes ---------------------------------------------------------------------------- */
@@ -148,11 +139,11 @@ static bool damage_bytes(struct arena *arena, uint64_t *random, struct str *text
 	return text->ptr != NULL;
 }
 
-static bool damage_body(struct arena *arena, uint64_t *random, struct str *body)
+static bool damage_body(struct damage *d, struct str *body)
 {
-	if (kit_random(random) % 3 && swap_json(arena, random, body, false))
+	if (kit_random(d->random) % 3 && swap_json(d, body, false))
 		return true;
-	return damage_bytes(arena, random, body);
+	return damage_bytes(d->arena, d->random, body);
 }
 
 /* ---- headers and query -------------------------------------------------------------------- */
@@ -197,61 +188,60 @@ static bool damage_pairs(
 	}
 }
 
-static bool damage_inbound(struct arena *arena, uint64_t *random, struct plugin_inbound *inbound)
+static bool damage_inbound(struct damage *d, struct plugin_inbound *inbound)
 {
 	static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "HEAD"};
 
-	switch (kit_random(random) % 8) {
+	switch (kit_random(d->random) % 8) {
 	case 0:
-		return damage_pairs(arena, random, false, &inbound->headers);
+		return damage_pairs(d->arena, d->random, false, &inbound->headers);
 	case 1:
-		return damage_pairs(arena, random, true, &inbound->query);
+		return damage_pairs(d->arena, d->random, true, &inbound->query);
 	case 2:
-		inbound->method = str_of(methods[kit_random(random) % 5]);
+		inbound->method = str_of(methods[kit_random(d->random) % 5]);
 		return true;
 	default:
-		return damage_body(arena, random, &inbound->body);
+		return damage_body(d, &inbound->body);
 	}
 }
 
 /* ---- one call ----------------------------------------------------------------------------- */
 
-static bool damage_response(struct arena *arena, uint64_t *random, struct plugin_response *response)
+static bool damage_response(struct damage *d, struct plugin_response *response)
 {
 	static const uint16_t statuses[] = {200, 201, 202, 204, 301, 302, 304, 400, 401, 403, 404,
 		409, 410, 412, 422, 423, 429, 451, 499};
 
 	if (response->outcome != KL_ANSWERED)
 		return false;
-	switch (kit_random(random) % 6) {
+	switch (kit_random(d->random) % 6) {
 	case 0:
 		response->status =
-			statuses[kit_random(random) % (sizeof(statuses) / sizeof(statuses[0]))];
+			statuses[kit_random(d->random) % (sizeof(statuses) / sizeof(statuses[0]))];
 		return true;
 	case 1:
-		return damage_pairs(arena, random, false, &response->headers);
+		return damage_pairs(d->arena, d->random, false, &response->headers);
 	default:
 		if (!response->body.ptr)
 			response->body = STR("{}");
-		return damage_body(arena, random, &response->body);
+		return damage_body(d, &response->body);
 	}
 }
 
-static bool damage_step(struct arena *arena, uint64_t *random, struct input *input)
+static bool damage_step(struct damage *d, struct input *input)
 {
 	struct plugin_step_in *step = &input->in.step;
 
-	if (step->response && kit_random(random) % 4)
-		return damage_response(arena, random, &input->response);
+	if (step->response && kit_random(d->random) % 4)
+		return damage_response(d, &input->response);
 	/* the input is the same on every step of a run: only the first can be surprised by it */
-	return step->why == KL_START && swap_json(arena, random, &step->input, true);
+	return step->why == KL_START && swap_json(d, &step->input, true);
 }
 
 static bool damage_map(struct arena *arena, uint64_t *random, struct plugin_map_in *map)
 {
 	size_t i = map->field_count ? kit_random(random) % map->field_count : 0;
 	struct plugin_field *fields = arena_take(arena, (map->field_count + 1) * sizeof(*fields));
-	const struct json *value;
 
 	if (!fields || !map->field_count)
 		return false;
@@ -259,29 +249,35 @@ static bool damage_map(struct arena *arena, uint64_t *random, struct plugin_map_
 	map->fields = fields;
 	if (kit_random(random) % 4 == 0) /* the operator writes this */
 		return damage_value(arena, random, true, &fields[i].spec);
-	value = other_value(arena, random);
-	fields[i].value = value ? json_print(arena, value) : (struct str){0};
+	fields[i].value = other_value(arena, random);
 	return true;
 }
 
-bool damage_any(struct arena *arena, uint64_t *random, struct input *input)
+bool damage_known(
+	struct arena *arena, struct known_spans *known, uint64_t *random, struct input *input)
 {
+	struct damage d = {arena, known, random};
+
 	switch (input->in.kind) {
 	case PLUGIN_VERIFY:
 	case PLUGIN_NORMALIZE:
-		return damage_inbound(arena, random, &input->in.inbound);
+		return damage_inbound(&d, &input->in.inbound);
 	case PLUGIN_REPLY:
-		return kit_random(random) % 2
-			       ? swap_json(arena, random, &input->in.reply.result, true)
-			       : damage_inbound(arena, random, &input->in.reply.inbound);
+		return kit_random(random) % 2 ? swap_json(&d, &input->in.reply.result, true)
+					      : damage_inbound(&d, &input->in.reply.inbound);
 	case PLUGIN_STEP:
-		return damage_step(arena, random, input);
+		return damage_step(&d, input);
 	case PLUGIN_MAP:
 		return damage_map(arena, random, &input->in.map);
 	case PLUGIN_CHECK:
 		break;
 	}
 	return false;
+}
+
+bool damage_any(struct arena *arena, uint64_t *random, struct input *input)
+{
+	return damage_known(arena, NULL, random, input);
 }
 
 /* ---- the check ---------------------------------------------------------------------------- */

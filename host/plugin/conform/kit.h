@@ -157,8 +157,33 @@ void samples_make_up(struct kit *kit);
 void samples_add(struct kit *kit, struct str name, struct str config, const struct json *secrets,
 	const struct plugin_in *in, bool made_up);
 
+/* splice.c: where the values of a JSON text are, itself first, then in the order of the text. */
+struct span {
+	const char *from, *to;
+	const char *whole; /* where the member begins, with its key; NULL: it is the top */
+	unsigned depth;
+};
+struct spans {
+	struct str text;
+	const struct span *list;
+	uint32_t count;
+};
+/* text is JSON. false: no memory. */
+bool spans_of(struct arena *arena, struct str text, struct spans *out);
+/* by NULL: left out; nothing: the top cannot be left out, or no memory. */
+struct str spans_replace(struct arena *arena, const struct spans *spans, uint32_t i, struct str by);
+
+/* The texts of one sample, taken apart once: those that are changed again and again. */
+struct known_spans {
+	struct spans list[4];
+	uint32_t count;
+};
+
 /* damage.c: one seeded change of the input, its memory in arena; false: there is nothing to change
  */
 bool damage_any(struct arena *arena, uint64_t *random, struct input *input);
+/* The same; known may hold what was taken apart before. */
+bool damage_known(
+	struct arena *arena, struct known_spans *known, uint64_t *random, struct input *input);
 
 #endif

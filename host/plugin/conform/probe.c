@@ -27,6 +27,7 @@
 
 #define CHILD_MEMORY ((size_t)4 << 30) /* address space: fences are pages */
 #define DECODE_MEMORY ((size_t)128 * 1024 * 1024)
+#define KEPT ((size_t)1 << 20)
 #define CALL_CPU_MS (SANDBOX_RELAXED ? 10000 : 2000)
 #define CALL_WALL_MS 60000
 #define MOST_DEATHS 4 /* of one probe: then it is told, and the rest left alone */
@@ -216,6 +217,7 @@ static void enter(struct child *child, pid_t parent)
 	keep_only(fcntl(kit->copy, F_DUPFD_CLOEXEC, 64));
 	child->decode = arena_create(DECODE_MEMORY);
 	child->call = arena_create(host_limits(NULL).memory);
+	arena_keep(child->call, KEPT); /* new memory costs more than most calls */
 	if (!sandbox_confine(kit->sandbox, CHILD_MEMORY, parent, &why))
 		refuse(child, why);
 	snprintf(file, sizeof(file), "/proc/self/fd/%d", SANDBOX_FILE_FD);
