@@ -96,8 +96,10 @@ struct holds {
 static void add_holds(const struct desk_run *run, struct str resource, const struct hold_row *rows,
 	size_t count, struct holds *out)
 {
+	struct str own = store_code(desk_reader(run->desk), run->holder, run->arena);
+
 	for (size_t i = 0; i < count; i++)
-		if (!str_eq(rows[i].holder, run->holder) && str_eq(rows[i].resource, resource) &&
+		if (!str_eq(rows[i].holder, own) && str_eq(rows[i].resource, resource) &&
 			str_is(rows[i].tenant, run->tenant->name))
 			out->rows[out->count++] = rows[i];
 }

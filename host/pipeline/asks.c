@@ -9,7 +9,9 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "desk/persons.h"
 #include "pipeline/builtin.h"
 #include "pipeline/caller.h"
 
@@ -320,6 +322,9 @@ static void fill_job(struct ask *a, const struct desk_ask *ask, const char *tena
 	a->job.created_ms = a->job.updated_ms = a->job.due_ms;
 	if (run)
 		a->job.event = run->event.id;
+	a->job.person = persons_join(a->arena, run ? str_dup(a->arena, run->row.person) : STR(""),
+		persons_in(a->arena, (struct str){0}, run ? run->row.person : STR(""),
+			json_parse(a->arena, a->job.input, NULL)));
 	if (correlation)
 		id_text(correlation, &a->job.id);
 	a->job.correlation = run ? str_dup(a->arena, run->row.correlation) : str_of(correlation);

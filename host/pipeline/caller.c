@@ -332,6 +332,7 @@ static bool keep(const struct caller *c, uint32_t outcome, struct str result)
 	k->row = (struct answer_row){.connection = str_dup(arena, c->event->connection),
 		.dedupe = str_dup(arena, c->event->dedupe),
 		.tenant = str_dup(arena, c->event->tenant),
+		.person = str_dup(arena, c->event->person),
 		.outcome = outcome,
 		.result = str_dup(arena, result),
 		.at_ms = clock_now_ms()};

@@ -27,7 +27,7 @@ static void copy_job(struct run *run, const struct job_row *job)
 {
 	struct job_row *r = &run->row;
 	struct str *const texts[] = {&r->tenant, &r->pipeline, &r->connection, &r->op, &r->input,
-		&r->dedupe, &r->order_key, &r->cancel_on, &r->subject, &r->key, &r->correlation,
+		&r->person, &r->dedupe, &r->order_key, &r->cancel_on, &r->subject, &r->key, &r->correlation,
 		&r->progress, &r->reason, &r->fail};
 
 	*r = *job;
@@ -39,7 +39,7 @@ static void copy_event(struct run *run, const struct event_row *event)
 {
 	struct event_row *e = &run->event;
 	struct str *const texts[] = {&e->tenant, &e->connection, &e->type, &e->dedupe, &e->subject,
-		&e->also, &e->regarding, &e->person, &e->data, &e->correlation};
+		&e->also, &e->regarding, &e->person, &e->others, &e->data, &e->correlation};
 
 	*e = *event;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -613,6 +613,7 @@ void run_emit(struct run *run, const struct plugin_event *e)
 	struct route_input in = {.plan = run->plan,
 		.engine = run->runner->engine,
 		.job = run->row.id,
+		.persons = run->row.person,
 		.connection = STR(ROUTE_OURS),
 		.tenant = run->tenant,
 		.correlation = run->row.correlation,
@@ -684,6 +685,7 @@ static void start_call(
 		.connection = str_of(to->config->full),
 		.op = str_of(call->config->op),
 		.input = input,
+		.person = run->row.person,
 		.subject = subject,
 		.correlation = run->row.correlation,
 		.state = JOB_READY,

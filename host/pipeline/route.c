@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "desk/persons.h"
 #include "desk/project.h"
 
 /* ---- Whose event is it? -------------------------------------------------------------------------
@@ -155,6 +156,7 @@ static void fill_job(
 		.id = id_new(),
 		.event = event->id,
 		.tenant = event->tenant,
+		.person = persons_join(in->arena, event->person, event->others),
 		.order_key = event->subject,
 		.subject = event->subject,
 		.correlation = event->correlation,
@@ -275,6 +277,7 @@ int route_event(struct error *error, const struct route_input *in, const struct 
 			"(numbers =), its agent (agents =) or its event type (event_types =)",
 			STR_ARG(event->type));
 	fill_event(&known, event, row);
+	row->others = persons_in(in->arena, row->person, in->persons, data);
 	row->also = json_get_text(data, "rescheduled_from");
 	if (row->also.len)
 		row->also = str_of(arena_printf(in->arena, "booking:%.*s", STR_ARG(row->also)));
@@ -302,6 +305,8 @@ void route_start(
 	job->connection = in->connection;
 	job->op = start->op;
 	job->input = start->input;
+	job->person = persons_in(
+		in->arena, (struct str){0}, in->persons, json_parse(in->arena, start->input, NULL));
 	if (start->dedupe.len)
 		job->dedupe = str_of(arena_printf(in->arena, "%.*s/%.*s/%.*s",
 			STR_ARG(in->connection), STR_ARG(start->op), STR_ARG(start->dedupe)));

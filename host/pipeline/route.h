@@ -9,6 +9,7 @@ struct route_input { /* who says it happened */
 	struct plan *plan;
 	struct expr_engine *engine;
 	struct id inbox, job;               /* zero: not from one */
+	struct str persons;                 /* of that job, as in job_row.person */
 	struct str connection;              /* "praxis-winter/phone" */
 	const struct config_tenant *tenant; /* NULL: the agency's, not known yet */
 	struct str correlation;

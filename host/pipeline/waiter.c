@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "desk/desk.h"
+#include "desk/persons.h"
 #include "pipeline/builtin.h"
 #include "pipeline/job.h"
 #include "pipeline/route.h"
@@ -179,8 +180,7 @@ static const struct config_tenant *only_desk(struct waiter *w)
 		found = &tenants[i];
 	}
 	if (found)
-		w->job.connection =
-			str_of(arena_printf(w->arena, "%s/" BUILTIN_NAME, found->name));
+		w->job.connection = str_of(arena_printf(w->arena, "%s/" BUILTIN_NAME, found->name));
 	return found;
 }
 
@@ -289,6 +289,8 @@ static struct waiter *create(
 	w->job.connection = str_dup(w->arena, connection);
 	w->job.op = str_dup(w->arena, op);
 	w->job.input = str_dup(w->arena, input);
+	w->job.person = persons_in(w->arena, (struct str){0}, (struct str){0},
+		json_parse(w->arena, w->job.input, NULL));
 	w->job.state = JOB_READY;
 	w->job.due_ms = w->job.created_ms = w->job.updated_ms = clock_now_ms();
 	if (correlation)

@@ -2,10 +2,9 @@
 #include "store/engine.h"
 
 static const struct query q_insert = {Q_ATTEMPT_INSERT,
-	"INSERT INTO attempt (id, job, tenant, kind, step, number, name, outcome, method, url, "
-	"status, "
-	"started_ms, took_us, note, lock, sealed) "
-	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+	"INSERT INTO attempt (id, job, tenant, kind, step, number, name, outcome, method, status, "
+	"started_ms, took_us, lock, sealed) "
+	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
 
 int attempt_insert(struct error *error, struct store *store, int64_t job, struct str tenant,
 	const struct attempt_row *row, const struct sealed_piece *sealed)
@@ -22,11 +21,9 @@ int attempt_insert(struct error *error, struct store *store, int64_t job, struct
 	stmt_text(&stmt, row->name);
 	stmt_text(&stmt, row->outcome);
 	stmt_text(&stmt, row->method);
-	stmt_text(&stmt, row->url);
 	stmt_i64(&stmt, row->status);
 	stmt_i64(&stmt, row->started_ms);
 	stmt_i64(&stmt, row->took_us);
-	stmt_text(&stmt, row->note);
 	stmt_sealed(&stmt, sealed);
 	return stmt_done(error, &stmt);
 }

@@ -210,9 +210,11 @@ static int read_claimed(struct error *error, struct store *store, int64_t seq,
 	stmt_i64(&stmt, seq);
 	rc = stmt_step(error, &stmt);
 	if (rc == 1) {
-		read_job(&stmt, op->arena, &out->job);
-		rc = col_i64(&stmt) ? read_event(error, store->keys, &stmt, op->arena, &out->event)
-				    : 0;
+		rc = read_job(error, store->keys, &stmt, op->arena, &out->job);
+		if (!rc && col_i64(&stmt))
+			rc = read_event(error, store->keys, &stmt, op->arena, &out->event);
+		if (!rc && !out->job.person.len)
+			out->job.person = persons_of_event(op->arena, &out->event);
 	} else if (rc == 0) {
 		rc = error_set(error, E_CORRUPT, "an index names a job that is not there");
 	}

@@ -100,23 +100,25 @@ void claims_finish(struct claims *claims);
 
 /* ---- prepare.c: what is sealed on the submitting thread ----------------------------------- */
 struct sealed_piece {
-	uint8_t lock[SEAL_LOCK];
-	const uint8_t *bytes; /* NULL: there was nothing to seal */
-	size_t len;
+	const uint8_t *lock;  /* NULL: there was nothing to seal */
+	const uint8_t *bytes; /* directly behind the lock */
+	size_t lock_len, len;
+	struct seal_owners owners;
 	bool known; /* of an appointment: it has a person, and mark is theirs */
 	uint8_t mark[KEYS_MARK];
 };
 struct sealed { /* one malloc */
 	size_t count;
+	unsigned forgets; /* before anything was sealed */
 	struct sealed_piece piece[];
 };
 /* 0, or sets op->result and op->error. Pieces: */
 int prepare_inbox(struct store *store, struct store_op *op, const struct inbox_row *row); /* 0 */
-/* attempts, then per event its person and its appointment's, then the own appointment's, then the
- * answer's */
+/* the progress of the job that is saved, if one is; its attempts; per event itself, its
+ * appointment's person, and two for each of its jobs; two for each job; appointments; the answer.
+ * An event and a job note where their own begin. */
 struct prepare {
-	struct id job; /* the attempts' */
-	struct str tenant;
+	const struct job_row *job; /* whose the attempts are; NULL: none is saved */
 	const struct attempt_row *attempts;
 	size_t attempt_count;
 	struct event_change *events;
@@ -129,16 +131,43 @@ struct prepare {
 };
 int prepare_change(struct store *store, struct store_op *op, const struct prepare *what);
 void stmt_sealed(
-	struct stmt *stmt, const struct sealed_piece *piece); /* lock and bytes, or NULLs */
+	struct stmt *stmt, const struct sealed_piece *piece);       /* lock and bytes, or NULLs */
+void stmt_box(struct stmt *stmt, const struct sealed_piece *piece); /* both in one, or NULL */
+void stmt_owners(struct stmt *stmt, const struct seal_owners *owners); /* person, other */
+/* Was it sealed under a key that has been destroyed since? E_BUSY. */
+int sealed_check(struct store *store, struct store_op *op);
+/* The numbers and addresses of a list; more than fit are left out. */
+size_t persons_split(struct str list, struct str out[SEAL_OWNERS]);
 const struct sealed_piece *sealed_piece(const struct store_op *op, size_t index);
 
 struct seal_place place_of(const char *table, const struct id *id);
 struct str row_name(struct arena *arena, struct str tenant, struct str connection, struct str key);
 
+/* ---- reseal.c: what is stored is changed, under the owners it has; the writer's thread ----- */
+/* By the numbers that a lock, or a box, begins with; without one the tenant. */
+int owners_of_lock(struct error *error, struct store *store, struct str lock, struct str tenant,
+	struct seal_owners *out);
+/* Lock and bytes in one piece, see box_open(). */
+int seal_box(struct error *error, struct store *store, const struct seal_owners *owners,
+	struct seal_place place, const struct str *parts, size_t count, struct str *box);
+/* *readable false: there is nothing sealed, or its key was destroyed. */
+int open_again(struct error *error, struct store *store, struct seal_place place, struct str lock,
+	struct str sealed, struct str *parts, size_t count, bool *readable);
+/* In: the lock as it is; out: new ones. */
+int seal_again(struct error *error, struct store *store, struct seal_place place, struct str *lock,
+	struct str *sealed, const struct str *parts, size_t count);
+void stmt_bytes(struct stmt *stmt, struct str bytes); /* empty: NULL */
+
+/* ---- blind.c ------------------------------------------------------------------------------ */
+/* Without what tells of a person; text itself if there is nothing, else in the arena. */
+struct str blind_text(const struct keys *keys, struct arena *arena, struct str text);
+
 /* ---- turn.c: who may run, by order key ---------------------------------------------------- */
 struct job_now { /* a stored job, as far as rules need it; text in the scratch arena */
 	int64_t seq;
-	struct str tenant, order_key, key, closed;
+	struct id id;
+	struct str tenant, order_key, key;
+	struct str closed; /* sealed, see job_closed() */
 	enum job_state state;
 	bool strict, sent;
 };
@@ -155,12 +184,12 @@ int turn_pass(
 	struct error *error, struct store *store, const struct job_now *now, uint32_t *promoted);
 
 /* ---- event.c, job.c, attempt.c, project.c: parts of operations ---------------------------- */
-/* piece: index of the event's first sealed piece. */
 int event_apply(struct error *error, struct store *store, const struct store_op *op,
-	struct event_change *change, size_t piece, bool claim);
-int job_insert(struct error *error, struct store *store, struct job_row *row, bool claim);
-int job_insert_all(
-	struct error *error, struct store *store, struct job_row *jobs, size_t count, bool claim);
+	struct event_change *change, bool claim);
+int job_insert(struct error *error, struct store *store, const struct store_op *op,
+	struct job_row *row, bool claim);
+int job_insert_all(struct error *error, struct store *store, const struct store_op *op,
+	struct job_row *jobs, size_t count, bool claim);
 int job_close_regarded(struct error *error, struct store *store, const struct event_row *event,
 	struct str closes, uint32_t *closed);
 int job_cancel(struct error *error, struct store *store, const struct event_row *event,
@@ -174,11 +203,16 @@ int job_park(struct store *store, const struct id *id, struct error *why);
 /* now, as stored: answered by an event. */
 int job_close(
 	struct error *error, struct store *store, const struct job_now *now, struct str closes);
-int job_keep_closed(struct error *error, struct store *store, int64_t seq, struct str closes);
+int job_keep_closed(
+	struct error *error, struct store *store, const struct job_now *now, struct str closes);
+/* What was kept, opened; empty: nothing, or it cannot be read any more. */
+int job_closed(
+	struct error *error, struct store *store, const struct job_now *now, struct str *closes);
 int job_recover(struct error *error, struct store *store); /* at start */
 int attempt_insert(struct error *error, struct store *store, int64_t job, struct str tenant,
 	const struct attempt_row *row, const struct sealed_piece *sealed);
-int call_merge(struct error *error, struct store *store, const struct call_row *row);
+int call_merge(struct error *error, struct store *store, const struct call_row *row,
+	const struct seal_owners *owners);
 int checkpoint_save(struct error *error, struct store *store, const struct checkpoint_row *row);
 int appointment_merge(struct error *error, struct store *store, const struct appointment_row *row,
 	const struct sealed_piece *sealed);
@@ -209,7 +243,11 @@ int read_raw(struct error *error, struct keys *keys, struct stmt *stmt, struct a
 	struct inbox_row *row);
 int read_event(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
 	struct event_row *row);
-void read_job(struct stmt *stmt, struct arena *arena, struct job_row *row);
+/* On E_CORRUPT all but what is sealed has been read, and the next column is behind it. */
+int read_job(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
+	struct job_row *row);
+/* numbers and addresses of an event, as of its jobs */
+struct str persons_of_event(struct arena *arena, const struct event_row *row);
 int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
 	struct attempt_row *row);
 int read_appointment(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,

@@ -4,12 +4,12 @@
 
 static const struct query q_insert = {Q_EVENT_INSERT,
 	"INSERT INTO event (id, inbox, job, tenant, connection, type, dedupe, subject, also, "
-	"regarding, data, correlation, at_ms, received_ms, lock, person) "
-	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+	"regarding, correlation, at_ms, received_ms, person, other, lock, sealed) "
+	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
 	"ON CONFLICT (connection, dedupe) WHERE dedupe <> '' DO NOTHING"};
 
 static int insert(struct error *error, struct store *store, const struct event_row *row,
-	const struct sealed_piece *person)
+	const struct sealed_piece *sealed)
 {
 	struct stmt stmt;
 
@@ -24,11 +24,11 @@ static int insert(struct error *error, struct store *store, const struct event_r
 	stmt_text(&stmt, row->subject);
 	stmt_text(&stmt, row->also);
 	stmt_text(&stmt, row->regarding);
-	stmt_text(&stmt, row->data);
 	stmt_text(&stmt, row->correlation);
 	stmt_i64(&stmt, row->at_ms);
 	stmt_i64(&stmt, row->received_ms);
-	stmt_sealed(&stmt, person);
+	stmt_owners(&stmt, &sealed->owners);
+	stmt_sealed(&stmt, sealed);
 	return stmt_done(error, &stmt);
 }
 
@@ -52,16 +52,30 @@ static int free_holds(struct error *error, struct store *store, const struct eve
 	return hold_free_holder(error, store, change->row->tenant, change->frees, &freed);
 }
 
-int event_apply(struct error *error, struct store *store, const struct store_op *op,
-	struct event_change *change, size_t piece, bool claim)
+/* As it stands in the columns. */
+static struct event_row in_columns(struct store *store, const struct event_row *row)
 {
-	const struct event_row *row = change->row;
+	struct event_row out = *row;
+
+	out.dedupe = blind_text(store->keys, store->scratch, row->dedupe);
+	out.subject = blind_text(store->keys, store->scratch, row->subject);
+	out.also = blind_text(store->keys, store->scratch, row->also);
+	return out;
+}
+
+int event_apply(struct error *error, struct store *store, const struct store_op *op,
+	struct event_change *change, bool claim)
+{
+	const struct event_row blind = in_columns(store, change->row), *row = &blind;
+	const struct sealed_piece *sealed = sealed_piece(op, change->sealed);
 	int rc;
 
 	nothing_of_it(change);
+	if (arena_failed(store->scratch))
+		return error_set(error, E_NOMEM, "no memory to store an event");
 	rc = retain_is_gone(error, store, row, &change->repeat);
 	if (!rc && !change->repeat) {
-		rc = insert(error, store, row, sealed_piece(op, piece));
+		rc = insert(error, store, row, sealed);
 		change->repeat = !sqlite3_changes(store->conn.db);
 	}
 	if (!rc)
@@ -77,11 +91,11 @@ int event_apply(struct error *error, struct store *store, const struct store_op 
 	if (!rc)
 		rc = free_holds(error, store, change);
 	if (!rc && change->call)
-		rc = call_merge(error, store, change->call);
+		rc = call_merge(error, store, change->call, &sealed->owners);
 	if (!rc && change->appointment)
 		rc = appointment_merge(
-			error, store, change->appointment, sealed_piece(op, piece + 1));
+			error, store, change->appointment, sealed_piece(op, change->sealed + 1));
 	if (!rc)
-		rc = job_insert_all(error, store, change->jobs, change->job_count, claim);
+		rc = job_insert_all(error, store, op, change->jobs, change->job_count, claim);
 	return rc;
 }

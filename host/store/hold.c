@@ -211,13 +211,16 @@ static int take_seat(
 	return stmt_done(error, &stmt); /* its cells go with it */
 }
 
-static int take(struct error *error, struct store *store, const struct hold_row *row)
+static int take(struct error *error, struct store *store, const struct hold_row *given)
 {
+	struct hold_row blind = *given;
+	const struct hold_row *row = &blind;
 	struct taking taking = {0};
 	struct own own = {0};
 	uint32_t seat;
 	int rc;
 
+	blind.holder = blind_text(store->keys, store->scratch, given->holder);
 	rc = begin(error, &taking, row);
 	if (!rc)
 		rc = find_own(error, store, &taking, &own);
@@ -272,7 +275,7 @@ int hold_free_holder(struct error *error, struct store *store, struct str tenant
 
 	stmt_begin(&stmt, &store->conn, &q_free_holder);
 	stmt_text(&stmt, tenant);
-	stmt_text(&stmt, holder);
+	stmt_text(&stmt, blind_text(store->keys, store->scratch, holder));
 	rc = stmt_done(error, &stmt);
 	if (!rc)
 		*freed += (uint32_t)sqlite3_changes(store->conn.db);

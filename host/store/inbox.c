@@ -14,8 +14,8 @@ static const struct query q_raw = {
 static const struct query q_find = {
 	Q_INBOX_FIND, "SELECT seq, state, tenant, lock FROM inbox WHERE id = ?1"};
 static const struct query q_mark = {Q_INBOX_MARK,
-	"UPDATE inbox SET state = ?1, reason = ?2, kills = ?3, tenant = ?4 WHERE seq = ?5"};
-static const struct query q_lock = {Q_INBOX_LOCK, "UPDATE inbox SET lock = ?1 WHERE seq = ?2"};
+	"UPDATE inbox SET state = ?1, reason = ?2, kills = ?3, tenant = ?4, "
+	"lock = coalesce(?5, lock) WHERE seq = ?6"};
 static const struct query q_pending = {Q_INBOX_PENDING,
 	"SELECT inbox.seq, " INBOX_COLUMNS ", " RAW_COLUMNS
 	" FROM inbox INDEXED BY inbox_open JOIN inbox_raw ON inbox_raw.seq = inbox.seq "
@@ -43,9 +43,9 @@ static int run_append(struct store *store, struct store_op *base)
 	stmt_text(&stmt, row->correlation);
 	stmt_i64(&stmt, row->received_ms);
 	stmt_i64(&stmt, row->state ? row->state : INBOX_NEW);
-	stmt_text(&stmt, row->reason);
+	stmt_text(&stmt, blind_text(store->keys, store->scratch, row->reason));
 	stmt_i64(&stmt, row->kills);
-	stmt_blob(&stmt, raw->lock, sizeof(raw->lock));
+	stmt_blob(&stmt, raw->lock, raw->lock_len);
 	rc = stmt_done(&base->error, &stmt);
 	if (rc)
 		return rc;
@@ -97,43 +97,116 @@ static int find(struct error *error, struct store *store, const struct id *id, s
 	return rc;
 }
 
+struct marking { /* how a row is left */
+	enum inbox_state state;
+	struct str reason;
+	uint32_t kills;
+	struct str tenant;
+	struct str lock; /* empty: as it is */
+};
+
 static int mark(struct error *error, struct store *store, const struct found *found,
-	enum inbox_state state, struct str reason, uint32_t kills, struct str tenant)
+	const struct marking *as)
 {
 	struct stmt stmt;
 
 	stmt_begin(&stmt, &store->conn, &q_mark);
-	stmt_i64(&stmt, state);
-	stmt_text(&stmt, reason);
-	stmt_i64(&stmt, kills);
-	stmt_text(&stmt, tenant);
+	stmt_i64(&stmt, as->state);
+	stmt_text(&stmt, blind_text(store->keys, store->scratch, as->reason));
+	stmt_i64(&stmt, as->kills);
+	stmt_text(&stmt, as->tenant);
+	if (as->lock.len)
+		stmt_blob(&stmt, as->lock.ptr, as->lock.len);
+	else
+		stmt_null(&stmt);
 	stmt_i64(&stmt, found->seq);
 	return stmt_done(error, &stmt);
 }
 
-/* The tenant is known now: its key wraps the row's data key, so that its destruction takes this row
- * with it. */
-static int hand_over(
-	struct error *error, struct store *store, const struct found *found, struct str tenant)
+/* ---- whose the raw bytes are -------------------------------------------------------------- */
+
+static bool is_in(const uint64_t *numbers, size_t count, uint64_t number)
 {
-	uint8_t lock[SEAL_LOCK];
-	struct stmt stmt;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
+/* All persons of all events: a webhook of several can be read as long as none is forgotten, because
+ * nobody can cut one of them out of it. Each one's events are rows of their own. */
+static int persons_of(struct error *error, struct store *store, const struct store_finish_inbox *op,
+	uint64_t **numbers, size_t *count)
+{
+	const struct seal_owners *owners;
+	size_t i, k;
+
+	*count = 0;
+	*numbers = arena_alloc(
+		store->scratch, (op->event_count * SEAL_OWNERS + 1) * sizeof(**numbers));
+	if (!*numbers)
+		return error_set(error, E_NOMEM, "no memory for the owners of a webhook");
+	for (i = 0; i < op->event_count; i++) {
+		owners = &sealed_piece(&op->op, op->events[i].sealed)->owners;
+		for (k = 0; k < owners->persons && *count < SEAL_OWNERS_MAX; k++)
+			if (!is_in(*numbers, *count, owners->number[k]))
+				(*numbers)[(*count)++] = owners->number[k];
+	}
+	return 0;
+}
+
+/* What nobody could read may be about anybody: it gets a key of its own, so that it can be
+ * forgotten by itself if a person turns out to be in it. */
+static int find_owners(struct error *error, struct store *store,
+	const struct store_finish_inbox *op, struct str tenant, uint64_t **numbers, size_t *count)
+{
+	struct seal_owners nobody;
 	int rc;
 
-	rc = seal_hand_over(error, store->keys, tenant, found->lock, lock);
-	if (rc)
+	rc = persons_of(error, store, op, numbers, count);
+	if (rc || *count)
 		return rc;
-	stmt_begin(&stmt, &store->conn, &q_lock);
-	stmt_blob(&stmt, lock, sizeof(lock));
-	stmt_i64(&stmt, found->seq);
-	return stmt_done(error, &stmt);
+	*count = 1;
+	if (op->state == INBOX_PARKED)
+		return seal_owner_alone(
+			error, store->keys, tenant, place_of("inbox", &op->inbox), &(*numbers)[0]);
+	rc = seal_owners(error, store->keys, tenant, NULL, 0, &nobody);
+	(*numbers)[0] = nobody.number[0];
+	return rc;
+}
+
+/* A lock that names them already, or cannot be opened any more, stays. */
+static int hand_over(struct error *error, struct store *store, const struct found *found,
+	const uint64_t *numbers, size_t count, struct str *lock)
+{
+	uint8_t *out;
+	int rc;
+
+	if (count == 1 && seal_count_owners(found->lock) == 1 &&
+		seal_owner_at(found->lock, 0) == numbers[0])
+		return 0;
+	out = arena_take(store->scratch, SEAL_LOCK(count));
+	if (!out)
+		return error_set(error, E_NOMEM, "no memory for the lock of a webhook");
+	rc = seal_hand_over(error, store->keys, numbers, count, found->lock, out);
+	if (!rc)
+		*lock = (struct str){(const char *)out, SEAL_LOCK(count)};
+	if (rc == E_CORRUPT && !store->conn.broken) {
+		*error = (struct error){0};
+		rc = 0;
+	}
+	return rc;
 }
 
 static int mark_finished(
 	struct error *error, struct store *store, const struct store_finish_inbox *op)
 {
+	struct marking as = {.state = op->state, .reason = op->reason, .kills = op->kills};
 	struct found found;
-	bool new_tenant;
+	uint64_t *numbers;
+	size_t count;
 	int rc;
 
 	rc = find(error, store, &op->inbox, &found);
@@ -141,12 +214,12 @@ static int mark_finished(
 		return rc;
 	if (found.state != INBOX_NEW)
 		return error_set(error, E_CONFLICT, "the inbox row is finished already");
-	new_tenant = op->tenant.len && !str_eq(op->tenant, found.tenant);
-	rc = mark(error, store, &found, op->state, op->reason, op->kills,
-		new_tenant ? op->tenant : found.tenant);
-	if (!rc && new_tenant)
-		rc = hand_over(error, store, &found, op->tenant);
-	return rc;
+	as.tenant = op->tenant.len ? op->tenant : found.tenant;
+	if (op->state != INBOX_NEW)
+		rc = find_owners(error, store, op, as.tenant, &numbers, &count);
+	if (!rc && op->state != INBOX_NEW)
+		rc = hand_over(error, store, &found, numbers, count, &as.lock);
+	return rc ? rc : mark(error, store, &found, &as);
 }
 
 static int run_finish(struct store *store, struct store_op *base)
@@ -158,8 +231,8 @@ static int run_finish(struct store *store, struct store_op *base)
 
 	rc = mark_finished(error, store, op);
 	for (i = 0; i < op->event_count && !rc; i++)
-		rc = event_apply(error, store, base, &op->events[i], 2 * i, op->claim);
-	return rc ? rc : job_insert_all(error, store, op->jobs, op->job_count, op->claim);
+		rc = event_apply(error, store, base, &op->events[i], op->claim);
+	return rc ? rc : job_insert_all(error, store, base, op->jobs, op->job_count, op->claim);
 }
 
 void store_finish_inbox(struct store *store, struct store_finish_inbox *op)
@@ -189,9 +262,12 @@ static int read_pending(
 	rc = read_raw(error, store->keys, stmt, op->arena, row);
 	if (rc == E_CORRUPT && !store->conn.broken) {
 		struct error why = *error;
+		const struct marking as = {.state = INBOX_PARKED,
+			.reason = str_of(why.text),
+			.kills = row->kills,
+			.tenant = row->tenant};
 		*error = (struct error){0};
-		return mark(error, store, &found, INBOX_PARKED, str_of(why.text), row->kills,
-			row->tenant);
+		return mark(error, store, &found, &as);
 	}
 	op->count += !rc;
 	return rc;
@@ -232,6 +308,7 @@ void store_pending_inbox(struct store *store, struct store_pending_inbox *op)
 static int run_replay(struct store *store, struct store_op *base)
 {
 	struct store_replay_inbox *op = (struct store_replay_inbox *)base;
+	struct marking as = {.state = INBOX_NEW};
 	struct found found;
 	int rc;
 
@@ -246,10 +323,12 @@ static int run_replay(struct store *store, struct store_op *base)
 			"left to read");
 	if (op->drop && found.state != INBOX_PARKED)
 		return error_set(&base->error, E_CONFLICT, "the webhook is not parked");
-	if (op->drop)
-		return mark(
-			&base->error, store, &found, INBOX_IGNORED, op->reason, 0, found.tenant);
-	return mark(&base->error, store, &found, INBOX_NEW, STR(""), 0, found.tenant);
+	as.tenant = found.tenant;
+	if (op->drop) {
+		as.state = INBOX_IGNORED;
+		as.reason = op->reason;
+	}
+	return mark(&base->error, store, &found, &as);
 }
 
 void store_replay_inbox(struct store *store, struct store_replay_inbox *op)

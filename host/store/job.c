@@ -5,15 +5,17 @@
 #include "base/clock.h"
 
 static const struct query q_insert = {Q_JOB_INSERT,
-	"INSERT INTO job (id, event, tenant, pipeline, connection, op, input, dedupe, order_key, "
+	"INSERT INTO job (id, event, tenant, pipeline, connection, op, dedupe, order_key, "
 	"cancel_on, subject, key, correlation, state, strict, due_ms, created_ms, updated_ms, "
-	"generation, step, tries, absent, kills, sent, progress, reason, fail) "
-	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+	"generation, step, tries, absent, kills, sent, fail, reason, person, other, lock, sealed, "
+	"progress) "
+	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, "
+	"?, ?, ?) "
 	"ON CONFLICT (dedupe) WHERE dedupe <> '' DO NOTHING"};
 static const struct query q_save = {Q_JOB_SAVE,
 	"UPDATE job SET key = ?1, state = ?2, strict = ?3, due_ms = ?4, updated_ms = ?5, "
 	"generation = ?6, step = ?7, tries = ?8, absent = ?9, kills = ?10, sent = ?11, "
-	"progress = ?12, reason = ?13, fail = ?14, cancel_on = ?15 WHERE seq = ?16"};
+	"fail = ?12, progress = ?13, reason = '', cancel_on = ?14 WHERE seq = ?15"};
 
 /* ---- new ones ---------------------------------------------------------------------------------
  */
@@ -26,20 +28,22 @@ static void bind_fate(struct stmt *stmt, const struct job_row *row)
 	stmt_i64(stmt, row->absent);
 	stmt_i64(stmt, row->kills);
 	stmt_i64(stmt, row->sent);
-	stmt_text(stmt, row->progress);
-	stmt_text(stmt, row->reason);
 	stmt_text(stmt, row->fail);
 }
 
-static void bind_new(struct stmt *stmt, const struct job_row *row, enum job_state state)
+/* sealed: of the input, and of the progress. Of a job that has only its event's persons, the event
+ * says it. */
+static void bind_new(struct stmt *stmt, const struct job_row *row, enum job_state state,
+	const struct sealed_piece *sealed)
 {
+	static const struct seal_owners nobody;
+
 	stmt_id(stmt, &row->id);
 	stmt_id(stmt, &row->event);
 	stmt_text(stmt, row->tenant);
 	stmt_text(stmt, row->pipeline);
 	stmt_text(stmt, row->connection);
 	stmt_text(stmt, row->op);
-	stmt_text(stmt, row->input);
 	stmt_text(stmt, row->dedupe);
 	stmt_text(stmt, row->order_key);
 	stmt_text(stmt, row->cancel_on);
@@ -52,6 +56,20 @@ static void bind_new(struct stmt *stmt, const struct job_row *row, enum job_stat
 	stmt_i64(stmt, row->created_ms);
 	stmt_i64(stmt, row->updated_ms);
 	bind_fate(stmt, row);
+	stmt_owners(stmt, sealed[0].bytes ? &sealed[0].owners : &nobody);
+	stmt_sealed(stmt, &sealed[0]);
+	stmt_box(stmt, &sealed[1]);
+}
+
+/* As it stands in the columns. */
+static struct job_row in_columns(struct store *store, const struct job_row *row)
+{
+	struct job_row out = *row;
+
+	out.dedupe = blind_text(store->keys, store->scratch, row->dedupe);
+	out.order_key = blind_text(store->keys, store->scratch, row->order_key);
+	out.subject = blind_text(store->keys, store->scratch, row->subject);
+	return out;
 }
 
 static int first_state(
@@ -81,19 +99,23 @@ static int claim_new(struct error *error, struct store *store, struct job_row *r
 	return rc;
 }
 
-int job_insert(struct error *error, struct store *store, struct job_row *row, bool claim)
+int job_insert(struct error *error, struct store *store, const struct store_op *op,
+	struct job_row *row, bool claim)
 {
+	const struct job_row blind = in_columns(store, row);
 	enum job_state state;
 	struct stmt stmt;
 	int rc;
 
 	row->state = 0;
 	row->claimed = false;
-	rc = first_state(error, store, row, &state);
+	if (arena_failed(store->scratch))
+		return error_set(error, E_NOMEM, "no memory to store a job");
+	rc = first_state(error, store, &blind, &state);
 	if (rc)
 		return rc;
 	stmt_begin(&stmt, &store->conn, &q_insert);
-	bind_new(&stmt, row, state);
+	bind_new(&stmt, &blind, state, sealed_piece(op, row->sealed));
 	rc = stmt_done(error, &stmt);
 	if (rc || !sqlite3_changes(store->conn.db))
 		return rc;
@@ -102,14 +124,14 @@ int job_insert(struct error *error, struct store *store, struct job_row *row, bo
 	return rc ? rc : claim_new(error, store, row, claim);
 }
 
-int job_insert_all(
-	struct error *error, struct store *store, struct job_row *jobs, size_t count, bool claim)
+int job_insert_all(struct error *error, struct store *store, const struct store_op *op,
+	struct job_row *jobs, size_t count, bool claim)
 {
 	size_t i;
 	int rc = 0;
 
 	for (i = 0; i < count && !rc; i++)
-		rc = job_insert(error, store, &jobs[i], claim);
+		rc = job_insert(error, store, op, &jobs[i], claim);
 	return rc;
 }
 
@@ -121,7 +143,7 @@ static int run_add(struct store *store, struct store_op *base)
 	int rc;
 
 	op->added = 0;
-	rc = job_insert_all(error, store, op->jobs, op->job_count, op->claim);
+	rc = job_insert_all(error, store, base, op->jobs, op->job_count, op->claim);
 	for (i = 0; i < op->job_count && !rc; i++)
 		op->added += op->jobs[i].state != 0;
 	/* A repeat is not a second wish: what it expected was changed by the first one. */
@@ -161,9 +183,10 @@ static int check_save(struct error *error, const struct job_row *row, const stru
 	return 0;
 }
 
-static int update(struct error *error, struct store *store, const struct job_row *row,
+static int update(struct error *error, struct store *store, const struct store_save_job *op,
 	const struct job_now *now, enum job_state state)
 {
+	const struct job_row *row = op->job;
 	struct stmt stmt;
 
 	stmt_begin(&stmt, &store->conn, &q_save);
@@ -173,6 +196,7 @@ static int update(struct error *error, struct store *store, const struct job_row
 	stmt_i64(&stmt, row->due_ms);
 	stmt_i64(&stmt, row->updated_ms);
 	bind_fate(&stmt, row);
+	stmt_box(&stmt, sealed_piece(&op->op, 0));
 	stmt_text(&stmt, row->cancel_on);
 	stmt_i64(&stmt, now->seq);
 	return stmt_done(error, &stmt);
@@ -208,15 +232,20 @@ static int use_closed(struct error *error, struct store *store, struct store_sav
 	struct job_now now = *before;
 	const struct job_row *row = op->job;
 	bool unknown = row->sent || row->state == JOB_PARKED;
+	struct str closes;
+	int rc;
 
 	if (!now.closed.len || (op->keep_claim && str_eq(row->key, now.key)))
 		return 0;
-	if (finished(state) || !unknown || !str_eq(row->key, now.key))
-		return job_keep_closed(error, store, now.seq, STR(""));
+	rc = job_closed(error, store, &now, &closes);
+	if (rc)
+		return rc;
+	if (finished(state) || !unknown || !str_eq(row->key, now.key) || !closes.len)
+		return job_keep_closed(error, store, &now, STR(""));
 	now.state = state;
 	now.strict = row->strict;
 	op->closed = true;
-	return job_close(error, store, &now, now.closed);
+	return job_close(error, store, &now, closes);
 }
 
 /* Ended, or given to a person before anything left: its times are free again. An outcome that is
@@ -240,7 +269,7 @@ static int save_row(struct error *error, struct store *store, struct store_save_
 
 	rc = op->keep_claim ? 0 : come_back(error, store, now, &state);
 	if (!rc)
-		rc = update(error, store, row, now, state);
+		rc = update(error, store, op, now, state);
 	if (!rc && state == JOB_WAITING)
 		rc = job_cancel_late(error, store, row, now->seq, &state);
 	if (!rc)
@@ -262,19 +291,20 @@ static int save_attempts(struct error *error, struct store *store, struct store_
 
 	for (i = 0; i < op->attempt_count && !rc; i++)
 		rc = attempt_insert(error, store, now->seq, now->tenant, &op->attempts[i],
-			sealed_piece(&op->op, i));
+			sealed_piece(&op->op, 1 + i));
 	return rc;
 }
 
 static int save_rest(struct error *error, struct store *store, struct store_save_job *op)
 {
-	size_t i, piece = op->attempt_count;
+	size_t i, piece = ((const struct sealed *)op->op.sealed)->count - op->appointment_count -
+			  (op->answer != NULL);
 	int rc = 0;
 
-	for (i = 0; i < op->event_count && !rc; i++, piece += 2)
-		rc = event_apply(error, store, &op->op, &op->events[i], piece, op->claim);
+	for (i = 0; i < op->event_count && !rc; i++)
+		rc = event_apply(error, store, &op->op, &op->events[i], op->claim);
 	if (!rc)
-		rc = job_insert_all(error, store, op->jobs, op->job_count, op->claim);
+		rc = job_insert_all(error, store, &op->op, op->jobs, op->job_count, op->claim);
 	for (i = 0; i < op->appointment_count && !rc; i++, piece++)
 		rc = appointment_merge(
 			error, store, &op->appointments[i], sealed_piece(&op->op, piece));
@@ -311,7 +341,7 @@ static int run_save(struct store *store, struct store_op *base)
 void store_save_job(struct store *store, struct store_save_job *op)
 {
 	struct prepare what = {
-		.tenant = op->job->tenant,
+		.job = op->job,
 		.attempts = op->attempts,
 		.attempt_count = op->attempt_count,
 		.events = op->events,

@@ -18,7 +18,7 @@
 #define FILE_MAX 1024
 #define OWNER_MAX 200
 #define PERSON_MAX 512 /* what follows does not count for a mark */
-#define WRAPPED (CRYPTO_NONCE + CRYPTO_KEY + CRYPTO_TAG)
+#define WRAPPED KEYS_WRAPPED
 
 struct entry {
 	struct entry *next;
@@ -32,6 +32,7 @@ struct keys {
 	uint8_t person[CRYPTO_KEY]; /* of marks */
 	pthread_mutex_t lock;
 	struct entry *first;
+	struct persons *persons;
 	bool may_create;
 };
 
@@ -348,6 +349,13 @@ static int load_entries(struct error *error, struct keys *keys)
 	return rc;
 }
 
+/* Never one that looks like a person's. */
+static void make_key(struct key *key)
+{
+	crypto_random(key, sizeof(*key));
+	key->number &= ~SEAL_PERSON;
+}
+
 static int make_entry(struct error *error, struct keys *keys, struct str owner, struct entry **out)
 {
 	struct entry *entry;
@@ -366,7 +374,7 @@ static int make_entry(struct error *error, struct keys *keys, struct str owner, 
 		return error_set(error, E_NOMEM, "no memory for a key");
 	if (owner.len)
 		memcpy(entry->owner, owner.ptr, owner.len);
-	crypto_random(&entry->key, sizeof(entry->key));
+	make_key(&entry->key);
 	rc = save_entry(error, keys, entry);
 	if (rc)
 		free_entry(entry);
@@ -405,7 +413,10 @@ int keys_open(struct error *error, struct keys **out, const char *state_director
 	keys->may_create = create;
 	pthread_mutex_init(&keys->lock, NULL);
 	snprintf(keys->directory, sizeof(keys->directory), "%s/keys", state_directory);
-	if (create && mkdir(keys->directory, 0700) != 0 && errno != EEXIST)
+	keys->persons = persons_create(keys->directory);
+	if (!keys->persons)
+		rc = error_set(error, E_NOMEM, "no memory for the key store");
+	if (create && !rc && mkdir(keys->directory, 0700) != 0 && errno != EEXIST)
 		rc = fail_file(error, keys, "create directory", "");
 	if (create && !rc && !sync_directory(state_directory))
 		rc = fail_file(error, keys, "save directory", "");
@@ -425,6 +436,8 @@ int keys_open(struct error *error, struct keys **out, const char *state_director
 void keys_allow(struct keys *keys, bool create)
 {
 	keys->may_create = create;
+	if (create)
+		persons_keep(keys->persons);
 }
 
 void keys_close(struct keys *keys)
@@ -436,6 +449,7 @@ void keys_close(struct keys *keys)
 		free_entry(keys->first);
 		keys->first = next;
 	}
+	persons_close(keys->persons);
 	pthread_mutex_destroy(&keys->lock);
 	crypto_wipe(keys, sizeof(*keys));
 	free(keys);
@@ -465,24 +479,31 @@ static void normalize(struct str person, char *out)
 	}
 }
 
+int keys_mark_text(struct error *error, const struct keys *keys, const struct str *pieces,
+	size_t count, uint8_t *out, size_t n)
+{
+	struct str key = {(const char *)keys->person, CRYPTO_KEY};
+	uint8_t mac[CRYPTO_HASH_MAX];
+
+	if (crypto_hmac("sha256", key, pieces, count, mac) < n)
+		return error_set(error, E_NOMEM, "no memory to mark a person");
+	memcpy(out, mac, n);
+	return 0;
+}
+
 int keys_mark(struct error *error, const struct keys *keys, struct str tenant, struct str person,
 	uint8_t out[KEYS_MARK])
 {
 	char text[PERSON_MAX];
-	struct str key = {(const char *)keys->person, CRYPTO_KEY};
 	struct str pieces[] = {tenant, {"", 1}, {text, 0}};
-	uint8_t mac[CRYPTO_HASH_MAX];
-	size_t n;
+	int rc;
 
 	person.len = person.len < sizeof(text) ? person.len : sizeof(text);
 	pieces[2].len = person.len;
 	normalize(person, text);
-	n = crypto_hmac("sha256", key, pieces, 3, mac);
+	rc = keys_mark_text(error, keys, pieces, 3, out, KEYS_MARK);
 	crypto_wipe(text, sizeof(text));
-	if (n < KEYS_MARK)
-		return error_set(error, E_NOMEM, "no memory to mark a person");
-	memcpy(out, mac, KEYS_MARK);
-	return 0;
+	return rc;
 }
 
 int keys_forget(struct error *error, struct keys *keys, struct str owner)
@@ -505,6 +526,7 @@ int keys_forget(struct error *error, struct keys *keys, struct str owner)
 		} else {
 			*at = entry->next;
 			free_entry(entry);
+			persons_drop_kept(keys->persons);
 		}
 	}
 	pthread_mutex_unlock(&keys->lock);
@@ -526,7 +548,8 @@ int keys_of_owner(struct error *error, struct keys *keys, struct str owner, stru
 	return rc;
 }
 
-int keys_by_number(struct error *error, struct keys *keys, uint64_t number, struct key *key)
+static int tenant_by_number(
+	struct error *error, struct keys *keys, uint64_t number, struct key *key)
 {
 	struct entry *entry;
 	int rc = 0;
@@ -541,4 +564,137 @@ int keys_by_number(struct error *error, struct keys *keys, uint64_t number, stru
 		*key = entry->key;
 	pthread_mutex_unlock(&keys->lock);
 	return rc;
+}
+
+/* ---- persons ------------------------------------------------------------------------------ */
+
+/* The number is bound to its key, so that rows of persons.db cannot be exchanged. */
+static struct str number_text(const struct person *person)
+{
+	return (struct str){(const char *)&person->number, sizeof(person->number)};
+}
+
+static int open_person(
+	struct error *error, struct keys *keys, const struct person *person, struct key *key)
+{
+	struct key tenant;
+	bool ok;
+	int rc;
+
+	rc = tenant_by_number(error, keys, person->tenant, &tenant);
+	if (rc)
+		return rc;
+	ok = crypto_unseal(tenant.bytes, person->wrapped, number_text(person),
+		(struct str){(const char *)person->wrapped + CRYPTO_NONCE, CRYPTO_KEY + CRYPTO_TAG},
+		key->bytes);
+	crypto_wipe(&tenant, sizeof(tenant));
+	if (!ok)
+		return damaged(error, keys, "persons.db", "is damaged, or another store's");
+	key->number = person->number;
+	persons_remember(keys->persons, person, key->bytes);
+	return 0;
+}
+
+static int wrap_person(
+	struct error *error, const struct key *tenant, const struct key *key, struct person *person)
+{
+	person->number = key->number;
+	person->tenant = tenant->number;
+	crypto_random(person->wrapped, CRYPTO_NONCE);
+	if (crypto_seal(tenant->bytes, person->wrapped, number_text(person),
+		    (struct str){(const char *)key->bytes, CRYPTO_KEY},
+		    person->wrapped + CRYPTO_NONCE))
+		return 0;
+	return error_set(error, E_NOMEM, "no memory to wrap a key");
+}
+
+static int find_or_make(struct error *error, struct keys *keys, struct str tenant,
+	struct person *person, struct key *key)
+{
+	struct key wrapping;
+	bool made = false;
+	int rc;
+
+	if (!keys->may_create)
+		return persons_find(error, keys->persons, person->mark, person);
+	rc = keys_of_owner(error, keys, tenant, &wrapping);
+	if (rc)
+		return rc;
+	crypto_random(key, sizeof(*key));
+	key->number |= SEAL_PERSON;
+	rc = wrap_person(error, &wrapping, key, person);
+	crypto_wipe(&wrapping, sizeof(wrapping));
+	return rc ? rc : persons_find_or_add(error, keys->persons, person, key->bytes, &made);
+}
+
+int keys_of_mark(struct error *error, struct keys *keys, struct str tenant,
+	const uint8_t mark[KEYS_MARK], uint64_t *number)
+{
+	struct person person = {0};
+	struct key key;
+	int rc;
+
+	if (persons_kept_mark(keys->persons, mark, number))
+		return 0;
+	memcpy(person.mark, mark, KEYS_MARK);
+	rc = find_or_make(error, keys, tenant, &person, &key);
+	crypto_wipe(&key, sizeof(key));
+	if (rc)
+		return rc;
+	*number = person.number;
+	rc = keys_by_number(error, keys, *number, &key); /* so that it is kept */
+	crypto_wipe(&key, sizeof(key));
+	return rc;
+}
+
+int keys_by_number(struct error *error, struct keys *keys, uint64_t number, struct key *key)
+{
+	struct person person;
+	int rc;
+
+	if (!(number & SEAL_PERSON))
+		return tenant_by_number(error, keys, number, key);
+	if (persons_kept(keys->persons, number, key))
+		return 0;
+	rc = persons_by_number(error, keys->persons, number, &person);
+	return rc ? rc : open_person(error, keys, &person, key);
+}
+
+int keys_flush(struct error *error, struct keys *keys)
+{
+	return persons_flush(error, keys->persons);
+}
+
+int keys_forget_person(struct error *error, struct keys *keys, const uint8_t mark[KEYS_MARK],
+	int64_t at_ms, struct keys_gone *gone)
+{
+	return persons_forget(error, keys->persons, mark, at_ms, gone);
+}
+
+int keys_bury(struct error *error, struct keys *keys, const struct keys_gone *gone)
+{
+	return persons_bury(error, keys->persons, gone);
+}
+
+int keys_list_gone(struct error *error, struct keys *keys, struct arena *arena,
+	struct keys_gone **gone, size_t *count)
+{
+	return persons_list_gone(error, keys->persons, arena, gone, count);
+}
+
+int keys_find_person(
+	struct error *error, struct keys *keys, const uint8_t mark[KEYS_MARK], uint64_t *number)
+{
+	struct person person;
+	int rc = persons_find(error, keys->persons, mark, &person);
+
+	*number = rc ? 0 : person.number;
+	if (rc == E_NOTFOUND && error)
+		*error = (struct error){0};
+	return rc == E_NOTFOUND ? 0 : rc;
+}
+
+unsigned keys_forgets(const struct keys *keys)
+{
+	return persons_forgets(keys->persons);
 }

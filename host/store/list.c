@@ -180,7 +180,7 @@ int store_list_events(struct error *error, struct store_reader *reader,
 	and_text(&query, "tenant", filter->tenant);
 	and_text(&query, "connection", filter->connection);
 	and_text(&query, "type", filter->type);
-	and_indexed(&query, "subject", filter->subject);
+	and_indexed(&query, "subject", blind_text(reader->keys, arena, filter->subject));
 	and_indexed(&query, "correlation", filter->correlation);
 	and_time(&query, "received_ms", filter);
 	and_before(&query, "event", filter);
@@ -213,7 +213,7 @@ int store_list_jobs(struct error *error, struct store_reader *reader,
 	and_text(&query, "tenant", filter->tenant);
 	and_text(&query, "connection", filter->connection);
 	and_text(&query, "pipeline", filter->pipeline);
-	and_text(&query, "subject", filter->subject);
+	and_text(&query, "subject", blind_text(reader->keys, arena, filter->subject));
 	and_indexed(&query, "correlation", filter->correlation);
 	and_event_type(&query, filter->type);
 	and_states(&query, filter->states);

@@ -123,7 +123,7 @@ int store_list_holds_of(struct error *error, struct store_reader *reader, struct
 
 	stmt_begin(&stmt, &reader->conn, &q_holds_of);
 	stmt_text(&stmt, tenant);
-	stmt_text(&stmt, holder);
+	stmt_text(&stmt, blind_text(reader->keys, arena, holder));
 	stmt_i64(&stmt, now_ms);
 	rc = rows_collect(error, reader, &stmt, &kind_hold, arena, &all, count);
 	*rows = all;
@@ -227,7 +227,7 @@ int store_get_answer(struct error *error, struct store_reader *reader, struct st
 
 	stmt_begin(&stmt, &reader->conn, &q_answer);
 	stmt_text(&stmt, connection);
-	stmt_text(&stmt, dedupe);
+	stmt_text(&stmt, blind_text(reader->keys, arena, dedupe));
 	return get_one(error, reader, &stmt, &kind, arena, "answer", row);
 }
 
@@ -237,7 +237,12 @@ int store_get_job(struct error *error, struct store_reader *reader, struct str t
 	struct stmt stmt;
 
 	stmt_begin(&stmt, &reader->conn, &q_job);
-	stmt_text(&stmt, dedupe);
+	stmt_text(&stmt, blind_text(reader->keys, arena, dedupe));
 	stmt_text(&stmt, tenant);
 	return get_one(error, reader, &stmt, &kind_job, arena, "job", row);
+}
+
+struct str store_code(struct store_reader *reader, struct str text, struct arena *arena)
+{
+	return blind_text(reader->keys, arena, text);
 }

@@ -11,10 +11,14 @@ static const struct query q_regarded = {Q_JOB_REGARDED,
 static const struct query q_keep_closed = {
 	Q_JOB_KEEP_CLOSED, "UPDATE job SET closed = ?1 WHERE seq = ?2"};
 static const struct query q_close = {Q_JOB_CLOSE,
-	"UPDATE job SET state = ?1, sent = 0, due_ms = min(due_ms, ?2), closed = '', "
-	"progress = json_set(CASE WHEN NOT json_valid(progress) THEN '{}' "
-	"WHEN json_type(progress) <> 'object' THEN '{}' ELSE progress END, "
-	"'$.closed', json(?3)) WHERE seq = ?4"};
+	"UPDATE job SET state = ?1, sent = 0, due_ms = min(due_ms, ?2), closed = NULL, "
+	"progress = ?3 WHERE seq = ?4"};
+static const struct query q_progress = {Q_JOB_PROGRESS,
+	"SELECT job.progress, coalesce(job.lock, event.lock, job.progress), job.tenant FROM job "
+	"LEFT JOIN event ON event.id = job.event WHERE job.seq = ?1"};
+static const struct query q_join = {Q_JOB_JOIN,
+	"SELECT json_set(CASE WHEN NOT json_valid(?1) THEN '{}' "
+	"WHEN json_type(?1) <> 'object' THEN '{}' ELSE ?1 END, '$.closed', json(?2))"};
 static const struct query q_to_cancel = {Q_JOB_TO_CANCEL,
 	"SELECT seq, id FROM job INDEXED BY job_cancel WHERE tenant = ?1 AND subject = ?2 AND "
 	"cancel_on <> '' "
@@ -37,19 +41,107 @@ static const struct query q_hasten = {Q_JOB_HASTEN,
 static const struct query q_park = {
 	Q_JOB_PARK, "UPDATE job SET state = 4, reason = ?1 WHERE seq = ?2"};
 static const struct query q_closed = {
-	Q_JOB_CLOSED, "SELECT id FROM job INDEXED BY job_closed WHERE closed <> '' LIMIT 1"};
+	Q_JOB_CLOSED, "SELECT id FROM job INDEXED BY job_closed WHERE closed IS NOT NULL LIMIT 1"};
 
 /* ---- answered by an event ---------------------------------------------------------------------
  */
 
-int job_keep_closed(struct error *error, struct store *store, int64_t seq, struct str closes)
+/* A job as it was sealed so far. */
+struct inside {
+	struct str parts[2]; /* progress, reason */
+	struct seal_owners owners;
+};
+
+static int look_inside(
+	struct error *error, struct store *store, const struct job_now *now, struct inside *inside)
 {
 	struct stmt stmt;
+	struct str box, lock, tenant;
+	int rc;
 
+	*inside = (struct inside){{STR(""), STR("")}, {{0}, 0, 0}};
+	stmt_begin(&stmt, &store->conn, &q_progress);
+	stmt_i64(&stmt, now->seq);
+	rc = stmt_step(error, &stmt);
+	if (rc == 1) {
+		box = col_str(&stmt);
+		lock = col_str(&stmt);
+		tenant = col_text(&stmt, store->scratch);
+		rc = owners_of_lock(error, store, lock, tenant, &inside->owners);
+		if (!rc && box.ptr)
+			rc = box_open(error, store->keys, place_of("progress", &now->id), box,
+				store->scratch, inside->parts, 2);
+	}
+	stmt_end(&stmt);
+	return rc;
+}
+
+int job_keep_closed(
+	struct error *error, struct store *store, const struct job_now *now, struct str closes)
+{
+	struct str box = {0};
+	struct inside inside;
+	struct stmt stmt;
+	int rc = 0;
+
+	if (closes.len)
+		rc = look_inside(error, store, now, &inside);
+	if (!rc && closes.len)
+		rc = seal_box(error, store, &inside.owners, place_of("closed", &now->id), &closes,
+			1, &box);
+	if (rc)
+		return rc;
 	stmt_begin(&stmt, &store->conn, &q_keep_closed);
-	stmt_text(&stmt, closes);
-	stmt_i64(&stmt, seq);
+	stmt_bytes(&stmt, box);
+	stmt_i64(&stmt, now->seq);
 	return stmt_done(error, &stmt);
+}
+
+int job_closed(
+	struct error *error, struct store *store, const struct job_now *now, struct str *closes)
+{
+	int rc;
+
+	*closes = STR("");
+	if (!now->closed.len)
+		return 0;
+	rc = box_open(error, store->keys, place_of("closed", &now->id), now->closed, store->scratch,
+		closes, 1);
+	if (rc != E_CORRUPT || store->conn.broken)
+		return rc;
+	*error = (struct error){0}; /* forgotten meanwhile */
+	*closes = STR("");
+	return 0;
+}
+
+/* As member "closed" of what it knows. */
+static int join(struct error *error, struct store *store, struct str closes, struct str *progress)
+{
+	struct stmt stmt;
+	int rc;
+
+	stmt_begin(&stmt, &store->conn, &q_join);
+	stmt_text(&stmt, *progress);
+	stmt_text(&stmt, closes);
+	rc = stmt_step(error, &stmt);
+	if (rc == 1)
+		*progress = col_text(&stmt, store->scratch);
+	stmt_end(&stmt);
+	return rc < 0 ? rc : 0;
+}
+
+static int closed_progress(struct error *error, struct store *store, const struct job_now *now,
+	struct str closes, struct str *box)
+{
+	struct inside inside;
+	int rc;
+
+	rc = look_inside(error, store, now, &inside);
+	if (!rc)
+		rc = join(error, store, closes, &inside.parts[0]);
+	return rc ? rc
+		  : seal_box(error, store, &inside.owners, place_of("progress", &now->id),
+			    inside.parts, 2, box);
 }
 
 /* READY, or behind who took the key meanwhile. */
@@ -70,16 +162,19 @@ int job_close(
 {
 	int64_t now_ms = clock_now_ms();
 	enum job_state state;
+	struct str box = {0};
 	struct stmt stmt;
 	int rc;
 
 	rc = back_in_line(error, store, now, &state);
+	if (!rc)
+		rc = closed_progress(error, store, now, closes, &box);
 	if (rc)
 		return rc;
 	stmt_begin(&stmt, &store->conn, &q_close);
 	stmt_i64(&stmt, state);
 	stmt_i64(&stmt, now_ms);
-	stmt_text(&stmt, closes);
+	stmt_bytes(&stmt, box);
 	stmt_i64(&stmt, now->seq);
 	claims_lower(&store->claims, INT64_MIN); /* it may have been due long ago */
 	return stmt_done(error, &stmt);
@@ -113,10 +208,24 @@ int job_close_regarded(struct error *error, struct store *store, const struct ev
 	if (rc || !now.seq)
 		return rc;
 	if (claims_have(&store->claims, now.seq))
-		return job_keep_closed(error, store, now.seq, closes);
+		return job_keep_closed(error, store, &now, closes);
 	rc = job_close(error, store, &now, closes);
 	*closed += !rc;
 	return rc;
+}
+
+/* What was kept beside a job counts, if still nobody knows better. */
+static int use_kept(struct error *error, struct store *store, const struct job_now *now)
+{
+	struct str closes;
+	int rc;
+
+	rc = job_closed(error, store, now, &closes);
+	if (rc)
+		return rc;
+	if (closes.len && (now->sent || now->state == JOB_PARKED))
+		return job_close(error, store, now, closes);
+	return job_keep_closed(error, store, now, STR(""));
 }
 
 /* What was kept beside a job in our hands when the process ended. */
@@ -132,10 +241,7 @@ int job_recover(struct error *error, struct store *store)
 		rc = find_one(error, store, &stmt, &now);
 		if (rc || !now.seq)
 			return rc;
-		if (now.sent || now.state == JOB_PARKED)
-			rc = job_close(error, store, &now, now.closed);
-		else
-			rc = job_keep_closed(error, store, now.seq, STR(""));
+		rc = use_kept(error, store, &now);
 	} while (!rc);
 	return rc;
 }
@@ -155,11 +261,7 @@ static int unclaim(struct error *error, struct store *store, const struct id *id
 	rc = claims_drop(error, &store->claims, now.seq);
 	claims_lower(&store->claims, INT64_MIN); /* it was due, whenever that was */
 	++*count;
-	if (rc || !now.closed.len)
-		return rc;
-	if (now.sent || now.state == JOB_PARKED)
-		return job_close(error, store, &now, now.closed);
-	return job_keep_closed(error, store, now.seq, STR(""));
+	return rc || !now.closed.len ? rc : use_kept(error, store, &now);
 }
 
 static int run_unclaim(struct store *store, struct store_op *base)
@@ -309,7 +411,7 @@ static int decide(struct error *error, struct store *store, const struct store_d
 	stmt_begin(&stmt, &store->conn, &q_decide);
 	stmt_i64(&stmt, state);
 	stmt_i64(&stmt, now_ms);
-	stmt_text(&stmt, op->reason);
+	stmt_text(&stmt, blind_text(store->keys, store->scratch, op->reason));
 	stmt_i64(&stmt, op->verdict == VERDICT_RESEND);
 	stmt_i64(&stmt, now->seq);
 	rc = stmt_done(error, &stmt);

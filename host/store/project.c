@@ -10,7 +10,7 @@ static const struct query q_call_patch = {Q_CALL_MERGE, "SELECT json_patch(?1, ?
 static const struct query q_call_save = {Q_CALL_SAVE,
 	"INSERT INTO call (tenant, connection, call_id, rank, direction, status, agent, "
 	"started_ms, "
-	"ended_ms, lock, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+	"ended_ms, person, other, lock, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
 	"ON CONFLICT (tenant, connection, call_id) DO UPDATE SET "
 	"direction = iif(excluded.rank >= rank, "
 	"  coalesce(nullif(excluded.direction, ''), direction), "
@@ -27,7 +27,8 @@ static const struct query q_call_save = {Q_CALL_SAVE,
 	"ended_ms = iif(excluded.rank >= rank, "
 	"  coalesce(nullif(excluded.ended_ms, 0), ended_ms), "
 	"  coalesce(nullif(ended_ms, 0), excluded.ended_ms)), "
-	"rank = max(rank, excluded.rank), lock = excluded.lock, sealed = excluded.sealed"};
+	"rank = max(rank, excluded.rank), person = excluded.person, other = excluded.other, "
+	"lock = excluded.lock, sealed = excluded.sealed"};
 static const struct query q_appointment_find = {Q_APPOINTMENT_FIND,
 	"SELECT rescheduled_from, status, start_ms, end_ms, changed_ms, event_type, host, "
 	"vendor_id, key, version, person_hash, lock, sealed FROM appointment "
@@ -58,7 +59,7 @@ enum { FROM, TO, PERSON, DATA, PARTS };
 struct old_call {
 	bool there, readable;
 	uint32_t rank;
-	struct str parts[PARTS];
+	struct str lock, parts[PARTS];
 };
 
 static struct seal_place call_place(struct store *store, const struct call_row *row)
@@ -83,7 +84,7 @@ static int find_call(
 		struct str lock, sealed;
 		old->there = true;
 		old->rank = (uint32_t)col_i64(&stmt);
-		lock = col_str(&stmt);
+		lock = old->lock = col_text(&stmt, store->scratch);
 		sealed = col_str(&stmt);
 		rc = seal_open(error, store->keys, call_place(store, row), lock, sealed,
 			store->scratch, old->parts, PARTS);
@@ -115,8 +116,26 @@ static int merge_data(struct error *error, struct store *store, struct str loser
 	return rc < 0 ? rc : 0;
 }
 
+/* Who is in what was known so far is in what comes of it, too. */
+static void join_owners(struct seal_owners *owners, struct str lock)
+{
+	size_t count = seal_count_owners(lock), i, k;
+
+	for (i = 0; i < count && owners->count < SEAL_OWNERS; i++) {
+		uint64_t number = seal_owner_at(lock, i);
+		for (k = 0; k < owners->count && owners->number[k] != number;)
+			k++;
+		if (k < owners->count || !(number & SEAL_PERSON))
+			continue;
+		if (!owners->persons) /* the tenant's no longer */
+			owners->count = 0;
+		owners->number[owners->count++] = number;
+		owners->persons = owners->count;
+	}
+}
+
 static int merge_parts(struct error *error, struct store *store, const struct call_row *row,
-	struct str parts[PARTS])
+	struct str parts[PARTS], struct seal_owners *owners)
 {
 	struct str new[PARTS] = {row->from, row->to, row->person, row->data};
 	const struct str *winner = new, *loser;
@@ -127,6 +146,8 @@ static int merge_parts(struct error *error, struct store *store, const struct ca
 	if (rc)
 		return rc;
 	loser = old.parts;
+	if (old.readable)
+		join_owners(owners, old.lock);
 	if (old.readable && row->rank < old.rank) {
 		winner = old.parts;
 		loser = new;
@@ -151,27 +172,31 @@ static int save_call(struct error *error, struct store *store, const struct call
 	stmt_text(&stmt, row->agent);
 	stmt_i64(&stmt, row->started_ms);
 	stmt_i64(&stmt, row->ended_ms);
+	stmt_owners(&stmt, &sealed->owners);
 	stmt_sealed(&stmt, sealed);
 	return stmt_done(error, &stmt);
 }
 
 /* Sealed here and not where it was submitted, because it is merged with what is stored. */
-int call_merge(struct error *error, struct store *store, const struct call_row *row)
+int call_merge(struct error *error, struct store *store, const struct call_row *row,
+	const struct seal_owners *owners)
 {
+	struct sealed_piece piece = {.owners = *owners};
 	struct str parts[PARTS];
-	struct sealed_piece piece;
-	uint8_t *sealed;
+	uint8_t *lock;
 	int rc;
 
-	rc = merge_parts(error, store, row, parts);
+	rc = merge_parts(error, store, row, parts, &piece.owners);
 	if (rc)
 		return rc;
+	piece.lock_len = SEAL_LOCK(piece.owners.count);
 	piece.len = seal_size(parts, PARTS);
-	piece.bytes = sealed = arena_take(store->scratch, piece.len);
-	if (!sealed)
+	piece.lock = lock = arena_take(store->scratch, piece.lock_len + piece.len);
+	if (!lock)
 		return error_set(error, E_NOMEM, "no memory to merge a call");
-	rc = seal_close(error, store->keys, row->tenant, call_place(store, row), parts, PARTS,
-		piece.lock, sealed);
+	piece.bytes = lock + piece.lock_len;
+	rc = seal_close(error, store->keys, &piece.owners, call_place(store, row), parts, PARTS,
+		lock, lock + piece.lock_len);
 	return rc ? rc : save_call(error, store, row, &piece);
 }
 
@@ -267,22 +292,28 @@ static bool is_changed(const struct standing *old, const struct standing *new)
 static void use_piece(struct standing *new, const struct sealed_piece *piece)
 {
 	new->mark = (struct str){(const char *)piece->mark, piece->known ? KEYS_MARK : 0};
-	new->lock = (struct str){(const char *)piece->lock, piece->bytes ? SEAL_LOCK : 0};
+	new->lock = (struct str){(const char *)piece->lock, piece->lock_len};
 	new->sealed = (struct str){(const char *)piece->bytes, piece->len};
 }
 
-static int seal_again(struct error *error, struct store *store, struct seal_place place,
+static int seal_person(struct error *error, struct store *store, struct seal_place place,
 	const struct str parts[2], struct standing *new)
 {
-	size_t size = seal_size(parts, 2);
-	uint8_t *bytes = arena_take(store->scratch, SEAL_LOCK + size);
+	size_t size = seal_size(parts, 2), head;
+	struct seal_owners owners;
+	uint8_t *bytes;
+	int rc;
 
+	rc = seal_owners(error, store->keys, new->row.tenant, parts, 1, &owners);
+	if (rc)
+		return rc;
+	head = SEAL_LOCK(owners.count);
+	bytes = arena_take(store->scratch, head + size);
 	if (!bytes)
 		return error_set(error, E_NOMEM, "no memory to merge an appointment");
-	new->lock = (struct str){(const char *)bytes, SEAL_LOCK};
-	new->sealed = (struct str){(const char *)bytes + SEAL_LOCK, size};
-	return seal_close(
-		error, store->keys, new->row.tenant, place, parts, 2, bytes, bytes + SEAL_LOCK);
+	new->lock = (struct str){(const char *)bytes, head};
+	new->sealed = (struct str){(const char *)bytes + head, size};
+	return seal_close(error, store->keys, &owners, place, parts, 2, bytes, bytes + head);
 }
 
 /* Both sides know something of the person: opened, merged, and sealed once more. */
@@ -304,7 +335,7 @@ static int merge_persons(struct error *error, struct store *store,
 		out[i] = newer ? first_str(is[i], was[i]) : first_str(was[i], is[i]);
 	if (!rc && !str_eq(out[0], row->person))
 		new->mark = old->mark;
-	return rc ? rc : seal_again(error, store, place, out, new);
+	return rc ? rc : seal_person(error, store, place, out, new);
 }
 
 static int merge_person(struct error *error, struct store *store, const struct appointment_row *row,
@@ -321,14 +352,6 @@ static int merge_person(struct error *error, struct store *store, const struct a
 	new->lock = old->lock;
 	new->sealed = old->sealed;
 	return 0;
-}
-
-static void bind_blob(struct stmt *stmt, struct str bytes)
-{
-	if (bytes.len)
-		stmt_blob(stmt, bytes.ptr, bytes.len);
-	else
-		stmt_null(stmt);
 }
 
 static int save_appointment(
@@ -351,9 +374,9 @@ static int save_appointment(
 	stmt_text(&stmt, row->vendor_id);
 	stmt_text(&stmt, row->key);
 	stmt_i64(&stmt, row->version);
-	bind_blob(&stmt, appointment->mark);
-	bind_blob(&stmt, appointment->lock);
-	bind_blob(&stmt, appointment->sealed);
+	stmt_bytes(&stmt, appointment->mark);
+	stmt_bytes(&stmt, appointment->lock);
+	stmt_bytes(&stmt, appointment->sealed);
 	return stmt_done(error, &stmt);
 }
 

@@ -48,7 +48,9 @@ static enum group_result run_one(struct store *store, struct store_op *op, bool 
 	op->error = (struct error){0};
 	if (careful && conn_run(&op->error, conn, &q_savepoint))
 		return GROUP_FAILED;
-	op->result = op->run(store, op);
+	op->result = sealed_check(store, op);
+	if (!op->result)
+		op->result = op->run(store, op);
 	if (conn->broken || sqlite3_get_autocommit(conn->db))
 		return GROUP_FAILED;
 	if (op->result) {
@@ -82,7 +84,9 @@ static enum group_result try_group(
 	}
 	if (result == GROUP_FINE && tally_flush(error, store))
 		result = GROUP_FAILED;
-	if (result == GROUP_FINE && conn_run(error, &store->conn, &q_commit))
+	/* No row before the keys that it was sealed under. */
+	if (result == GROUP_FINE && (keys_flush(error, store->keys) ||
+					    conn_run(error, &store->conn, &q_commit)))
 		result = GROUP_FAILED;
 	return result;
 }

@@ -108,10 +108,9 @@ const struct row_kind kind_event = {sizeof(struct event_row), one_event};
 static int one_job(struct error *error, struct store_reader *reader, struct stmt *stmt,
 	struct arena *arena, void *row)
 {
-	(void)error;
-	(void)reader;
-	read_job(stmt, arena, row);
-	return 0;
+	int rc = read_job(error, reader->keys, stmt, arena, row);
+
+	return allow_unreadable(reader, error, rc, &((struct job_row *)row)->unreadable);
 }
 const struct row_kind kind_job = {sizeof(struct job_row), one_job};
 

@@ -88,14 +88,80 @@ static int drop_raw(struct error *error, struct store *store, int64_t seq, bool 
 	return rc ? rc : change_seq(error, store, &lock, seq, changed);
 }
 
+struct sealed_row { /* in the scratch arena */
+	struct id id;
+	struct str lock, sealed, parts[5];
+};
+
+/* Columns id, lock, sealed. */
+static int get_sealed(struct error *error, struct store *store, const struct query *query,
+	int64_t seq, struct sealed_row *row)
+{
+	struct stmt stmt;
+	int rc;
+
+	memset(row, 0, sizeof(*row));
+	stmt_begin(&stmt, &store->conn, query);
+	stmt_i64(&stmt, seq);
+	rc = stmt_step(error, &stmt);
+	if (rc == 1) {
+		row->id = col_id(&stmt);
+		row->lock = col_text(&stmt, store->scratch);
+		row->sealed = col_text(&stmt, store->scratch);
+	}
+	stmt_end(&stmt);
+	if (rc >= 0 && arena_failed(store->scratch))
+		rc = error_set(error, E_NOMEM, "no memory for a row");
+	return rc < 0 ? rc : 0;
+}
+
+/* Parameters lock, sealed (NULL if empty), seq. */
+static int set_sealed(struct error *error, struct store *store, const struct query *query,
+	int64_t seq, const struct sealed_row *row)
+{
+	struct stmt stmt;
+
+	stmt_begin(&stmt, &store->conn, query);
+	stmt_bytes(&stmt, row->lock);
+	stmt_bytes(&stmt, row->sealed);
+	stmt_i64(&stmt, seq);
+	return stmt_done(error, &stmt);
+}
+
+static struct str without_query(struct str url)
+{
+	const char *query = url.len ? memchr(url.ptr, '?', url.len) : NULL;
+
+	return query ? (struct str){url.ptr, (size_t)(query - url.ptr)} : url;
+}
+
 static int drop_bodies(struct error *error, struct store *store, int64_t seq, bool *changed)
 {
-	static const struct query q = {Q_RETAIN_ATTEMPT,
-		"UPDATE attempt SET lock = x'', sealed = x'', "
-		"url = iif(instr(url, '?') > 0, substr(url, 1, instr(url, '?') - 1), url) "
-		"WHERE seq = ?1"};
+	static const struct query get = {
+		Q_RETAIN_ATTEMPT, "SELECT id, lock, sealed FROM attempt WHERE seq = ?1"};
+	static const struct query set = {Q_RETAIN_ATTEMPT_SET,
+		"UPDATE attempt SET lock = coalesce(?1, x''), sealed = coalesce(?2, x''), "
+		"expired = 1 WHERE seq = ?3 AND NOT expired"};
+	struct sealed_row row;
+	bool readable;
+	int rc;
 
-	return change_seq(error, store, &q, seq, changed);
+	rc = get_sealed(error, store, &get, seq, &row);
+	if (!rc)
+		rc = open_again(error, store, place_of("attempt", &row.id), row.lock, row.sealed,
+			row.parts, 5, &readable);
+	if (!rc && readable) {
+		row.parts[0] = row.parts[1] = row.parts[2] = STR("");
+		row.parts[3] = without_query(row.parts[3]);
+		rc = seal_again(error, store, place_of("attempt", &row.id), &row.lock, &row.sealed,
+			row.parts, 5);
+	} else {
+		row.lock = row.sealed = STR("");
+	}
+	if (!rc)
+		rc = set_sealed(error, store, &set, seq, &row);
+	*changed = !rc && sqlite3_changes(store->conn.db) > 0;
+	return rc;
 }
 
 /* ---- members of what was said ------------------------------------------------------------- */
@@ -166,75 +232,103 @@ static int cut(struct error *error, struct store *store, struct str text, const 
 static int cut_event(struct error *error, struct store *store, int64_t seq,
 	const char *const *names, bool *changed)
 {
-	static const struct query get = {Q_RETAIN_EVENT, "SELECT data FROM event WHERE seq = ?1"};
+	static const struct query get = {
+		Q_RETAIN_EVENT, "SELECT id, lock, sealed FROM event WHERE seq = ?1"};
 	static const struct query set = {
-		Q_RETAIN_EVENT_SET, "UPDATE event SET data = ?1 WHERE seq = ?2"};
-	struct str data = STR("");
-	struct stmt stmt;
+		Q_RETAIN_EVENT_SET, "UPDATE event SET lock = ?1, sealed = ?2 WHERE seq = ?3"};
+	struct sealed_row row;
+	bool readable = false;
 	int rc;
 
-	stmt_begin(&stmt, &store->conn, &get);
-	stmt_i64(&stmt, seq);
-	rc = stmt_step(error, &stmt);
-	if (rc == 1)
-		data = col_text(&stmt, store->scratch);
-	stmt_end(&stmt);
-	if (rc >= 0)
-		rc = cut(error, store, data, names, &data, changed);
+	rc = get_sealed(error, store, &get, seq, &row);
+	if (!rc)
+		rc = open_again(error, store, place_of("event", &row.id), row.lock, row.sealed,
+			row.parts, 4, &readable);
+	if (!rc && readable)
+		rc = cut(error, store, row.parts[2], names, &row.parts[2], changed);
 	if (rc || !*changed)
 		return rc;
-	stmt_begin(&stmt, &store->conn, &set);
-	stmt_text(&stmt, data);
-	stmt_i64(&stmt, seq);
-	return stmt_done(error, &stmt);
+	rc = seal_again(error, store, place_of("event", &row.id), &row.lock, &row.sealed, row.parts,
+		4);
+	return rc ? rc : set_sealed(error, store, &set, seq, &row);
 }
 
-static int set_job(struct error *error, struct store *store, int64_t seq, struct str input,
-	struct str progress)
-{
-	static const struct query set = {
-		Q_RETAIN_JOB_SET, "UPDATE job SET input = ?1, progress = ?2 WHERE seq = ?3"};
-	struct stmt stmt;
-
-	stmt_begin(&stmt, &store->conn, &set);
-	stmt_text(&stmt, input);
-	stmt_text(&stmt, progress);
-	stmt_i64(&stmt, seq);
-	return stmt_done(error, &stmt);
-}
-
-static int get_job(struct error *error, struct store *store, int64_t seq, struct str *input,
-	struct str *progress)
+static int cut_input(struct error *error, struct store *store, int64_t seq,
+	const char *const *names, bool *changed)
 {
 	static const struct query get = {
-		Q_RETAIN_JOB, "SELECT input, progress FROM job WHERE seq = ?1"};
+		Q_RETAIN_JOB, "SELECT id, lock, sealed FROM job WHERE seq = ?1"};
+	static const struct query set = {
+		Q_RETAIN_JOB_SET, "UPDATE job SET lock = ?1, sealed = ?2 WHERE seq = ?3"};
+	struct sealed_row row;
+	bool readable = false;
+	int rc;
+
+	rc = get_sealed(error, store, &get, seq, &row);
+	if (!rc)
+		rc = open_again(error, store, place_of("job", &row.id), row.lock, row.sealed,
+			row.parts, 2, &readable);
+	if (!rc && readable)
+		rc = cut(error, store, row.parts[0], names, &row.parts[0], changed);
+	if (rc || !*changed)
+		return rc;
+	rc = seal_again(
+		error, store, place_of("job", &row.id), &row.lock, &row.sealed, row.parts, 2);
+	return rc ? rc : set_sealed(error, store, &set, seq, &row);
+}
+
+static int set_progress(
+	struct error *error, struct store *store, int64_t seq, const struct sealed_row *row)
+{
+	static const struct query set = {
+		Q_RETAIN_PROGRESS_SET, "UPDATE job SET progress = ?1 WHERE seq = ?2"};
+	struct seal_owners owners;
+	struct str box;
 	struct stmt stmt;
 	int rc;
 
-	*input = *progress = STR("");
-	stmt_begin(&stmt, &store->conn, &get);
+	rc = owners_of_lock(error, store, row->lock, STR(""), &owners);
+	if (!rc)
+		rc = seal_box(error, store, &owners, place_of("progress", &row->id), row->parts, 2,
+			&box);
+	if (rc)
+		return rc;
+	stmt_begin(&stmt, &store->conn, &set);
+	stmt_bytes(&stmt, box);
 	stmt_i64(&stmt, seq);
-	rc = stmt_step(error, &stmt);
-	if (rc == 1) {
-		*input = col_text(&stmt, store->scratch);
-		*progress = col_text(&stmt, store->scratch);
+	return stmt_done(error, &stmt);
+}
+
+static int cut_progress(struct error *error, struct store *store, int64_t seq,
+	const char *const *names, bool *changed)
+{
+	static const struct query get = {
+		Q_RETAIN_PROGRESS, "SELECT id, progress, NULL FROM job WHERE seq = ?1"};
+	struct sealed_row row;
+	bool here = false;
+	int rc;
+
+	rc = get_sealed(error, store, &get, seq, &row);
+	if (rc || !row.lock.len)
+		return rc;
+	rc = box_open(error, store->keys, place_of("progress", &row.id), row.lock, store->scratch,
+		row.parts, 2);
+	if (rc == E_CORRUPT && !store->conn.broken) { /* forgotten */
+		*error = (struct error){0};
+		return 0;
 	}
-	stmt_end(&stmt);
-	return rc < 0 ? rc : 0;
+	if (!rc)
+		rc = cut(error, store, row.parts[0], names, &row.parts[0], &here);
+	*changed |= here;
+	return rc || !here ? rc : set_progress(error, store, seq, &row);
 }
 
 static int cut_job(struct error *error, struct store *store, int64_t seq, const char *const *names,
 	bool *changed)
 {
-	struct str input, progress;
-	int rc;
+	int rc = cut_input(error, store, seq, names, changed);
 
-	rc = get_job(error, store, seq, &input, &progress);
-	if (!rc)
-		rc = cut(error, store, input, names, &input, changed);
-	if (!rc)
-		rc = cut(error, store, progress, names, &progress, changed);
-	return rc || !*changed ? rc : set_job(error, store, seq, input, progress);
+	return rc ? rc : cut_progress(error, store, seq, names, changed);
 }
 
 static int cut_event_transcript(
@@ -263,27 +357,19 @@ static int cut_job_recording(struct error *error, struct store *store, int64_t s
 static int empty_event(struct error *error, struct store *store, int64_t seq, bool *changed)
 {
 	static const struct query q = {Q_RETAIN_EVENT_EMPTY,
-		"UPDATE event SET data = '{}', lock = NULL, person = NULL WHERE seq = ?1 "
-		"AND (data <> '{}' OR lock IS NOT NULL)"};
+		"UPDATE event SET lock = x'', sealed = x'', person = NULL, other = NULL "
+		"WHERE seq = ?1 AND length(lock) > 0"};
 
 	return change_seq(error, store, &q, seq, changed);
 }
 
-static bool is_empty(struct str json)
-{
-	return !json.len || str_is(json, "{}");
-}
-
 static int empty_job(struct error *error, struct store *store, int64_t seq, bool *changed)
 {
-	struct str input, progress;
-	int rc;
+	static const struct query q = {Q_RETAIN_JOB_EMPTY,
+		"UPDATE job SET lock = NULL, sealed = NULL, progress = NULL, person = NULL, "
+		"other = NULL WHERE seq = ?1 AND (lock IS NOT NULL OR progress IS NOT NULL)"};
 
-	rc = get_job(error, store, seq, &input, &progress);
-	if (rc || (is_empty(input) && is_empty(progress)))
-		return rc;
-	*changed = true;
-	return set_job(error, store, seq, STR("{}"), STR("{}"));
+	return change_seq(error, store, &q, seq, changed);
 }
 
 static int drop_call(struct error *error, struct store *store, int64_t seq, bool *changed)
@@ -408,7 +494,7 @@ static const struct walk walks[] = {
 		drop_raw, false},
 	{"bodies", KEEP_RAW,
 		"SELECT attempt.seq, attempt.tenant, attempt.started_ms, "
-		"CASE WHEN length(attempt.lock) = 0 THEN 2 ELSE job.state " OPEN
+		"CASE WHEN attempt.expired THEN 2 ELSE job.state " OPEN
 		" END, 0 FROM attempt CROSS JOIN job ON job.seq = attempt.job "
 		"WHERE attempt.seq > ?1 ORDER BY attempt.seq LIMIT ?2",
 		drop_bodies, false},

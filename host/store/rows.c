@@ -42,7 +42,8 @@ int read_raw(struct error *error, struct keys *keys, struct stmt *stmt, struct a
 int read_event(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
 	struct event_row *row)
 {
-	struct str lock, person;
+	struct str lock, sealed, parts[4] = {STR(""), STR(""), STR(""), STR("")};
+	int rc;
 
 	memset(row, 0, sizeof(*row));
 	row->id = col_id(stmt);
@@ -55,21 +56,69 @@ int read_event(struct error *error, struct keys *keys, struct stmt *stmt, struct
 	row->subject = col_text(stmt, arena);
 	row->also = col_text(stmt, arena);
 	row->regarding = col_text(stmt, arena);
-	row->data = col_text(stmt, arena);
 	row->correlation = col_text(stmt, arena);
 	row->at_ms = col_i64(stmt);
 	row->received_ms = col_i64(stmt);
 	lock = col_str(stmt);
-	person = col_str(stmt);
-	row->person = STR("");
-	if (!lock.ptr)
+	sealed = col_str(stmt);
+	if (!lock.len) { /* not kept that long */
+		row->person = row->others = STR("");
+		row->data = STR("{}");
 		return 0;
-	return seal_open(
-		error, keys, place_of("event", &row->id), lock, person, arena, &row->person, 1);
+	}
+	rc = seal_open(error, keys, place_of("event", &row->id), lock, sealed, arena, parts, 4);
+	row->person = parts[0];
+	row->others = parts[1];
+	row->data = parts[2];
+	if (!rc)
+		row->subject = parts[3];
+	return rc;
 }
 
-void read_job(struct stmt *stmt, struct arena *arena, struct job_row *row)
+struct str persons_of_event(struct arena *arena, const struct event_row *row)
 {
+	if (!row->others.len || !row->person.len)
+		return row->person.len ? row->person : row->others;
+	return str_cat(arena, (const struct str[]){row->person, STR(" "), row->others}, 3);
+}
+
+/* Two columns, or one with both behind each other. */
+static int open_job(struct error *error, struct keys *keys, struct arena *arena,
+	struct job_row *row, struct str lock, struct str sealed)
+{
+	struct str parts[2] = {STR(""), STR("")};
+	int rc = 0;
+
+	if (lock.ptr)
+		rc = seal_open(
+			error, keys, place_of("job", &row->id), lock, sealed, arena, parts, 2);
+	row->input = parts[0];
+	row->person = parts[1];
+	return rc;
+}
+
+static int open_progress(struct error *error, struct keys *keys, struct arena *arena,
+	struct job_row *row, struct str box)
+{
+	struct str parts[2] = {STR(""), STR("")};
+	int rc;
+
+	row->progress = STR("{}");
+	if (!box.ptr)
+		return 0;
+	rc = box_open(error, keys, place_of("progress", &row->id), box, arena, parts, 2);
+	row->progress = parts[0];
+	if (!row->reason.len) /* the store's own came later */
+		row->reason = parts[1];
+	return rc;
+}
+
+int read_job(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
+	struct job_row *row)
+{
+	struct str lock, sealed, progress;
+	int rc;
+
 	memset(row, 0, sizeof(*row));
 	row->id = col_id(stmt);
 	row->event = col_id(stmt);
@@ -77,7 +126,6 @@ void read_job(struct stmt *stmt, struct arena *arena, struct job_row *row)
 	row->pipeline = col_text(stmt, arena);
 	row->connection = col_text(stmt, arena);
 	row->op = col_text(stmt, arena);
-	row->input = col_text(stmt, arena);
 	row->dedupe = col_text(stmt, arena);
 	row->order_key = col_text(stmt, arena);
 	row->cancel_on = col_text(stmt, arena);
@@ -95,15 +143,19 @@ void read_job(struct stmt *stmt, struct arena *arena, struct job_row *row)
 	row->absent = (uint32_t)col_i64(stmt);
 	row->kills = (uint32_t)col_i64(stmt);
 	row->sent = col_i64(stmt) != 0;
-	row->progress = col_text(stmt, arena);
 	row->reason = col_text(stmt, arena);
 	row->fail = col_text(stmt, arena);
+	lock = col_str(stmt);
+	sealed = col_str(stmt);
+	progress = col_str(stmt);
+	rc = open_job(error, keys, arena, row, lock, sealed);
+	return rc ? rc : open_progress(error, keys, arena, row, progress);
 }
 
 int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, struct arena *arena,
 	struct attempt_row *row)
 {
-	struct str lock, sealed, parts[3] = {{"", 0}, {"", 0}, {"", 0}};
+	struct str lock, sealed, parts[5] = {STR(""), STR(""), STR(""), STR(""), STR("")};
 	int rc = 0;
 
 	memset(row, 0, sizeof(*row));
@@ -115,22 +167,22 @@ int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, stru
 	row->name = col_text(stmt, arena);
 	row->outcome = col_text(stmt, arena);
 	row->method = col_text(stmt, arena);
-	row->url = col_text(stmt, arena);
 	row->status = (uint32_t)col_i64(stmt);
 	row->started_ms = col_i64(stmt);
 	row->took_us = (uint32_t)col_i64(stmt);
-	row->note = col_text(stmt, arena);
 	lock = col_str(stmt);
 	sealed = col_str(stmt);
-	row->expired = !lock.len;
-	if (!row->expired)
-		rc = seal_open(
-			error, keys, place_of("attempt", &row->id), lock, sealed, arena, parts, 3);
+	row->expired = col_i64(stmt) != 0;
+	if (lock.len)
+		rc = seal_open(error, keys, place_of("attempt", &row->id), lock, sealed, arena,
+			parts, 5);
 	if (rc)
 		return rc;
 	row->input = parts[0];
 	row->output = parts[1];
 	row->more = parts[2];
+	row->url = parts[3];
+	row->note = parts[4];
 	return 0;
 }
 

@@ -83,7 +83,7 @@ int answer_save(struct error *error, struct store *store, const struct answer_ro
 
 	stmt_begin(&stmt, &store->conn, &q_answer_save);
 	stmt_text(&stmt, row->connection);
-	stmt_text(&stmt, row->dedupe);
+	stmt_text(&stmt, blind_text(store->keys, store->scratch, row->dedupe));
 	stmt_text(&stmt, row->tenant);
 	stmt_i64(&stmt, row->outcome);
 	stmt_i64(&stmt, row->at_ms);

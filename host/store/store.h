@@ -20,8 +20,13 @@
  *           READY and due: then job_row.claimed is true, and no store_claim is needed for them.
  *           Claiming is worth the question whenever an answer says promoted, closed or cancelled,
  *           after a person's verdict, and at next_due_ms.
- * Privacy   Raw bytes are sealed before they are written: a data key per row, wrapped by the
- *           key store in STATE/keys, which belongs in no backup.
+ * Privacy   What may tell of a person is sealed before it is written: a data key per row, wrapped
+ *           by the key of the person or, as long as nobody is known, of the tenant, in the key store
+ *           STATE/keys, which belongs in no backup. Whoever knows more persons of a row than its
+ *           member `person` says so in `others`. Numbers, addresses and WhatsApp's ids in what rows
+ *           are found by (dedupe, subject, also, order_key, holder) stand there as keyed codes; read
+ *           again, an event's subject is as it was, the others are codes, which may be used in their
+ *           place.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -80,8 +85,9 @@ struct event_row { /* what happened */
 	struct str subject;   /* the order key of what it causes */
 	struct str also;      /* a second subject: what this one replaces; may be empty */
 	struct str regarding; /* key of a job of ours; may be empty */
-	struct str person;    /* sealed by the store */
-	struct str data;      /* JSON */
+	struct str person;    /* E.164 or address of whom it is about; sealed */
+	struct str others;    /* further numbers and addresses in it, blanks between; sealed */
+	struct str data;      /* JSON; sealed */
 	struct str correlation;
 	int64_t at_ms, received_ms;
 	bool unreadable;
@@ -103,7 +109,9 @@ struct job_row { /* what we do: one run of a pipeline, or one operation */
 	struct str tenant;
 	struct str pipeline;       /* empty: a single operation */
 	struct str connection, op; /* of a single operation; else empty */
-	struct str input;          /* JSON; of a single operation */
+	struct str input;          /* JSON; of a single operation; sealed */
+	struct str person; /* numbers and addresses of all whom it is about, blanks between; those
+			      of its event too; sealed */
 	struct str dedupe;         /* unique while set: a second one is not inserted */
 	struct str order_key;      /* empty: none */
 	struct str cancel_on;      /* event types, space separated; with a matching subject */
@@ -119,11 +127,15 @@ struct job_row { /* what we do: one run of a pipeline, or one operation */
 	uint32_t absent;     /* times the look-up said absent */
 	uint32_t kills;      /* workers that died on it */
 	bool sent;           /* a NEVER request left, its outcome is not stored */
-	struct str progress; /* JSON: results of finished steps, plugin's state; the runner's own */
-	struct str reason;   /* DEAD, PARKED, DROPPED, or of the last failed try; for a person */
+	struct str progress; /* JSON: results of finished steps, plugin's state; the runner's own;
+				sealed */
+	struct str reason; /* DEAD, PARKED, DROPPED, or of the last failed try; for a person; sealed,
+			      unless it is the store's own */
 	struct str fail;     /* class of the last failure: "busy"; empty: none */
 	bool claimed;        /* out, of an inserted job: it is in the caller's hands */
 	bool waits;          /* the store's: what the caller asked for, from submit to done */
+	uint32_t sealed;     /* the store's: index of what was sealed of it */
+	bool unreadable;
 };
 
 enum attempt_kind { ATTEMPT_STEP = 1, ATTEMPT_REQUEST };
@@ -137,14 +149,14 @@ struct attempt_row { /* one step finished, or one request with its answer; for s
 	uint32_t step, number;  /* number: which try */
 	struct str name;        /* "map booking", "calendar.book", or the request's label */
 	struct str outcome;     /* "done", "filtered", "answered", "unknown", "bad input" … */
-	struct str method, url; /* of a request; url without secrets */
+	struct str method, url; /* of a request; url without secrets, sealed */
 	uint32_t status;        /* HTTP; 0: none */
 	int64_t started_ms;
 	uint32_t took_us;
 	struct str input, output; /* bodies or JSON; sealed by the store */
 	struct str more; /* JSON object, sealed: what it takes to play it again, see below; or nothing */
-	struct str note;          /* sentence for a person */
-	bool unreadable, expired; /* out */
+	struct str note;          /* sentence for a person; sealed */
+	bool unreadable, expired; /* out; url and note stay */
 };
 
 struct call_row { /* projection of call.* events; a late event of lower rank fills gaps only */
@@ -214,6 +226,7 @@ struct answer_row {
 	struct str tenant;
 	uint32_t outcome;  /* KL_REPLY_DONE, KL_REPLY_FALLBACK */
 	struct str result; /* JSON; sealed by the store */
+	struct str person; /* in: as of the event; of a job's answer its job's counts */
 	int64_t at_ms;
 	bool unreadable;
 };
@@ -302,6 +315,7 @@ struct event_change {
 				       empty: none */
 	struct str frees; /* holder whose OFFERED holds end with this (it hung up); may be empty */
 	uint32_t closed, cancelled; /* out: jobs closed by regarding, dropped by cancel_on */
+	uint32_t sealed;            /* the store's: index of what was sealed of it */
 };
 
 /* Second commit: everything a webhook meant; the raw row is marked. E_NOTFOUND: no such row.
@@ -546,6 +560,8 @@ int store_get_answer(struct error *, struct store_reader *, struct str connectio
 /* By tenant, then in the order of position. JSON columns that were empty come back as []. */
 int store_get_catalogue(struct error *, struct store_reader *, struct str tenant, /* empty: all */
 	struct arena *, struct catalogue *catalogue);
+/* As such a text stands in rows: to compare with a holder, a dedupe or an order key that was read. */
+struct str store_code(struct store_reader *, struct str text, struct arena *);
 /* By its dedupe key, which the tenant's own name begins. E_NOTFOUND. */
 int store_get_job(struct error *, struct store_reader *, struct str tenant, struct str dedupe,
 	struct arena *, struct job_row *row);

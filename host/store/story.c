@@ -198,13 +198,13 @@ static int correlations_of_subject(struct error *error, struct quest *quest, str
 	stmt_begin_sql(&stmt, &quest->reader->conn,
 		"SELECT json_group_array(c) FROM ("
 		"SELECT correlation AS c FROM event WHERE subject <> '' AND subject IN "
-		"(?1, 'call:' || ?1, 'booking:' || ?1, 'message:' || ?1) "
+		"(?1, 'call:' || ?1, 'booking:' || ?1, 'message:' || ?1, 'contact:' || ?1) "
 		"AND (?2 = '' OR tenant = ?2) "
 		"UNION SELECT correlation FROM event WHERE correlation = ?1 AND correlation <> '' "
 		"AND (?2 = '' OR tenant = ?2) "
 		"UNION SELECT correlation FROM job WHERE correlation = ?1 AND correlation <> '' "
 		"AND (?2 = '' OR tenant = ?2)) WHERE c <> ''");
-	stmt_text(&stmt, text);
+	stmt_text(&stmt, blind_text(quest->reader->keys, quest->arena, text));
 	stmt_text(&stmt, quest->tenant);
 	return take_correlations(error, quest, &stmt);
 }

@@ -32,6 +32,7 @@ int job_find(struct error *error, struct store *store, const struct id *id, stru
 	int rc;
 
 	memset(now, 0, sizeof(*now));
+	now->id = *id;
 	stmt_begin(&stmt, &store->conn, &q_find);
 	stmt_id(&stmt, id);
 	rc = stmt_step(error, &stmt);

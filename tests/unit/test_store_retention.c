@@ -215,7 +215,7 @@ static void then_everything_that_was_said(void **state)
 	assert_str(event.data, "{}");
 	assert_int_equal(event.person.len, 0);
 	assert_str(event.dedupe, "one");
-	assert_str(stored(f, &s.job).input, "{}");
+	assert_str(stored(f, &s.job).input, "");
 	assert_str(stored(f, &s.job).progress, "{}");
 }
 

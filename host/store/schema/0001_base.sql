@@ -1,6 +1,7 @@
 -- What happened and what to do. Every row is found by its id (made by the host); seq is the order
 -- in which rows came and what other tables point at. Sealed bytes lie beside a "lock": their data
--- key, wrapped by a key of the key store.
+-- key, wrapped by keys of the key store. Numbers, addresses and what holds one are not in clear in
+-- any column: in dedupe, subject, also, order_key and holder stand keyed codes for them.
 
 CREATE TABLE meta (
 	name TEXT PRIMARY KEY,
@@ -45,12 +46,13 @@ CREATE TABLE event (
 	subject TEXT NOT NULL,
 	also TEXT NOT NULL,
 	regarding TEXT NOT NULL,
-	data TEXT NOT NULL,
 	correlation TEXT NOT NULL,
 	at_ms INTEGER NOT NULL,
 	received_ms INTEGER NOT NULL,
-	lock BLOB,
-	person BLOB
+	person INTEGER, -- numbers of the keys of whom it is about: two of them, the lock names all
+	other INTEGER,
+	lock BLOB NOT NULL,
+	sealed BLOB NOT NULL -- person, others, data, subject
 ) STRICT;
 
 CREATE UNIQUE INDEX event_dedupe ON event (connection, dedupe) WHERE dedupe <> '';
@@ -58,6 +60,8 @@ CREATE INDEX event_correlation ON event (correlation) WHERE correlation <> '';
 CREATE INDEX event_subject ON event (subject) WHERE subject <> '';
 CREATE INDEX event_also ON event (also) WHERE also <> '';
 CREATE INDEX event_tenant ON event (tenant);
+CREATE INDEX event_person ON event (person) WHERE person IS NOT NULL;
+CREATE INDEX event_other ON event (other) WHERE other IS NOT NULL;
 CREATE INDEX event_inbox ON event (inbox) WHERE inbox IS NOT NULL;
 CREATE INDEX event_job ON event (job) WHERE job IS NOT NULL;
 
@@ -69,7 +73,6 @@ CREATE TABLE job (
 	pipeline TEXT NOT NULL,
 	connection TEXT NOT NULL,
 	op TEXT NOT NULL,
-	input TEXT NOT NULL,
 	dedupe TEXT NOT NULL,
 	order_key TEXT NOT NULL,
 	cancel_on TEXT NOT NULL,
@@ -87,10 +90,14 @@ CREATE TABLE job (
 	absent INTEGER NOT NULL,
 	kills INTEGER NOT NULL,
 	sent INTEGER NOT NULL,
-	progress TEXT NOT NULL,
-	reason TEXT NOT NULL,
+	reason TEXT NOT NULL, -- the store's own; a run's is sealed with its progress
 	fail TEXT NOT NULL,
-	closed TEXT NOT NULL DEFAULT '' -- answer of an event while the job was in somebody's hands
+	person INTEGER, -- as of an event; of a job without one, or that names others
+	other INTEGER,
+	lock BLOB,
+	sealed BLOB, -- input, person
+	progress BLOB, -- progress, reason, behind their lock
+	closed BLOB -- answer of an event while the job was in somebody's hands, likewise
 ) STRICT;
 
 CREATE UNIQUE INDEX job_dedupe ON job (dedupe) WHERE dedupe <> '';
@@ -104,10 +111,12 @@ CREATE INDEX job_turn ON job (tenant, order_key, state)
 -- Whose outcome is unknown, or may yet be.
 CREATE INDEX job_key ON job (key) WHERE state BETWEEN 1 AND 4 AND (sent = 1 OR state = 4);
 CREATE INDEX job_cancel ON job (tenant, subject) WHERE cancel_on <> '' AND state BETWEEN 1 AND 3;
-CREATE INDEX job_closed ON job (state) WHERE closed <> '';
+CREATE INDEX job_closed ON job (state) WHERE closed IS NOT NULL;
 CREATE INDEX job_correlation ON job (correlation) WHERE correlation <> '';
 CREATE INDEX job_event ON job (event) WHERE event IS NOT NULL;
 CREATE INDEX job_tenant ON job (tenant);
+CREATE INDEX job_person ON job (person) WHERE person IS NOT NULL;
+CREATE INDEX job_other ON job (other) WHERE other IS NOT NULL;
 
 -- One step finished, or one request with its answer; written once, for show.
 CREATE TABLE attempt (
@@ -121,13 +130,12 @@ CREATE TABLE attempt (
 	name TEXT NOT NULL,
 	outcome TEXT NOT NULL,
 	method TEXT NOT NULL,
-	url TEXT NOT NULL,
 	status INTEGER NOT NULL,
 	started_ms INTEGER NOT NULL,
 	took_us INTEGER NOT NULL,
-	note TEXT NOT NULL,
 	lock BLOB NOT NULL,
-	sealed BLOB NOT NULL
+	sealed BLOB NOT NULL, -- input, output, more, url, note
+	expired INTEGER NOT NULL DEFAULT 0 -- the first three are gone
 ) STRICT;
 
 CREATE INDEX attempt_job ON attempt (job);
@@ -143,12 +151,16 @@ CREATE TABLE call (
 	agent TEXT NOT NULL,
 	started_ms INTEGER NOT NULL,
 	ended_ms INTEGER NOT NULL,
+	person INTEGER, -- as of an event
+	other INTEGER,
 	lock BLOB NOT NULL,
 	sealed BLOB NOT NULL, -- from, to, person, data
 	UNIQUE (tenant, connection, call_id)
 ) STRICT;
 
 CREATE INDEX call_started ON call (tenant, started_ms);
+CREATE INDEX call_person ON call (person) WHERE person IS NOT NULL;
+CREATE INDEX call_other ON call (other) WHERE other IS NOT NULL;
 
 CREATE TABLE appointment (
 	seq INTEGER PRIMARY KEY,
@@ -309,6 +321,14 @@ CREATE TABLE checkpoint (
 	value TEXT NOT NULL,
 	PRIMARY KEY (connection, op)
 ) STRICT, WITHOUT ROWID;
+
+-- Whose key was destroyed, so that an older copy of the key store cannot bring it back. Also what
+-- remains to be done if that was interrupted: numbers that only the key store has.
+CREATE TABLE forgotten (
+	number INTEGER PRIMARY KEY,
+	mark BLOB NOT NULL CHECK (length(mark) = 16),
+	at_ms INTEGER NOT NULL
+) STRICT;
 
 -- Configurations as text, without the values of secrets.
 CREATE TABLE generation (
