@@ -249,15 +249,13 @@ static struct str words(struct arena *arena, struct str text)
 static struct str fallback_of(struct arena *arena, const struct plan_pipeline *p,
 	const struct event_row *event, const struct config_tenant *tenant)
 {
-	struct scope_texts texts;
-	struct expr_scope scope;
+	struct route_scope seen = {.arena = arena, .event = event, .tenant = tenant};
+	struct expr_scope scope = route_expr_scope(&seen, event->received_ms);
 	const struct json *value = NULL;
 	struct error error = {0};
 
 	if (!p->fallback)
 		return words(arena, p->config->fallback.text);
-	route_scope(arena, event, tenant, &texts);
-	scope = route_expr_scope(&texts, event, tenant, event->received_ms);
 	if (expr_eval(&error, p->fallback, &scope, arena, &value) < 0)
 		log_line(LOG_ERROR, "fallback cannot be made", "pipeline", p->config->full,
 			"reason", error.text, NULL);

@@ -472,21 +472,37 @@ static size_t longest_text(
 	return longest;
 }
 
+static bool ask_texts(
+	const struct expr *expr, const struct expr_scope *scope, struct str columns[COLUMNS])
+{
+	static const enum column of[] = {[EXPR_EVENT] = EVENT,
+		[EXPR_CALL] = CALL,
+		[EXPR_CALLER] = CALLER,
+		[EXPR_TENANT] = TENANT};
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		if (!expr->params[of[i]])
+			continue;
+		columns[of[i]] = scope->text(scope->from, (enum expr_text)i);
+		if (!columns[of[i]].ptr)
+			return false;
+	}
+	return true;
+}
+
 /* What is bound is only lent: it stays in the statement until the next evaluation, unread. */
 static int bind_scope(struct expr *expr, const struct expr_scope *scope, struct str now)
 {
-	const struct str columns[COLUMNS] = {
-		[EVENT] = scope->event,
+	struct str columns[COLUMNS] = {
 		[DATA] = scope->data,
 		[RAW] = scope->raw,
-		[CALL] = scope->call,
-		[CALLER] = scope->caller,
-		[TENANT] = scope->tenant,
 		[RESULT] = scope->result,
 		[NOW] = now,
 	};
 	int code;
 
+	if (scope->text && !ask_texts(expr, scope, columns))
+		return SQLITE_NOMEM;
 	sandbox_begin(expr->engine, longest_text(expr, scope, columns));
 	code = bind_columns(expr, columns);
 	return code == SQLITE_OK ? bind_steps(expr, scope) : code;

@@ -44,8 +44,14 @@ struct expr_step {
 	struct str name, json;
 };
 
+enum expr_text { EXPR_EVENT, EXPR_CALL, EXPR_CALLER, EXPR_TENANT };
+
 struct expr_scope { /* JSON texts; all lent for the call; ptr NULL: NULL */
-	struct str event, data, raw, call, caller, tenant;
+	/* Asked for what the expression names, once in an evaluation; NULL: all of these are NULL.
+	 * ptr NULL: there is no memory for it. */
+	struct str (*text)(void *from, enum expr_text which);
+	void *from;
+	struct str data, raw;
 	struct str result; /* of the last step */
 	const struct expr_step *steps; /* those that have run; others are NULL */
 	size_t step_count;

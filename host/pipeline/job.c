@@ -81,7 +81,8 @@ static struct run *create(struct runner *r, struct plan *plan, const struct job_
 	if (run->row.pipeline.len)
 		run->pipeline = plan_pipeline(plan, run->row.pipeline);
 	run->last = run->mapped = STR("{}");
-	route_scope(arena, &run->event, run->tenant, &run->texts);
+	run->scope =
+		(struct route_scope){.arena = arena, .event = &run->event, .tenant = run->tenant};
 	progress_read(run);
 	run->next = r->all_runs;
 	run->link = &r->all_runs;
@@ -261,8 +262,7 @@ const struct plan_call *run_call(const struct run *run)
 
 struct expr_scope run_scope(struct run *run)
 {
-	struct expr_scope scope =
-		route_expr_scope(&run->texts, &run->event, run->tenant, run->step.now_ms);
+	struct expr_scope scope = route_expr_scope(&run->scope, run->step.now_ms);
 
 	scope.result = run->last;
 	scope.steps = run->results;

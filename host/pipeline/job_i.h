@@ -48,7 +48,7 @@ struct run {
 	const struct plan_connection *connection; /* of the step in hand */
 	struct job_row row;
 	struct event_row event; /* id zero: none */
-	struct scope_texts texts;
+	struct route_scope scope;
 	struct expr_step results[STEPS_MAX];
 	size_t result_count;
 	struct str last;   /* JSON: result of the last finished step */

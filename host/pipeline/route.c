@@ -50,11 +50,6 @@ static const struct config_tenant *find_tenant(
 
 /* ---- Scope -------------------------------------------------------------------------------- */
 
-static struct str printed(struct arena *arena, const struct json *value)
-{
-	return json_print(arena, value);
-}
-
 static struct str event_envelope(struct arena *arena, const struct event_row *e)
 {
 	struct json *o = json_object(arena);
@@ -70,7 +65,7 @@ static struct str event_envelope(struct arena *arena, const struct event_row *e)
 	json_put_text(arena, o, "time", str_of(at));
 	json_put_text(arena, o, "tenant", e->tenant);
 	json_put_text(arena, o, "correlationid", e->correlation);
-	return printed(arena, o);
+	return json_print(arena, o);
 }
 
 static struct str tenant_text(struct arena *arena, const struct config_tenant *t)
@@ -85,7 +80,7 @@ static struct str tenant_text(struct arena *arena, const struct config_tenant *t
 			arena, o, "language", t->language == CONFIG_EN ? STR("en") : STR("de"));
 		json_put_text(arena, o, "country", str_of(t->country));
 	}
-	return printed(arena, o);
+	return json_print(arena, o);
 }
 
 static struct str caller_text(struct arena *arena, const struct event_row *e)
@@ -94,28 +89,41 @@ static struct str caller_text(struct arena *arena, const struct event_row *e)
 	if (e->person.len)
 		json_put_text(arena, o,
 			memchr(e->person.ptr, '@', e->person.len) ? "email" : "phone", e->person);
-	return printed(arena, o);
+	return json_print(arena, o);
 }
 
-void route_scope(struct arena *arena, const struct event_row *event,
-	const struct config_tenant *tenant, struct scope_texts *out)
+static struct str text_of(void *from, enum expr_text which)
 {
-	bool call = event->type.len > 5 && memcmp(event->type.ptr, "call.", 5) == 0;
+	struct route_scope *s = from;
+	struct str *text = &s->texts[which];
+	bool call = s->event->type.len > 5 && memcmp(s->event->type.ptr, "call.", 5) == 0;
 
-	out->event = event_envelope(arena, event);
-	out->call = call ? event->data : STR("{}");
-	out->caller = caller_text(arena, event);
-	out->tenant = tenant_text(arena, tenant);
+	if (text->ptr)
+		return *text;
+	switch (which) {
+	case EXPR_EVENT:
+		*text = event_envelope(s->arena, s->event);
+		break;
+	case EXPR_CALL:
+		*text = call && s->event->data.len ? s->event->data : STR("{}");
+		break;
+	case EXPR_CALLER:
+		*text = caller_text(s->arena, s->event);
+		break;
+	case EXPR_TENANT:
+		*text = tenant_text(s->arena, s->tenant);
+		break;
+	}
+	return *text;
 }
 
-struct expr_scope route_expr_scope(const struct scope_texts *texts, const struct event_row *event,
-	const struct config_tenant *tenant, int64_t now_ms)
+struct expr_scope route_expr_scope(struct route_scope *scope, int64_t now_ms)
 {
-	return (struct expr_scope){.event = texts->event,
-		.data = event->data.len ? event->data : STR("{}"),
-		.call = texts->call,
-		.caller = texts->caller,
-		.tenant = texts->tenant,
+	const struct config_tenant *tenant = scope->tenant;
+
+	return (struct expr_scope){.text = text_of,
+		.from = scope,
+		.data = scope->event->data.len ? scope->event->data : STR("{}"),
 		.now_ms = now_ms,
 		.zone = tenant ? tenant->timezone : "UTC",
 		.language = tenant && tenant->language == CONFIG_DE ? "de" : "en"};
@@ -171,9 +179,9 @@ static void fill_job(
 /* 1, 0, or E_NOMEM; an expression that fails at run time makes a job that parks itself, so that
  * nobody misses it. */
 static int wants(const struct route_input *in, const struct plan_pipeline *p,
-	const struct event_row *event, const struct scope_texts *texts, struct job_row *job)
+	struct route_scope *seen, struct job_row *job)
 {
-	struct expr_scope scope = route_expr_scope(texts, event, in->tenant, in->now_ms);
+	struct expr_scope scope = route_expr_scope(seen, in->now_ms);
 	struct error why = {0};
 	int yes = 1;
 
@@ -195,7 +203,7 @@ static int match(struct error *error, const struct route_input *in, struct event
 	struct str type = str_dup(in->arena, event->type);
 	struct config_pipelines found =
 		config_pipelines_for(in->plan->config, type.ptr ? type.ptr : "", in->tenant);
-	struct scope_texts texts;
+	struct route_scope scope = {.arena = in->arena, .event = event, .tenant = in->tenant};
 	unsigned answered = 0;
 	int wanted;
 
@@ -204,7 +212,6 @@ static int match(struct error *error, const struct route_input *in, struct event
 	change->jobs = arena_alloc(in->arena, found.count * sizeof(*change->jobs));
 	if (!change->jobs)
 		return error_set(error, E_NOMEM, "no memory for the jobs of an event");
-	route_scope(in->arena, event, in->tenant, &texts);
 	for (size_t i = 0; i < found.count; i++) {
 		const struct plan_pipeline *p =
 			plan_pipeline(in->plan, str_of(found.list[i]->full));
@@ -216,7 +223,7 @@ static int match(struct error *error, const struct route_input *in, struct event
 		job->strict = p->config->strict;
 		if (p->config->within_ms)
 			job->order_key = STR("");
-		wanted = wants(in, p, event, &texts, job);
+		wanted = wants(in, p, &scope, job);
 		if (wanted < 0)
 			return error_set(
 				error, E_NOMEM, "no memory for when = of %s", p->config->full);

@@ -38,14 +38,14 @@ struct str route_owner(const struct config_tenant *tenant);
 void route_start(
 	const struct route_input *in, const struct plugin_start *start, struct job_row *job);
 
-/* The JSON documents that expressions of an event's run see; all in the arena. */
-struct scope_texts {
-	struct str event, call, caller, tenant;
+/* What expressions of an event's run see; made when one first asks for it. */
+struct route_scope {
+	struct arena *arena; /* filled by the caller, as the next two */
+	const struct event_row *event;
+	const struct config_tenant *tenant; /* NULL: none */
+	struct str texts[EXPR_TENANT + 1];
 };
-void route_scope(struct arena *arena, const struct event_row *event,
-	const struct config_tenant *tenant, struct scope_texts *out);
-/* What an expression of this event sees before any step of a run. */
-struct expr_scope route_expr_scope(const struct scope_texts *texts, const struct event_row *event,
-	const struct config_tenant *tenant, int64_t now_ms);
+/* As it is before any step of a run. */
+struct expr_scope route_expr_scope(struct route_scope *scope, int64_t now_ms);
 
 #endif

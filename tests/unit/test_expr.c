@@ -23,6 +23,14 @@ struct fixture {
 	struct expr_step steps[2];
 };
 
+static struct str text_of(void *from, enum expr_text which)
+{
+	(void)from;
+	return which == EXPR_EVENT    ? STR("{\"type\":\"call.analyzed\",\"dta\":1}")
+	       : which == EXPR_TENANT ? STR("{\"name\":\"Praxis\"}")
+				      : STR("{}");
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -34,12 +42,11 @@ static int setup(void **state)
 	f->steps[0] = (struct expr_step){STR("book"), STR("{\"uid\":\"u1\"}")};
 	f->steps[1] = (struct expr_step){STR("offer-it"), STR("{\"n\":2}")};
 	f->scope = (struct expr_scope){
-		.event = STR("{\"type\":\"call.analyzed\",\"dta\":1}"),
+		.text = text_of,
 		.data = STR(
 			"{\"name\":\"Anna\",\"big\":9007199254740993,\"price\":12.50,\"yes\":true,"
 			"\"no\":false,\"nil\":null,\"list\":[1,2,{\"a\":\"\\u00e4\"}],"
 			"\"start\":\"2026-11-26T16:15:00Z\",\"word\":\"maybe\"}"),
-		.tenant = STR("{\"name\":\"Praxis\"}"),
 		.steps = f->steps,
 		.step_count = 2,
 		.now_ms = INT64_C(1795018500000), /* 2026-11-18T16:15:00Z */
@@ -597,6 +604,23 @@ static struct expr *compiled_together(struct fixture *f, const char *const *sqls
 	return expr_compile_all(f->engine, texts, count);
 }
 
+static struct str no_text(void *from, enum expr_text which)
+{
+	(void)from;
+	(void)which;
+	return (struct str){0};
+}
+
+/* It must not pass for NULL: `when = event ->> 'type' is null` would hold. */
+static void a_text_without_memory_fails_what_names_it(void **state)
+{
+	struct fixture *f = *state;
+
+	f->scope.text = no_text;
+	fails(f, "event is null", E_NOMEM, "memory");
+	gives(f, "data is null", "0");
+}
+
 static void together_they_give_what_each_gives_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -670,6 +694,7 @@ int main(void)
 		EXPR_TEST(errors_carry_nothing_of_the_data),
 		EXPR_TEST(two_expressions_do_not_disturb_each_other),
 		EXPR_TEST(a_full_arena_is_told),
+		EXPR_TEST(a_text_without_memory_fails_what_names_it),
 		EXPR_TEST(together_they_give_what_each_gives_alone),
 		EXPR_TEST(what_fails_alone_fails_together),
 		EXPR_TEST(what_cannot_be_together_is_not),
