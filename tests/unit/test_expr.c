@@ -137,7 +137,7 @@ static void reads_the_columns_of_the_run(void **state)
 	gives(*state, "data ->> 'name' || ' ' || (steps.book ->> 'uid')", "\"Anna u1\"");
 	gives(*state, "[data] ->> 'name'", "\"Anna\"");
 	gives(*state, "caller ->> 'name'", NULL);
-	gives(*state, "result is null and raw is null and call is null", "1");
+	gives(*state, "result is null and raw is null", "1");
 	gives(*state, "start", "\"2026-11-26T16:15:00Z\"");
 	gives(*state, "1 + 1", "2");
 }
