@@ -270,13 +270,21 @@ static void not_sent(struct run *run)
 			t->retry_after_ms);
 }
 
+/* Also who sends us elsewhere has not answered: a proxy, a page to log in. */
+static bool is_no_answer(const struct transfer_request *t)
+{
+	return t->outcome == KL_UNKNOWN || (t->status >= 300 && t->status < 400);
+}
+
 /* An outage in the middle of a look-up says nothing about what it looks for: look again later. */
 static void look_unanswered(struct run *run)
 {
 	const struct transfer_request *t = &run->request;
+	const char *why =
+		t->outcome == KL_UNKNOWN ? t->reason : "the look-up was answered with a redirect";
 
 	run->step.unresolved = true;
-	run_failed(run, KL_BROKEN, NULL, t->reason, t->retry_after_ms);
+	run_failed(run, KL_BROKEN, NULL, why, t->retry_after_ms);
 }
 
 static void answered(struct transfer_request *t)
@@ -289,7 +297,7 @@ static void answered(struct transfer_request *t)
 		run->declined = t->outcome == KL_ANSWERED && t->status >= 400;
 	if (t->outcome == KL_NOT_SENT || t->outcome == KL_REFUSED)
 		not_sent(run);
-	else if (run->step.looking && t->outcome == KL_UNKNOWN)
+	else if (run->step.looking && is_no_answer(t))
 		look_unanswered(run);
 	else if (t->repeat == KL_NEVER && t->outcome == KL_UNKNOWN)
 		look(run, response_of(run));

@@ -116,6 +116,18 @@ def test_a_look_up_that_fails_is_tried_again(office):
     assert len(office.requests(path="/calcom/v2/bookings", method="GET")) == 4
 
 
+def test_a_look_up_that_is_redirected_is_tried_again(office):
+    """A proxy or a page to log in has answered, not the calendar."""
+    away = {"status": 302, "body": "", "headers": {"Location": "http://127.0.0.1:9/login"}}
+    office.fault(event="BOOKING_CREATED", lose=True)
+    office.fault(vendor="calcom_v2", method="GET", path="/calcom/v2/bookings", count=2, **away)
+    office.fault(**BOOK, act=True, **away)
+    office.ring()
+    job = in_state(office, "book", "done")
+    assert outcomes(office, job, "calendar.book")[-1] == "done, looked up"
+    assert asked(office, BOOK) == 1 and len(office.bookings()) == 1
+
+
 def test_a_refusal_is_no_riddle(office):
     """A slot that somebody else has is refused once, and nothing is repeated."""
     slot = office.slot()
