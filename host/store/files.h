@@ -25,6 +25,9 @@ int file_write(struct error *error, const char *path, const char *text);
 bool file_exists(const char *path);
 /* A file or a directory with all below; what is not there is fine. */
 void file_remove(const char *path);
+/* Done by root for a state that is another user's: the file, or all below the directory, becomes
+ * that user's, or its host could not open it. Otherwise nothing. */
+void file_give(const char *state, const char *path);
 /* "20261123T010203Z", for names. */
 #define FILE_STAMP 20
 void file_stamp(char out[FILE_STAMP], int64_t ms);

@@ -179,8 +179,10 @@ static int take_snapshot(
 		rc = care_copy(&why, db, NULL, draft, &copied);
 	if (!rc)
 		rc = file_publish(&why, draft, out->snapshot);
-	if (!rc)
+	if (!rc) {
+		file_give(directory, out->snapshot);
 		return 0;
+	}
 	out->snapshot[0] = '\0';
 	return error_set(error, rc,
 		"the schema must go from %ld to %ld, and the copy that comes before cannot be "

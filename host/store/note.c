@@ -25,7 +25,11 @@ int care_note_write(struct error *error, const char *state, enum care_note note,
 	int rc = file_path(error, path, sizeof(path), "%s/%s", state, names[note]);
 
 	snprintf(line, sizeof(line), "%" PRId64 " %.400s\n", at_ms, text);
-	return rc ? rc : file_write(error, path, line);
+	if (!rc)
+		rc = file_write(error, path, line);
+	if (!rc)
+		file_give(state, path);
+	return rc;
 }
 
 bool care_note_read(const char *state, enum care_note note, struct care_noted *out)

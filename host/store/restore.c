@@ -317,6 +317,19 @@ static void empty_log(const struct restore *r)
 	sqlite3_close(db);
 }
 
+/* Root may restore for the host's user. */
+static void give(const struct restore *r)
+{
+	char lock[CARE_PATH];
+
+	file_give(r->state, r->draft);
+	file_give(r->state, r->out->aside);
+	if (r->out->keys_added)
+		file_give(r->state, r->present);
+	if (file_path(NULL, lock, sizeof(lock), "%s/lock", r->state) == 0)
+		file_give(r->state, lock);
+}
+
 static int exchange(struct error *error, struct restore *r)
 {
 	static const char *const names[] = {
@@ -362,6 +375,7 @@ static int put_in_place(struct error *error, struct restore *r)
 	if (rc)
 		return rc;
 	empty_log(r);
+	give(r);
 	rc = exchange(error, r);
 	if (rc)
 		undo_moves(r);

@@ -177,6 +177,49 @@ static void what_was_there_lies_aside_and_the_copy_is_the_store(void **state)
 	assert_int_equal(events_of(f, true), 6);
 }
 
+/* Each file of a state is its owner's, also if root restored it. */
+static int belongs(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)flag;
+	(void)ftw;
+	if (st->st_uid != (geteuid() == 0 ? 65534 : geteuid()))
+		fail_msg("%s belongs to %u", path, (unsigned)st->st_uid);
+	return 0;
+}
+
+static int give_away(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return geteuid() == 0 ? lchown(path, 65534, 65534) : 0;
+}
+
+static void what_root_restores_is_the_hosts(void **state)
+{
+	struct fixture *f = *state;
+	struct care_keys_copied keys;
+	struct care_restored restored;
+	struct error error = {0};
+	char command[512];
+
+	append_some(f, 4);
+	assert_int_equal(mkdir(in(f, "copies"), 0700), 0);
+	backup(f, in(f, "copies/copy.db"));
+	assert_int_equal(care_backup_keys(&error, f->directory, in(f, "safe"), &keys), 0);
+	close_both(f);
+	snprintf(command, sizeof(command), "rm $(grep -l '^owner praxis-winter$' %s/keys/*.key)",
+		f->directory);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(nftw(f->directory, give_away, 8, FTW_PHYS), 0);
+	assert_int_equal(care_restore(&error, f->directory, in(f, "copies/copy.db"), in(f, "safe"),
+				 &restored),
+		0);
+	assert_int_equal(restored.keys_added, 1);
+	assert_int_equal(care_note_write(&error, f->directory, CARE_BACKUP, 1, "x"), 0);
+	assert_int_equal(nftw(f->directory, belongs, 8, FTW_PHYS), 0);
+}
+
 static void a_running_host_is_not_restored_under_its_feet(void **state)
 {
 	struct fixture *f = *state;
@@ -627,6 +670,7 @@ int main(void)
 		STORE_TEST(a_copy_on_a_full_disk_leaves_nothing),
 		STORE_TEST(keys_are_copied_apart_and_open_the_store),
 		STORE_TEST(what_was_there_lies_aside_and_the_copy_is_the_store),
+		STORE_TEST(what_root_restores_is_the_hosts),
 		STORE_TEST(a_running_host_is_not_restored_under_its_feet),
 		STORE_TEST(on_an_empty_machine_the_keys_come_along),
 		STORE_TEST(other_keys_are_refused_and_nothing_changes),
