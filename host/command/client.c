@@ -18,6 +18,7 @@
 #include "store/store.h"
 
 #define PATIENCE_MS 90000
+#define GAPS_MS 1800000 /* vendors are asked page by page */
 #define BUSY_MS 2000
 
 /* ---- Where is the state? ------------------------------------------------------------------ */
@@ -188,9 +189,10 @@ static int ask_somebody(const struct invocation *in, const char *state, struct a
 {
 	struct error error = {0}, busy = {0};
 	int64_t until = clock_mono_ms() + BUSY_MS;
+	uint32_t patience = strcmp(in->verb, "gaps") == 0 ? GAPS_MS : PATIENCE_MS;
 
 	for (;;) {
-		if (control_ask(&error, state, request, PATIENCE_MS, arena, answer) == 0)
+		if (control_ask(&error, state, request, patience, arena, answer) == 0)
 			return 0;
 		if (error.code != E_NOTFOUND)
 			return fail(in, &error);

@@ -17,7 +17,7 @@
 
 const struct command *const commands[] = {&command_run, &command_check, &command_call,
 	&command_events, &command_jobs, &command_calls, &command_dead, &command_show,
-	&command_replay, &command_status, &command_doctor, &command_reload, &command_backup,
+	&command_replay, &command_status, &command_receipt, &command_gaps, &command_doctor, &command_reload, &command_backup,
 	&command_restore, &command_migrate, &command_salvage, &command_plugin, &command_password,
 	&command_version, &command_help, NULL};
 

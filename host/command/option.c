@@ -22,6 +22,8 @@ static const struct option {
 	{"pipeline", "NAME", "only runs of this pipeline: TENANT/NAME, agency/NAME"},
 	{"state", "STATE,...", "only in one of these states"},
 	{"since", "TIME", "an instant (2026-11-24T09:00:00Z) or a time ago (30m, 24h, 7d)"},
+	{"day", "DAY", "of the tenant's calendar: 2026-11-22; today if left out"},
+	{"fetch", NULL, "bring in what never came; pipelines run for it"},
 	{"until", "TIME", "likewise; the end is not part of it"},
 	{"limit", "N", "at most that many rows; 50 if left out"},
 	{"before", "ID", "the next page: continue behind the last id of this one"},

@@ -32,8 +32,8 @@ static const char *amount(struct loader *loader, const struct config_key *key, i
 		int64_t size;
 		const char *name;
 	} units[] = {{K_MS, 86400000, "d"}, {K_MS, 3600000, "h"}, {K_MS, 60000, "m"},
-		{K_MS, 1000, "s"}, {K_MS, 1, "ms"}, {K_BYTES, 1 << 30, "G"},
-		{K_BYTES, 1 << 20, "M"}, {K_BYTES, 1 << 10, "K"}};
+		{K_MS, 1000, "s"}, {K_MS, 1, "ms"}, {K_KEEP, 86400000, "d"},
+		{K_BYTES, 1 << 30, "G"}, {K_BYTES, 1 << 20, "M"}, {K_BYTES, 1 << 10, "K"}};
 
 	for (size_t i = 0; n && i < sizeof(units) / sizeof(*units); i++)
 		if (units[i].kind == key->kind && n % units[i].size == 0)
@@ -73,6 +73,18 @@ static void set_ms(struct field *f, const struct value *value)
 		set_number(f, value, n);
 	else
 		refuse(f, value, "a duration like 500ms, 10s, 5m, 2h, 1d");
+}
+
+static void set_keep(struct field *f, const struct value *value)
+{
+	int64_t n;
+
+	if (str_is(value->text, "forever"))
+		*(int64_t *)f->target = CONFIG_FOREVER;
+	else if (parse_ms(value->text, &n))
+		set_number(f, value, n);
+	else
+		refuse(f, value, "a duration like 12h, 30d, 52w, or forever");
 }
 
 static void set_bytes(struct field *f, const struct value *value)
@@ -386,6 +398,7 @@ static void set_one(struct field *f, const struct value *value)
 		[K_SPAN] = set_span,
 		[K_EMAIL] = set_email,
 		[K_STATE] = set_state,
+		[K_KEEP] = set_keep,
 	};
 
 	setters[f->key->kind](f, value);

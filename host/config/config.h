@@ -141,6 +141,18 @@ struct config_secret { /* never print, log or store the values */
 	bool literal;         /* written in the file itself */
 };
 
+/* What is kept for how long after it is finished, each no longer than what holds it: metadata, call,
+ * transcript and recording, raw. */
+enum config_keep {
+	CONFIG_KEEP_RAW,
+	CONFIG_KEEP_TRANSCRIPT,
+	CONFIG_KEEP_RECORDING,
+	CONFIG_KEEP_CALL,
+	CONFIG_KEEP_METADATA,
+	CONFIG_KEEPS
+};
+#define CONFIG_FOREVER (-1)
+
 struct config_host {
 	const char *listen;         /* "127.0.0.1:8080", "[::1]:8080" */
 	bool loopback;              /* listen is reachable from this machine only */
@@ -157,6 +169,9 @@ struct config_host {
 	struct config_place tls_place;         /* of the certificate's key; line 0: none */
 	struct config_list proxies;            /* addresses and networks whose X-Forwarded-* count */
 	struct config_list allow_private; /* "10.0.0.0/8", "127.0.0.1:8090", "nas.local:5232" */
+	int64_t keep_ms[CONFIG_KEEPS];    /* of tenants that say nothing else; or CONFIG_FOREVER */
+	int64_t find_gaps_ms;             /* how often; 0: never */
+	bool fetch_gaps;
 };
 
 enum config_language { CONFIG_DE, CONFIG_EN };
@@ -169,6 +184,7 @@ struct config_tenant {
 	const char *country;                             /* "DE" */
 	struct config_list numbers, agents, event_types; /* how agency events find it */
 	struct config_secret token;                      /* opens its own rows; count 0: closed */
+	int64_t keep_ms[CONFIG_KEEPS];                   /* the host's where it says nothing */
 	struct config_place place;
 };
 

@@ -268,7 +268,8 @@ enum key_kind {
 	K_PHRASES,
 	K_SPAN,
 	K_EMAIL,
-	K_STATE
+	K_STATE,
+	K_KEEP
 };
 
 const struct config_section *table_find(const char *kind);

@@ -10,6 +10,7 @@
 #define NUMBER .kind = K_INT, .type = "number"
 #define YESNO .kind = K_BOOL, .type = "yes | no"
 #define DURATION .kind = K_MS, .type = "duration"
+#define KEEP .kind = K_KEEP, .type = "duration | forever"
 #define SIZE .kind = K_BYTES, .type = "size"
 #define RATE .kind = K_RATE, .type = "rate"
 #define ONE_OF(choices) .kind = K_CHOICE, .type = choices
@@ -41,6 +42,28 @@
 	{                                                                                          \
 		.name = "tenant", NAME, .help = what                                               \
 	}
+
+/* The same of the host and of a tenant; without a default it is the host's. */
+#define KEPT(of, part, field, least, otherwise, what)                                              \
+	{                                                                                          \
+		.name = "keep_" part, KEEP, TO(of, keep_ms[field]), .low = (least),                \
+		.fallback = otherwise, .help = what                                                \
+	}
+#define KEPT_OF(of, raw, transcript, recording, call, metadata)                                    \
+	KEPT(of, "raw", CONFIG_KEEP_RAW, 0, raw,                                                   \
+		"How long the bytes of webhooks, requests and answers are kept once they are "     \
+		"done "                                                                            \
+		"with. They hold everything, so never longer than transcripts and audio links."),  \
+		KEPT(of, "transcript", CONFIG_KEEP_TRANSCRIPT, 0, transcript,                      \
+			"Likewise what was said in calls and chats, word for word."),              \
+		KEPT(of, "recording", CONFIG_KEEP_RECORDING, 0, recording,                         \
+			"Likewise links to the audio of calls."),                                  \
+		KEPT(of, "call", CONFIG_KEEP_CALL, DAY, call,                                      \
+			"Likewise everything else that tells of persons: what events and runs "    \
+			"say, calls; appointments after their end."),                              \
+		KEPT(of, "metadata", CONFIG_KEEP_METADATA, 14 * DAY, metadata,                     \
+			"Likewise that something came and what was done, without what it said. "   \
+			"Longer than vendors repeat themselves.")
 
 static const struct config_key host_keys[] = {
 	{.name = "listen",
@@ -168,6 +191,19 @@ static const struct config_key host_keys[] = {
 		.repeated = true,
 		.help = "More files, relative to this one, in alphabetical order: "
 			"tenants/*.ini. Also allowed before a file's first section."},
+	KEPT_OF(struct config_host, "30d", "30d", "30d", "365d", "730d"),
+	{.name = "find_gaps",
+		DURATION,
+		TO(struct config_host, find_gaps_ms),
+		.high = 30 * DAY,
+		.fallback = "0",
+		.help = "How often calls and bookings are compared with the vendors' own lists, as "
+			"klinke gaps does; 0: never."},
+	{.name = "fetch_gaps",
+		YESNO,
+		TO(struct config_host, fetch_gaps),
+		.fallback = "yes",
+		.help = "Whether what never came is fetched then, as if its webhook came now."},
 };
 
 static const struct config_key template_keys[] = {LIKE};
@@ -215,6 +251,7 @@ static const struct config_key tenant_keys[] = {
 		.help = "Opens API, pages and live view to whoever has it, for this tenant's rows "
 			"alone; without it only the host's admin_token does. Twice while it is "
 			"changed."},
+	KEPT_OF(struct config_tenant, NULL, NULL, NULL, NULL, NULL),
 	LIKE,
 };
 

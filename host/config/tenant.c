@@ -98,6 +98,39 @@ static void check_reach(struct loader *loader, struct section *section)
 			host->listen);
 }
 
+static bool is_longer(int64_t a, int64_t b)
+{
+	return b != CONFIG_FOREVER && (a == CONFIG_FOREVER || a > b);
+}
+
+static const char *const keep_names[CONFIG_KEEPS] = {
+	"keep_raw", "keep_transcript", "keep_recording", "keep_call", "keep_metadata"};
+
+/* What is inside of something goes with it at the latest; who wrote otherwise is told. */
+static void settle_keeps(
+	struct loader *loader, struct section *section, int64_t keep_ms[CONFIG_KEEPS])
+{
+	static const struct {
+		enum config_keep inside, of;
+	} holds[] = {{CONFIG_KEEP_CALL, CONFIG_KEEP_METADATA},
+		{CONFIG_KEEP_TRANSCRIPT, CONFIG_KEEP_CALL},
+		{CONFIG_KEEP_RECORDING, CONFIG_KEEP_CALL},
+		{CONFIG_KEEP_RAW, CONFIG_KEEP_TRANSCRIPT},
+		{CONFIG_KEEP_RAW, CONFIG_KEEP_RECORDING}};
+
+	for (size_t i = 0; i < sizeof(holds) / sizeof(*holds); i++) {
+		const char *inside = keep_names[holds[i].inside];
+		struct item *item = section_next(section, inside, NULL);
+		if (!is_longer(keep_ms[holds[i].inside], keep_ms[holds[i].of]))
+			continue;
+		keep_ms[holds[i].inside] = keep_ms[holds[i].of];
+		if (item)
+			warn(loader, item->entry->place,
+				"\"%s\" is longer than \"%s\", with which it goes", inside,
+				keep_names[holds[i].of]);
+	}
+}
+
 void load_host(struct loader *loader)
 {
 	struct section *section = document_first(loader, "host"), nothing = {0};
@@ -113,6 +146,7 @@ void load_host(struct loader *loader)
 	}
 	host->listen = host->state = "";
 	apply_table(loader, section, host);
+	settle_keeps(loader, section, host->keep_ms);
 	check_token(loader, section, &host->admin_token);
 	check_password(loader, section);
 	check_proxies(loader, section);
@@ -272,11 +306,13 @@ static void load_tenant(struct loader *loader, struct section *section)
 	tenant->name = tenant->title = section->name;
 	tenant->place = section->place;
 	tenant->timezone = "UTC";
+	memcpy(tenant->keep_ms, config->host.keep_ms, sizeof(tenant->keep_ms));
 	if (strcmp(tenant->name, AGENCY) == 0)
 		fault(loader, section->place,
 			"\"" AGENCY
 			"\" is what owns everything without a tenant; choose another name");
 	apply_table(loader, section, tenant);
+	settle_keeps(loader, section, tenant->keep_ms);
 	check_token(loader, section, &tenant->token);
 	apply_leftovers(loader, section, NULL, 0);
 	add_routes(loader, CONFIG_BY_NUMBER, &tenant->numbers);

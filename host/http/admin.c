@@ -8,10 +8,13 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "config/config.h"
 #include "http/rows.h"
+#include "pipeline/care.h"
 #include "pipeline/runner.h"
 
 #define CALL_MS 60000
+#define GAPS_SINCE_MS ((int64_t)48 * 3600 * 1000)
 #define RUNNING_MS ((int64_t)4 * 3600 * 1000) /* longer than any call; its end was lost */
 
 struct ask {
@@ -581,6 +584,38 @@ static const struct json *reload(struct ask *q)
 	return q->admin->reload(q->admin->user, &q->error) < 0 ? NULL : status(q);
 }
 
+/* ---- Care ---------------------------------------------------------------------------------- */
+
+static const struct json *receipt(struct ask *q)
+{
+	const struct config *config = q->admin->runner ? runner_config(q->admin->runner) : NULL;
+	struct receipt_ask ask = {tenant_of(q), json_get_text(q->request, "day")};
+	struct json *list = json_array(q->arena);
+	int err = reader_of(q);
+
+	if (!err)
+		err = receipts_list(&q->error, config, q->reader, &ask, q->arena, list);
+	config_unref(config);
+	return err ? NULL : rows_object(q, list);
+}
+
+static const struct json *gaps(struct ask *q)
+{
+	const struct json *fetch = json_get(q->request, "fetch");
+	struct gaps_ask ask = {.tenant = tenant_of(q),
+		.since_ms = clock_now_ms() - GAPS_SINCE_MS,
+		.fetch = fetch && !str_is(json_text(fetch), "false")};
+	struct json *out = NULL;
+
+	if (read_time(q, "since", &ask.since_ms) < 0)
+		return NULL;
+	if (!q->admin->runner) {
+		error_set(&q->error, E_CLOSED, "no host is running here that could ask vendors");
+		return NULL;
+	}
+	return gaps_find(&q->error, q->admin->runner, &ask, q->arena, &out) < 0 ? NULL : out;
+}
+
 /* ---- Dispatch ----------------------------------------------------------------------------- */
 
 static const struct verb {
@@ -601,6 +636,8 @@ static const struct verb {
 	{"drop", drop, true, false},
 	{"replay", replay, true, false},
 	{"call", call, true, true},
+	{"receipt", receipt, false, false},
+	{"gaps", gaps, true, true},
 	{"status", status, false, true},
 	{"reload", reload, true, true},
 };

@@ -16,6 +16,9 @@
  *   call      {target, input, timeout_ms}      one operation now -> {job, state, result …}
  *   running   {tenant}                         calls in progress -> {rows, after}: the event after
  *                                              which a live stream goes on
+ *   receipt   {tenant, day}                    what a day brought and what became of it -> {rows}
+ *   gaps      {tenant, since, fetch}           what vendors list and never came -> {gaps, problems,
+ *                                              looked, open}; waits for them
  *   status    {}                               -> counts, plugins, generation
  *   reload    {}                               -> {generation}
  */

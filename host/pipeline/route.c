@@ -13,11 +13,11 @@
 /* ---- Whose event is it? -------------------------------------------------------------------------
  */
 
-static const struct config_tenant *by(const struct route_input *in, enum config_route route,
+static const struct config_tenant *by(const struct config *config, enum config_route route,
 	const struct json *data, const char *key)
 {
 	struct str value = json_get_text(data, key);
-	return value.len ? config_tenant_for(in->plan->config, route, value) : NULL;
+	return value.len ? config_tenant_for(config, route, value) : NULL;
 }
 
 /* Which member is the office's own number: who was called or, in calls of ours, who calls. "to" of
@@ -34,17 +34,17 @@ static const char *own_number(struct str type, const struct json *data)
 
 /* An agency's connection serves many offices: verified facts decide, in this order, and nothing
  * else does. No match is no tenant, never "the first one". */
-static const struct config_tenant *find_tenant(
-	const struct route_input *in, struct str type, const struct json *data)
+const struct config_tenant *route_tenant(const struct config *config,
+	const struct config_tenant *own, struct str type, const struct json *data)
 {
-	const struct config_tenant *t = in->tenant;
+	const struct config_tenant *t = own;
 
 	if (!t)
-		t = by(in, CONFIG_BY_NUMBER, data, own_number(type, data));
+		t = by(config, CONFIG_BY_NUMBER, data, own_number(type, data));
 	if (!t)
-		t = by(in, CONFIG_BY_AGENT, data, "agent");
+		t = by(config, CONFIG_BY_AGENT, data, "agent");
 	if (!t)
-		t = by(in, CONFIG_BY_EVENT_TYPE, data, "event_type");
+		t = by(config, CONFIG_BY_EVENT_TYPE, data, "event_type");
 	return t;
 }
 
@@ -276,7 +276,7 @@ int route_event(struct error *error, const struct route_input *in, const struct 
 		return arena_starved(in->arena)
 			       ? error_set(error, E_NOMEM, "no memory for an event")
 			       : E_INVALID;
-	known.tenant = find_tenant(in, event->type, data);
+	known.tenant = route_tenant(in->plan->config, in->tenant, event->type, data);
 	orphan = !known.tenant && !str_is(in->connection, ROUTE_OURS);
 	if (orphan && !in->keep_orphans)
 		return error_set(error, E_NOTFOUND,

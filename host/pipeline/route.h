@@ -29,6 +29,12 @@ struct job_row *route_answering(const struct route_input *in, const struct event
 int route_event(struct error *error, const struct route_input *in, const struct plugin_event *event,
 	struct event_change *change);
 
+/* Whose event of this type and data is it, that came by a connection of own (NULL: the agency's)?
+ * NULL: nobody's. */
+struct json;
+const struct config_tenant *route_tenant(const struct config *config,
+	const struct config_tenant *own, struct str type, const struct json *data);
+
 /* Whose a row is: the tenant's name, or "agency", which no tenant may be called: what the operator
  * calls, and what the agency's connections poll. */
 struct str route_owner(const struct config_tenant *tenant);

@@ -17,6 +17,7 @@
 #include "pipeline/asks.h"
 #include "pipeline/builtin.h"
 #include "pipeline/caller.h"
+#include "pipeline/care.h"
 #include "pipeline/intake.h"
 #include "pipeline/job_i.h"
 #include "pipeline/runner_i.h"
@@ -258,6 +259,9 @@ static void on_tick(uv_timer_t *timer)
 	r->claim_later = false;
 	runner_claim(r);
 	builtin_tick(r);
+	retention_tick(r);
+	receipts_tick(r);
+	gaps_tick(r);
 	r->backlog |= r->backlog_later || nudged;
 	r->backlog_later = false;
 	if (r->backlog)
@@ -405,6 +409,7 @@ static void reload_here(struct question *q)
 	desk_refresh(NULL, r->desk);             /* the old catalogue stays if it cannot be read */
 	memset(r->pauses, 0, sizeof(r->pauses)); /* perhaps the credentials are right now */
 	hasten(r, "bad auth");
+	retention_reload(r);
 	q->result = polls_start(r);
 	r->claim_wanted = r->backlog = true;
 	runner_claim(r);
@@ -635,6 +640,8 @@ struct runner *runner_create(struct error *error, const struct runner_options *o
 static void drain_here(struct question *q)
 {
 	q->runner->draining = true;
+	receipts_stop(q->runner);
+	gaps_stop(q->runner);
 }
 
 static void count_running(struct question *q)
@@ -687,6 +694,8 @@ static void stop_here(struct question *q)
 	struct runner *r = q->runner;
 
 	r->draining = r->stopping = true;
+	receipts_stop(r);
+	gaps_stop(r);
 	polls_stop(r);
 	uv_timer_stop(&r->claim_timer);
 	uv_timer_stop(&r->tick_timer);
@@ -728,6 +737,25 @@ static void drop_plans(struct runner *r)
 	r->old = NULL;
 }
 
+static void is_caring(struct question *q)
+{
+	q->result = receipts_busy(q->runner) || gaps_busy(q->runner);
+}
+
+/* Threads that look at receipts and gaps may wait for operations, which only a runner that runs can
+ * tell the end of. They hear that it stops, and ask for nothing more. */
+static void end_care(struct runner *r)
+{
+	struct question stop = {0}, away = {0}, busy = {0};
+
+	ask(r, &stop, drain_here);
+	ask(r, &away, send_waiters_away);
+	while (ask(r, &busy, is_caring)) {
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+		busy = (struct question){0};
+	}
+}
+
 void runner_destroy(struct runner *r)
 {
 	struct question q = {0};
@@ -735,6 +763,7 @@ void runner_destroy(struct runner *r)
 	if (!r)
 		return;
 	if (r->started) {
+		end_care(r);
 		ask(r, &q, stop_here);
 		pthread_join(r->thread, NULL);
 	}
@@ -744,6 +773,9 @@ void runner_destroy(struct runner *r)
 	plugins_destroy(r->plugins);
 	settle(r);
 	finish_loop(r);
+	retention_finish(r);
+	receipts_finish(r);
+	gaps_finish(r);
 	jobs_abandon(r);
 	intakes_abandon(r);
 	callers_abandon(r);
@@ -784,6 +816,22 @@ void runner_stats(struct runner *r, struct runner_stats *out)
 static void metrics_here(struct question *q)
 {
 	figures_print(q->runner, q->out);
+	retention_print(q->runner, q->out);
+	receipts_print(q->runner, q->out);
+	gaps_print(q->runner, q->out);
+}
+
+static void config_here(struct question *q)
+{
+	q->config = config_ref(q->runner->plan->config);
+}
+
+const struct config *runner_config(struct runner *r)
+{
+	struct question q = {0};
+
+	ask(r, &q, config_here);
+	return q.config;
 }
 
 void runner_metrics(struct runner *r, struct buf *out)

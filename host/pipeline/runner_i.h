@@ -79,6 +79,9 @@ struct runner {
 	int64_t free_due_ms, refresh_due_ms; /* clock_mono_ms */
 	size_t refresh_at;                   /* tenant whose mirror is looked at next */
 	bool waiters_leave;
+	struct retention *retention; /* care.h; each NULL until its first tick */
+	struct receipts *receipts;
+	struct gap_watch *gaps;
 	struct poll *polls;
 	size_t poll_count;
 

@@ -29,6 +29,19 @@ int checkpoint_save(struct error *error, struct store *store, const struct check
 	return stmt_done(error, &stmt);
 }
 
+static int run_checkpoint(struct store *store, struct store_op *base)
+{
+	const struct checkpoint_row *row = ((struct store_save_checkpoint *)base)->row;
+
+	return checkpoint_save(&base->error, store, row);
+}
+
+void store_save_checkpoint(struct store *store, struct store_save_checkpoint *op)
+{
+	op->op.sealed = NULL;
+	queue_submit(store, &op->op, run_checkpoint);
+}
+
 static int run_generation(struct store *store, struct store_op *base)
 {
 	struct store_save_generation *op = (struct store_save_generation *)base;

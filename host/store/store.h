@@ -674,6 +674,12 @@ struct store_retain {
 };
 void store_retain(struct store *store, struct store_retain *op);
 
+struct store_save_checkpoint { /* of what is no poll */
+	struct store_op op;
+	const struct checkpoint_row *row;
+};
+void store_save_checkpoint(struct store *store, struct store_save_checkpoint *op);
+
 /* ---- The daily receipt -------------------------------------------------------------------- */
 
 /* What came in a span of time, as it was counted in the same commits, and what became of it, counted

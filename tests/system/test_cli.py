@@ -14,7 +14,7 @@ import pytest
 from hooks_kit import booking_body, call_body, calcom_headers, lasting_world, retell_headers
 from world import CALLER, KLINKE, PLUGINS, SECRETS, TENANT, TOP, wait
 
-VERBS = ["run", "check", "call", "events", "jobs", "calls", "dead", "show", "replay", "status", "doctor", "reload",
+VERBS = ["run", "check", "call", "events", "jobs", "calls", "dead", "show", "replay", "status", "receipt", "gaps", "doctor", "reload",
          "backup", "restore", "migrate", "salvage", "plugin", "password", "version", "help"]
 ROWS = ["events", "jobs", "calls", "dead"]
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")

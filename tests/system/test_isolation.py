@@ -80,7 +80,7 @@ def texts_of(value):
 
 # What is no office's: given, too, but nothing to compare it with.
 ORDINARY = {"1h": "since", "0s": "until", "call.ended": "type", "parked": "state", "5": "limit", "{}": "input", "why": "reason",
-            "yes": "exact", "true": "resend", "1": "dry-run"}
+            "yes": "exact", "true": "resend", "1": "dry-run", "false": "fetch", "2026-01-02": "day"}
 
 
 def decoy_of(text):
@@ -190,7 +190,8 @@ def test_two_arguments_together(city, south):
                              + quote(v, safe=""), who), value, (verb["verb"], argument, value))
                 if there[0] == 200 and argument != "id":
                     rows = json.loads(there[1])["rows"]
-                    assert verb["verb"] in ("calls", "appointments", "running", "dead", "inbox", "jobs", "events")
+                    assert verb["verb"] in ("calls", "appointments", "running", "dead", "inbox", "jobs", "events",
+                                            "receipt")
                     assert {r["tenant"] for r in rows} <= {NORTH}
 
 
@@ -243,7 +244,7 @@ def test_the_stream(city, south):
 
 # Whose each verb is: of the rows (--tenant keeps to one office), or of the operator of the host alone.
 OPERATORS = {"run", "check", "call", "status", "reload", "plugin", "password", "version", "help", "backup", "restore", "migrate",
-             "doctor", "receipt", "sync", "verify", "forget", "export", "retention", "salvage", "report", "gaps"}
+             "doctor", "sync", "verify", "forget", "export", "retention", "salvage", "report"}
 
 
 def commands(world):
@@ -261,7 +262,7 @@ def test_every_command(city, south):
     before = city.jobs()
     tried = set()
     for verb, options in commands(city).items():
-        if "tenant=" not in options:
+        if "tenant=" not in options or verb == "gaps":  # asks the vendors: see test_gaps.py
             continue
         tried.add(verb)
 
@@ -274,7 +275,7 @@ def test_every_command(city, south):
                      (verb, option, value))
         subverbs = [["show"], ["retry"], ["drop"]] if verb == "dead" else [[]]
         for words in subverbs:
-            if verb in ("events", "jobs", "calls"):
+            if verb in ("events", "jobs", "calls", "receipt"):
                 break
             for value in south[0]["id"]:
                 code, out, _ = same(city, south, lambda v: run(*words, v), value, (verb, words, value))

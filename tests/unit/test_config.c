@@ -56,6 +56,71 @@ static void an_empty_file_is_all_defaults(void **state)
 	config_unref(config);
 }
 
+#define DAYS(n) (INT64_C(n) * 24 * 3600 * 1000)
+
+static void what_is_kept_is_the_hosts_unless_a_tenant_says_otherwise(void **state)
+{
+	struct config *config = load_text("[host]\nkeep_raw = 12h\nkeep_metadata = forever\n"
+					  "[tenant a]\ntimezone = UTC\n"
+					  "[tenant b]\ntimezone = UTC\nkeep_recording = 0\n"
+					  "keep_call = forever\n",
+		NULL);
+	const int64_t *host = config_host(config)->keep_ms;
+	const int64_t *a = config_tenant(config, "a")->keep_ms;
+	const int64_t *b = config_tenant(config, "b")->keep_ms;
+
+	(void)state;
+	assert_int_equal(host[CONFIG_KEEP_RAW], DAYS(1) / 2);
+	assert_int_equal(host[CONFIG_KEEP_TRANSCRIPT], DAYS(30));
+	assert_int_equal(host[CONFIG_KEEP_CALL], DAYS(365));
+	assert_int_equal(host[CONFIG_KEEP_METADATA], CONFIG_FOREVER);
+	assert_memory_equal(a, host, sizeof(config_host(config)->keep_ms));
+	assert_int_equal(b[CONFIG_KEEP_CALL], CONFIG_FOREVER);
+	assert_int_equal(b[CONFIG_KEEP_RECORDING], 0);
+	assert_int_equal(b[CONFIG_KEEP_RAW], 0); /* the links are in it */
+	assert_int_equal(b[CONFIG_KEEP_TRANSCRIPT], DAYS(30));
+	config_unref(config);
+}
+
+static void nothing_is_kept_longer_than_what_it_is_in(void **state)
+{
+	char *told;
+	struct config *config = load_text("[host]\nkeep_transcript = forever\nkeep_call = 60d\n"
+					  "keep_metadata = 30d\n",
+		&told);
+	const int64_t *host = config_host(config)->keep_ms;
+
+	(void)state;
+	assert_int_equal(host[CONFIG_KEEP_CALL], DAYS(30));
+	assert_int_equal(host[CONFIG_KEEP_TRANSCRIPT], DAYS(30));
+	assert_int_equal(host[CONFIG_KEEP_RAW], DAYS(30));
+	assert_non_null(strstr(told, ":2:"));
+	assert_non_null(strstr(told, "\"keep_transcript\" is longer than \"keep_call\""));
+	assert_non_null(strstr(told, ":3:"));
+	assert_non_null(strstr(told, "\"keep_call\" is longer than \"keep_metadata\""));
+	assert_null(strstr(told, "keep_raw"));
+	free(told);
+	config_unref(config);
+}
+
+static void times_that_forget_too_soon_are_refused(void **state)
+{
+	static const struct {
+		const char *ini, *says;
+	} wrong[] = {{"[host]\nkeep_metadata = 13d\n", "from 14d"},
+		{"[host]\nkeep_call = 1h\n", "from 1d"},
+		{"[host]\nkeep_raw = ever\n", "or forever"},
+		{"[tenant t]\ntimezone = UTC\nkeep_metadata = 1d\n", "from 14d"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		char *told;
+		assert_null(load_text(wrong[i].ini, &told));
+		assert_non_null(strstr(told, wrong[i].says));
+		free(told);
+	}
+}
+
 struct asked {
 	int hosts, plugins;
 };
@@ -498,6 +563,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(host_values_arrive),
 		cmocka_unit_test(an_empty_file_is_all_defaults),
+		cmocka_unit_test(what_is_kept_is_the_hosts_unless_a_tenant_says_otherwise),
+		cmocka_unit_test(nothing_is_kept_longer_than_what_it_is_in),
+		cmocka_unit_test(times_that_forget_too_soon_are_refused),
 		cmocka_unit_test(the_host_is_told_before_a_plugin_is_asked_for),
 		cmocka_unit_test(tenants_arrive),
 		cmocka_unit_test(options_arrive_as_texts),
