@@ -96,6 +96,7 @@ static __attribute__((constructor)) void begin(void)
 		return;
 	map_faults(getenv("DISK_FAULTS"));
 	root_len = strlen(root);
+	records = number_of("DISK_RECORDS");
 	cut = number_of("DISK_CUT");
 	sync_us = (useconds_t)number_of("DISK_SYNC_US");
 	journal = REAL(open64)(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

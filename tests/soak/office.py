@@ -65,7 +65,14 @@ def make(directory):
 def start(world):
     world.start()
     open_calendar(world)
+    begin(world)
     return world
+
+
+def begin(world):
+    """Bookings from before the first poll are not news."""
+    if "poll_bookings" in dict(world.ini["connection calendar"].pairs):
+        world.wait(lambda: world.jobs("done", op="poll_bookings"), "it has begun to poll")
 
 
 def shim(world, name):

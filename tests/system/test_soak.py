@@ -16,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "soak"))
 import disk  # noqa: E402
+import disk_faults  # noqa: E402
 import kill  # noqa: E402
 import office  # noqa: E402
 import power  # noqa: E402
@@ -197,4 +198,10 @@ def test_power_cuts_under_load(soaked):
     verdict = power.run(soaked, SEED, 6)
     assert not verdict.findings, verdict
     assert verdict.counts["unsynced"], "there was something to lose"
+    assert verdict.counts["done"] > 6
+
+
+def test_a_disk_that_fails_under_load(soaked):
+    verdict = disk_faults.run(soaked, SEED, 6)
+    assert not verdict.findings, verdict
     assert verdict.counts["done"] > 6
