@@ -11,6 +11,7 @@
 #include "command/list.h"
 #include "command/plugin.h"
 #include "command/setup.h"
+#include "http/admin.h"
 #include "klinke/plugin.h"
 
 #define MEMORY ((size_t)64 * 1024 * 1024)
@@ -89,6 +90,36 @@ static struct json *routes_json(struct asked *a, const struct plugin_info *info)
 	return list;
 }
 
+/* What it must be given to work: by the operator, and from the world. */
+static struct json *needs_json(struct asked *a, const struct plugin_info *info)
+{
+	struct json *o = json_object(a->arena), *secrets = json_array(a->arena);
+
+	for (size_t i = 0; i < info->option_count; i++)
+		if ((info->options[i].kind & 0xff) == KL_OPT_SECRET)
+			json_push(a->arena, secrets,
+				json_of_text(a->arena, str_of(info->options[i].key)));
+	put(a, o, "hosts", info->hosts);
+	json_put(a->arena, o, "secrets", secrets);
+	return o;
+}
+
+/* What it is given here: a process without anything, as far as this kernel can. */
+static struct json *gets_json(struct asked *a)
+{
+	struct str rest = plugin_sandbox_report(a->in->zygote, a->arena);
+	struct json *o = json_object(a->arena);
+	struct admin_means means;
+
+	while (admin_next_means(&rest, &means))
+		json_set(a->arena, o, means.name, json_of_text(a->arena, means.why));
+	json_put_text(a->arena, o, "files", STR("none; those of libraries while it is loaded"));
+	json_put_text(a->arena, o, "network", STR("none; the host sends, to the hosts above only"));
+	json_put_text(a->arena, o, "secrets", STR("none; the host puts them in, by their names"));
+	json_put_text(a->arena, o, "time", STR("call_timeout of its connection, then SIGKILL"));
+	return o;
+}
+
 static struct json *info_json(struct asked *a, const struct plugin_info *info)
 {
 	struct json *o = json_object(a->arena);
@@ -103,10 +134,32 @@ static struct json *info_json(struct asked *a, const struct plugin_info *info)
 	json_put(a->arena, o, "options", options_json(a, info));
 	json_put(a->arena, o, "operations", ops_json(a, info));
 	json_put(a->arena, o, "routes", routes_json(a, info));
+	json_put(a->arena, o, "needs", needs_json(a, info));
+	json_put(a->arena, o, "gets", gets_json(a));
 	return o;
 }
 
 /* ---- For people --------------------------------------------------------------------------- */
+
+static void print_needs(const struct json *needs)
+{
+	const struct json *secrets = json_get(needs, "secrets");
+
+	puts("\nneeds");
+	for (size_t i = 0; i < json_count(secrets); i++)
+		printf("  secret   %.*s\n", STR_ARG(json_text(json_at(secrets, i, NULL))));
+	printf("  hosts    %.*s\n", STR_ARG(json_get_text(needs, "hosts")));
+}
+
+static void print_gets(const struct json *gets)
+{
+	puts("\ngets");
+	for (size_t i = 0; i < json_count(gets); i++) {
+		struct str name;
+		struct str text = json_text(json_at(gets, i, &name));
+		printf("  %.*s: %.*s\n", STR_ARG(name), STR_ARG(text));
+	}
+}
 
 static void print_info(const struct json *o)
 {
@@ -125,6 +178,8 @@ static void print_info(const struct json *o)
 	list_table(json_get(o, "operations"), ops);
 	puts("\nwebhooks");
 	list_table(json_get(o, "routes"), routes);
+	print_needs(json_get(o, "needs"));
+	print_gets(json_get(o, "gets"));
 }
 
 /* ---- Finding them ------------------------------------------------------------------------- */
@@ -252,9 +307,12 @@ const struct command command_plugin = {
 	.usage = "list | info NAME|FILE.so | check FILE.so [CASES...] | new NAME [DIR] |\n"
 		 "       record TENANT/CONNECTION.OPERATION [JSON | @FILE | -] [OPTIONS]",
 	.summary = "the plugins there are; check one; begin one; record a case",
-	.help = "info tells a plugin's options, operations and their input, and webhook "
-		"addresses. Names are looked\n"
-		"up in the directories of plugins = in the configuration.\n"
+	.help = "info tells a plugin's options, operations and their input, webhook addresses, "
+		"what "
+		"it needs, and what\n"
+		"it gets here: its process, and what confines that. Names are looked up in the "
+		"directories of\n"
+		"plugins = in the configuration.\n"
 		"A plugin is loaded in a sandboxed process to be asked; nothing is sent.\n"
 		"\n"
 		"check runs the conformance kit: the plugin with its own cases (--cases, or cases/ "
