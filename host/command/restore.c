@@ -19,7 +19,7 @@ static void tell(const char *file, const struct care_restored *done)
 		printf("keys     fit: %u of %u sealed rows were read\n", done->sealed_read,
 			done->sealed_tried);
 	if (done->keys_added)
-		printf("         %u files that were missing were taken from --keys\n",
+		printf("         %u keys that were missing were taken from --keys\n",
 			done->keys_added);
 	if (done->aside[0])
 		printf("before   %s: what was there%s. Remove it when you no longer need it\n",

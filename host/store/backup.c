@@ -255,7 +255,7 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* A database among the keys is copied as one moment, too; its log belongs to it. */
-static int copy_key_file(struct error *error, const char *from, const char *to)
+int care_copy_key_file(struct error *error, const char *from, const char *to)
 {
 	sqlite3 *db = NULL;
 	int rc;
@@ -296,7 +296,7 @@ int care_copy_keys(struct error *error, const char *from, const char *to, unsign
 		if (!rc)
 			rc = file_path(error, target, sizeof(target), "%s/%s", to, file->d_name);
 		if (!rc)
-			rc = copy_key_file(error, source, target);
+			rc = care_copy_key_file(error, source, target);
 		*files += !rc;
 	}
 	closedir(dir);

@@ -43,6 +43,7 @@ int care_copy(struct error *error, sqlite3 *from, const char *from_file, const c
 	struct care_copied *out);
 /* The content of a file into an open database, in one transaction. */
 int care_put(struct error *error, sqlite3 *to, const char *from_file);
+int care_copy_key_file(struct error *error, const char *from, const char *to);
 int care_copy_keys(struct error *error, const char *from, const char *to, unsigned *files);
 /* The store's note about its keys; *there false: it has none yet. */
 int care_keys_check(

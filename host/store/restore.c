@@ -152,6 +152,59 @@ static int add_missing(struct error *error, const char *from, const char *to, un
 	return rc;
 }
 
+static int merge(struct error *error, sqlite3 *db, const char *from, unsigned *added)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	if (sqlite3_prepare_v2(db, "ATTACH ?1 AS copy", -1, &stmt, NULL) == SQLITE_OK) {
+		sqlite3_bind_text(stmt, 1, from, -1, SQLITE_STATIC);
+		sqlite3_step(stmt);
+	}
+	if (sqlite3_finalize(stmt) != SQLITE_OK || !stmt)
+		return care_fail(error, db, "reading", from);
+	rc = care_exec(error, db,
+		"PRAGMA secure_delete=ON; BEGIN IMMEDIATE;"
+		"INSERT OR IGNORE INTO main.gone SELECT * FROM copy.gone;"
+		"DELETE FROM main.person WHERE number IN (SELECT number FROM main.gone);"
+		"INSERT OR IGNORE INTO main.person SELECT * FROM copy.person"
+		" WHERE number NOT IN (SELECT number FROM main.gone)",
+		"adding the persons' keys of", from);
+	*added += rc ? 0 : (unsigned)sqlite3_changes(db);
+	return rc ? rc : care_exec(error, db, "COMMIT", "adding the persons' keys of", from);
+}
+
+/* The persons' keys that only the copy has, but of nobody whom either knows to be forgotten. */
+static int add_persons(struct error *error, const char *from, const char *to, unsigned *added)
+{
+	char source[CARE_PATH], target[CARE_PATH];
+	sqlite3 *db = NULL;
+	int rc;
+
+	rc = file_path(error, source, sizeof(source), "%s/persons.db", from);
+	if (!rc)
+		rc = file_path(error, target, sizeof(target), "%s/persons.db", to);
+	if (rc || !file_exists(source))
+		return rc;
+	if (!file_exists(target)) {
+		rc = care_copy_key_file(error, source, target);
+		*added += !rc;
+		return rc;
+	}
+	rc = care_open(error, &db, target, SQLITE_OPEN_READWRITE);
+	if (!rc)
+		rc = merge(error, db, source, added);
+	sqlite3_close(db);
+	return rc;
+}
+
+static int add_keys(struct error *error, const char *from, const char *to, unsigned *added)
+{
+	int rc = add_missing(error, from, to, added);
+
+	return rc ? rc : add_persons(error, from, to, added);
+}
+
 /* The keys that the restored store will have, as draft/keys. */
 static int bring_keys(struct error *error, struct restore *r)
 {
@@ -171,7 +224,7 @@ static int bring_keys(struct error *error, struct restore *r)
 	rc = care_copy_keys(
 		error, r->replace_keys ? r->keys_from : r->present, r->draft_keys, &files);
 	if (!rc && r->keys && !r->replace_keys)
-		rc = add_missing(error, r->keys_from, r->draft_keys, &r->out->keys_added);
+		rc = add_keys(error, r->keys_from, r->draft_keys, &r->out->keys_added);
 	return rc;
 }
 
@@ -371,7 +424,7 @@ static int put_in_place(struct error *error, struct restore *r)
 	if (!rc)
 		rc = file_sync(error, r->state);
 	if (!rc && !r->replace_keys && r->keys)
-		rc = add_missing(error, r->draft_keys, r->present, &added);
+		rc = add_keys(error, r->draft_keys, r->present, &added);
 	if (rc)
 		return rc;
 	empty_log(r);

@@ -67,7 +67,7 @@ struct pair { /* a webhook and what it meant */
 	struct event_row event;
 	struct event_change change;
 	struct store_finish_inbox finish;
-	char dedupe[32];
+	char dedupe[32], person[32];
 };
 
 /* All of them in few commits: what takes long is the disk. */
@@ -92,6 +92,8 @@ static inline void append_some(struct fixture *f, int count)
 		snprintf(p->dedupe, sizeof(p->dedupe), "e%d-%ld", i, random());
 		p->event = an_event(str_of(p->dedupe));
 		p->event.inbox = p->row.id;
+		snprintf(p->person, sizeof(p->person), "+49171%07d", i % 20);
+		p->event.person = str_of(p->person);
 		p->change = (struct event_change){.row = &p->event};
 		p->finish = (struct store_finish_inbox){.inbox = p->row.id,
 			.tenant = TENANT,

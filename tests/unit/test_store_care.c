@@ -323,6 +323,41 @@ static void a_lost_key_comes_back_from_its_copy(void **state)
 	assert_int_equal(events_of(f, true), 4);
 }
 
+/* Who was forgotten after the copy was made: neither the old rows nor the old keys bring them back,
+ * while somebody whose key was lost comes back. */
+static void who_was_forgotten_stays_so(void **state)
+{
+	struct fixture *f = *state;
+	struct care_keys_copied keys;
+	struct care_restored restored;
+	struct error error = {0};
+	char sql[300];
+	int64_t number_gone;
+
+	append_some(f, 4);
+	backup(f, in(f, "copy.db"));
+	assert_int_equal(care_backup_keys(&error, f->directory, in(f, "safe"), &keys), 0);
+	close_both(f);
+	assert_true(number(in(f, "keys/persons.db"), "SELECT count(*) FROM person") >= 3);
+	number_gone = number(in(f, "keys/persons.db"), "SELECT min(number) FROM person");
+	snprintf(sql, sizeof(sql),
+		"INSERT INTO gone SELECT number, mark, 1 FROM person WHERE number = %lld;"
+		"DELETE FROM person WHERE number = %lld;"
+		"DELETE FROM person WHERE number = (SELECT max(number) FROM person)",
+		(long long)number_gone, (long long)number_gone);
+	by_hand(in(f, "keys/persons.db"), sql);
+	if (care_restore(&error, f->directory, in(f, "copy.db"), in(f, "safe"), &restored) != 0)
+		fail_msg("%s", error.text);
+	assert_int_equal(restored.keys_added, 1);
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM person WHERE number = %lld",
+		(long long)number_gone);
+	assert_int_equal(number(in(f, "keys/persons.db"), sql), 0);
+	assert_int_equal(number(in(f, "keys/persons.db"), "SELECT count(*) FROM gone"), 1);
+	assert_int_equal(number(in(f, "safe/keys/persons.db"), "SELECT count(*) FROM gone"), 0);
+	assert_int_equal(number(in(f, "keys/persons.db"), "SELECT count(*) FROM person"),
+		number(in(f, "safe/keys/persons.db"), "SELECT count(*) FROM person") - 1);
+}
+
 static void refuse_restore(struct fixture *f, const char *file, int code, const char *says)
 {
 	struct care_restored restored;
@@ -675,6 +710,7 @@ int main(void)
 		STORE_TEST(on_an_empty_machine_the_keys_come_along),
 		STORE_TEST(other_keys_are_refused_and_nothing_changes),
 		STORE_TEST(a_lost_key_comes_back_from_its_copy),
+		STORE_TEST(who_was_forgotten_stays_so),
 		STORE_TEST(what_is_no_good_copy_is_refused),
 		STORE_TEST(half_a_restore_starts_no_host),
 		STORE_TEST(a_file_that_is_gone_is_not_begun_anew),
