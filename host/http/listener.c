@@ -169,10 +169,13 @@ static uint32_t limit_of(const struct client *client)
 	}
 }
 
+/* Of TLS the bytes tell nothing: a handshake is no request. */
 static bool is_silent(const struct client *client)
 {
+	bool nothing = client->tls ? !client->exchange : !client_bytes(client);
+
 	return client->phase == PHASE_IDLE ||
-	       (client->phase == PHASE_HEAD && !client->served && !client_bytes(client));
+	       (client->phase == PHASE_HEAD && !client->served && nothing);
 }
 
 /* libmicrohttpd does not look at suspended connections, so we do. */

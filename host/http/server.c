@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -388,6 +389,15 @@ static void answer_login(struct request *request, struct arena *arena, unsigned 
 		request, status, "text/html; charset=utf-8", page_login(arena, why), more, count);
 }
 
+/* This memory is used again for other requests, and nobody clears it before. */
+static void forget_secret(struct request *request, struct str secret)
+{
+	if (secret.len)
+		crypto_wipe((char *)secret.ptr, secret.len);
+	if (request->body.len)
+		crypto_wipe((char *)request->body.ptr, request->body.len);
+}
+
 static void run_login(struct server *s, struct request *request, struct arena *arena)
 {
 	const struct config *config = config_now(s);
@@ -398,6 +408,7 @@ static void run_login(struct server *s, struct request *request, struct arena *a
 
 	request_form(request, "secret", &secret);
 	guard_login(s->guard, config, request, secret, &login);
+	forget_secret(request, secret);
 	more[1].value = str_of(login.cookie);
 	more[2].value = str_of(arena_printf(arena, "%u", login.wait_s ? login.wait_s : 2));
 	if (login.end == LOGIN_OPEN)
