@@ -19,6 +19,7 @@
 #include "pipeline/expr.h"
 
 #define NAMES_MAX 100
+#define DESCRIBE_TRIES 3
 #define MEMORY ((size_t)256 * 1024 * 1024)
 
 struct known {
@@ -119,6 +120,13 @@ static struct timespec changed_at(const char *path)
 	return stat(path, &st) == 0 ? st.st_mtim : (struct timespec){0};
 }
 
+/* It says something about this moment, not about the file. */
+static bool passes(const struct error *error)
+{
+	return error->code == E_NOMEM || error->code == E_IO || error->code == E_CLOSED ||
+	       error->code == E_TIMEOUT;
+}
+
 static struct known *describe(struct setup *s, const char *name, const char *path)
 {
 	struct known *k = arena_alloc(s->arena, sizeof(*k));
@@ -127,7 +135,10 @@ static struct known *describe(struct setup *s, const char *name, const char *pat
 		return NULL;
 	k->name = arena_printf(s->arena, "%s", name);
 	k->changed = changed_at(path);
-	plugin_describe(&k->error, s->zygote, path, s->arena, &k->info);
+	for (int n = 0; n < DESCRIBE_TRIES && (n == 0 || passes(&k->error)); n++) {
+		k->error = (struct error){0};
+		plugin_describe(&k->error, s->zygote, path, s->arena, &k->info);
+	}
 	k->info.name = k->name;
 	k->next = s->known;
 	s->known = k;
@@ -151,7 +162,8 @@ static const struct plugin_info *on_plugin(void *user, const char *name, struct 
 							    : "any plugin directory");
 		return NULL;
 	}
-	while (k && (strcmp(k->name, name) != 0 || !fresh(k, changed_at(path))))
+	while (k &&
+		(strcmp(k->name, name) != 0 || !fresh(k, changed_at(path)) || passes(&k->error)))
 		k = k->next;
 	if (!k)
 		k = describe(s, name, path);

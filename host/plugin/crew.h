@@ -55,6 +55,7 @@ struct hand {
 	struct edition *edition;
 	enum hand_state state;
 	bool urgent, was_ready, watching_write;
+	bool starved;    /* it was loaded, but there was no memory to take it over */
 	bool orphan;     /* it ended with the zygote: nobody's fault */
 	uint32_t number; /* with the zygote */
 	struct started worker;
@@ -92,7 +93,9 @@ struct plugin {
 	struct plugin_config *configs;
 	bool load_again;       /* when there is a zygote */
 	int64_t respawn_at_ms; /* 0: not waiting to */
-	unsigned deaths;       /* in a row */
+	int64_t load_at_ms;    /* again, since something was lacking; 0: not */
+	unsigned load_tries;
+	unsigned deaths; /* in a row */
 	int64_t last_death_ms;
 	struct plugin_stats stats;
 };

@@ -255,7 +255,10 @@ static void take_hello(struct hand *hand, const struct wire_frame *frame)
 	if (!edition->ready) {
 		kept.body = arena_strndup(edition->arena, frame->body, frame->len);
 		if (!kept.body || !wire_get_hello(&kept, edition->arena, &edition->info)) {
-			hand_kill(hand, "it sent something that could not be understood");
+			hand->starved = arena_starved(edition->arena);
+			hand_kill(hand, hand->starved ? "there was no memory for what it told"
+						      : "it sent something that could not be "
+							"understood");
 			return;
 		}
 		edition->ready = true;

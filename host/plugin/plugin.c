@@ -201,6 +201,24 @@ static void adopt_inline(struct plugin *plugin)
 	plugin_changed(plugin, "ready, version %s, inside the host", edition->info.version);
 }
 
+/* A lack of descriptors or of memory passes; what is wrong with the file does not. */
+static void load_later(struct plugin *plugin, int code, const char *sentence)
+{
+	bool passes = code == E_NOMEM || code == E_IO || code == E_CLOSED;
+
+	if (!passes || plugin->current || ++plugin->load_tries > MOST_TRIES) {
+		plugin->load_tries = 0;
+		give_up_loading(plugin, sentence);
+		return;
+	}
+	close_copy(plugin->loading);
+	plugin->loading = NULL;
+	plugin->state = PLUGIN_LOADING;
+	plugin->load_at_ms = clock_mono_ms() + FIRST_BACKOFF_MS;
+	plugin_changed(plugin, "not loaded yet: %s", sentence);
+	plugins_wake(plugin->plugins);
+}
+
 void plugin_start_loading(struct plugin *plugin)
 {
 	struct error error = {0};
@@ -211,10 +229,11 @@ void plugin_start_loading(struct plugin *plugin)
 		plugin->load_again = true;
 		return;
 	}
+	plugin->load_at_ms = 0;
 	close_copy(plugin->loading);
 	plugin->loading = new_edition(&error, plugin);
 	if (!plugin->loading) {
-		give_up_loading(plugin, error.text);
+		load_later(plugin, error.code, error.text);
 		return;
 	}
 	if (!plugin->current)
@@ -222,7 +241,7 @@ void plugin_start_loading(struct plugin *plugin)
 	failed = is_inline ? load_inline(&error, plugin, plugin->loading)
 			   : hand_start(&error, plugin, plugin->loading, false);
 	if (failed)
-		give_up_loading(plugin, error.text);
+		load_later(plugin, error.code, error.text);
 	else if (is_inline)
 		adopt_inline(plugin);
 }
@@ -380,7 +399,7 @@ void plugin_hand_ended(struct hand *hand, const char *how)
 		snprintf(sentence, sizeof(sentence), "plugin %s: its worker %s%s", plugin->name,
 			how, hand->was_ready ? "" : " while it was loaded");
 	if (hand->edition == plugin->loading && plugin->loading)
-		give_up_loading(plugin, sentence);
+		load_later(plugin, hand->starved ? E_NOMEM : E_CORRUPT, sentence);
 	share_out(hand, how);
 	hand_destroy(hand);
 	if (was_current && plugin->state == PLUGIN_READY) {
@@ -537,13 +556,16 @@ void plugin_tick(struct plugin *plugin, int64_t now_ms)
 	}
 	if (plugin->respawn_at_ms && now_ms >= plugin->respawn_at_ms)
 		fill_crew(plugin);
+	if (plugin->load_at_ms && now_ms >= plugin->load_at_ms)
+		plugin_start_loading(plugin);
 }
 
 bool plugin_is_busy(const struct plugin *plugin)
 {
 	const struct hand *hand;
 
-	if (plugin->waiting.count || plugin->urgent.count || plugin->respawn_at_ms)
+	if (plugin->waiting.count || plugin->urgent.count || plugin->respawn_at_ms ||
+		plugin->load_at_ms)
 		return true;
 	for (hand = plugin->hands; hand; hand = hand->next)
 		if (hand->flights.count || hand->state != HAND_READY)
@@ -705,7 +727,7 @@ static void end_all(struct plugin *plugin)
 void plugin_end(struct plugin *plugin)
 {
 	plugin->state = PLUGIN_BROKEN;
-	plugin->respawn_at_ms = 0;
+	plugin->respawn_at_ms = plugin->load_at_ms = 0;
 	snprintf(plugin->problem, sizeof(plugin->problem), "the host is stopping");
 	end_all(plugin);
 }

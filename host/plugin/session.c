@@ -137,6 +137,8 @@ static int say_hello(struct error *error, struct session *session)
 	if (frame.type == WIRE_HELLO && kept &&
 		wire_get_hello(&frame, session->arena, &session->info))
 		return 0;
+	if (arena_starved(session->arena))
+		return error_set(error, E_NOMEM, "no memory for plugin %s", session->job.name);
 	return error_set(error, E_CORRUPT, "plugin %s: its worker said nothing understandable",
 		session->job.name);
 }
