@@ -22,6 +22,9 @@
 #define LINE_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define MEMORY ((size_t)512 * 1024 * 1024)
 #define IDLE_S 10
+#define NO_MEMORY                                                                                  \
+	"{\"error\":{\"code\":\"no memory\",\"text\":\"the host has no memory for this now; try "  \
+	"again\"}}"
 
 struct control {
 	struct admin admin;
@@ -100,7 +103,7 @@ static void serve_one(struct control *control, int fd)
 		struct str request = {line.ptr, line.len};
 		struct str answer =
 			json_print(arena, admin_answer(&control->admin, arena, request));
-		write_all(fd, answer);
+		write_all(fd, arena_failed(arena) ? STR(NO_MEMORY) : answer);
 		write_all(fd, STR("\n"));
 	}
 	buf_finish(&line);

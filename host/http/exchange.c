@@ -395,10 +395,13 @@ static unsigned read_headers(
 
 	memset(frame, 0, sizeof(*frame));
 	*why = "the head of the request is larger than 32 KiB or has more than 100 headers";
-	if (count > MAX_HEADERS || !info || info->header_size > MAX_HEAD || !collect.pairs)
+	if (count > MAX_HEADERS || !info || info->header_size > MAX_HEAD ||
+		(!collect.pairs && !arena_starved(request->arena)))
 		return 431;
-	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, collect_header, &collect);
 	*why = "no memory";
+	if (!collect.pairs)
+		return 503;
+	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, collect_header, &collect);
 	if (arena_failed(request->arena))
 		return 503;
 	request->headers = collect.pairs;

@@ -318,11 +318,20 @@ static struct admin admin_of(const struct server *s, const struct request *reque
 	return admin;
 }
 
+/* Something of the answer may be missing. */
+static bool lacks_memory(struct request *request, bool failed)
+{
+	if (failed)
+		answer_text(request, 503, "no memory, please try again\n");
+	return failed;
+}
+
 static void run_api(struct server *s, struct request *request, struct arena *arena)
 {
 	struct str verb = {request->path.ptr + 8, request->path.len - 8};
 	struct admin admin = admin_of(s, request);
 	const struct json *result, *body;
+	struct str text;
 	unsigned status;
 
 	if (admin_changes(verb) ? strcmp(request->method, "POST") != 0 : !reads(request)) {
@@ -332,7 +341,7 @@ static void run_api(struct server *s, struct request *request, struct arena *are
 		return;
 	}
 	body = request->body.len ? json_parse(arena, request->body, NULL) : NULL;
-	if (request->body.len && json_type(body) != JSON_OBJECT) {
+	if (request->body.len && json_type(body) != JSON_OBJECT && !arena_failed(arena)) {
 		answer(request, 400, "application/problem+json",
 			STR("{\"status\":400,\"title\":\"invalid\",\"detail\":\"the body is no "
 			    "JSON object\"}"));
@@ -340,11 +349,11 @@ static void run_api(struct server *s, struct request *request, struct arena *are
 	}
 	result = admin_answer(&admin, arena, api_request(request, body, arena, verb));
 	status = status_of(result);
-	if (status == 200)
-		answer(request, 200, "application/json", json_print_pretty(arena, result));
-	else
-		answer(request, status, "application/problem+json",
-			json_print(arena, problem(arena, status, json_get(result, "error"))));
+	text = status == 200 ? json_print_pretty(arena, result)
+			     : json_print(arena, problem(arena, status, json_get(result, "error")));
+	if (!lacks_memory(request, arena_failed(arena)))
+		answer(request, status,
+			status == 200 ? "application/json" : "application/problem+json", text);
 }
 
 static void run_metrics(struct server *s, struct request *request, struct arena *arena)
@@ -360,8 +369,9 @@ static void run_metrics(struct server *s, struct request *request, struct arena 
 				    .runner = s->options.runner,
 				    .listener = s->listener,
 				    .live = s->live});
-	answer(request, 200, "text/plain; version=0.0.4; charset=utf-8",
-		(struct str){out.ptr, out.len});
+	if (!lacks_memory(request, out.failed))
+		answer(request, 200, "text/plain; version=0.0.4; charset=utf-8",
+			(struct str){out.ptr, out.len});
 	buf_finish(&out);
 }
 
@@ -372,6 +382,8 @@ static void run_page(struct server *s, struct request *request, struct arena *ar
 	unsigned status;
 
 	status = page_render(&admin, arena, request->path, &html);
+	if (lacks_memory(request, arena_failed(arena)))
+		return;
 	if (str_is(request->path, "/live"))
 		answer_live(request, status, "text/html; charset=utf-8", html);
 	else if (str_is(request->path, "/live.js"))
