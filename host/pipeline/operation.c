@@ -705,8 +705,9 @@ static bool read_checkpoint(struct run *run, struct str *value)
 		str_of(run->connection->config->full), str_of(op_name(run)), run->arena, value);
 	if (err == 0 || err == E_NOTFOUND)
 		return true;
-	run_later(run, clock_now_ms() + DISABLED_MS, "store",
-		arena_printf(run->arena, "%s", error.text));
+	if (!run_lacks_memory(run, &error))
+		run_later(run, clock_now_ms() + DISABLED_MS, "store",
+			arena_printf(run->arena, "%s", error.text));
 	return false;
 }
 

@@ -92,6 +92,11 @@ static bool schedule(struct runner *r, const struct poll *poll, int64_t slot, in
 	add->runner = r;
 	add->plan = plan_ref(r->plan);
 	fill(add, poll, slot, now);
+	if (arena_failed(arena)) { /* without its keys it would not be the only one */
+		plan_unref(add->plan);
+		arena_destroy(arena);
+		return false;
+	}
 	add->op.op.done = added;
 	add->op.op.user = add;
 	add->op.jobs = &add->job;
