@@ -13,10 +13,12 @@
 #include "pipeline/runner_i.h"
 
 #define EVERY_MS (INT64_C(6) * 60 * 60 * 1000)
-#define AGAIN_MS 60000       /* after a step that failed, and after a pass that deleted rows */
-#define PAUSE_MS 20          /* between two steps */
-#define LONG_PAUSE_MS 200    /* while somebody is on the line */
-#define LONG_PAUSES_MOST 300 /* in a row: then a step is due all the same */
+#define AGAIN_MS 60000    /* after a step that failed, and after a pass that deleted rows */
+#define PAUSE_MS 20       /* between two steps */
+#define LONG_PAUSE_MS 200 /* while somebody is on the line */
+#define DOUBT_MS (INT64_C(24) * 60 * 60 * 1000) /* for somebody to notice that the clock is wrong  \
+						 */
+#define LONG_PAUSES_MOST 300                    /* in a row: then a step is due all the same */
 #define MEMORY ((size_t)16 * 1024 * 1024)
 
 struct retention {
@@ -27,6 +29,8 @@ struct retention {
 	const struct config *config;
 	struct store_retain op;
 	bool under_way, afresh; /* afresh: the rules have changed meanwhile */
+	int64_t trust_ms;       /* clock_mono_ms from which on a doubted clock counts; 0: it is not
+				   doubted */
 	unsigned long_pauses;
 	int64_t due_ms;             /* clock_mono_ms */
 	uint64_t freed[KEEP_KINDS]; /* of this pass */
@@ -128,6 +132,18 @@ static void after_pause(uv_timer_t *timer)
 	submit(rt);
 }
 
+static void doubt(struct retention *rt)
+{
+	if (!rt->trust_ms) {
+		rt->trust_ms = clock_mono_ms() + DOUBT_MS;
+		log_line(LOG_WARN,
+			"nothing old is deleted for a day: by the clock, that was last done more "
+			"than two days ago. If the host was not off, look at the clock",
+			NULL);
+	}
+	end_pass(rt, AGAIN_MS);
+}
+
 static void stepped_here(struct mailbox_item *item)
 {
 	struct retention *rt = (struct retention *)item;
@@ -139,6 +155,11 @@ static void stepped_here(struct mailbox_item *item)
 		end_pass(rt, AGAIN_MS);
 		return;
 	}
+	if (rt->op.doubted) {
+		doubt(rt);
+		return;
+	}
+	rt->trust_ms = 0;
 	add_up(rt);
 	if (rt->op.over) {
 		tell(rt);
@@ -168,6 +189,7 @@ static void begin(struct retention *rt)
 {
 	rt->op = (struct store_retain){.now_ms = clock_now_ms(),
 		.generation = rt->runner->plan->generation,
+		.trusted = rt->trust_ms && clock_mono_ms() >= rt->trust_ms,
 		.op = {.done = stepped, .user = rt}};
 	memset(rt->freed, 0, sizeof(rt->freed));
 	rt->swept = 0;

@@ -296,7 +296,9 @@ static int run_save(struct store *store, struct store_op *base)
 {
 	static const struct query q = {Q_RECEIPT_SAVE,
 		"INSERT INTO receipt (tenant, day, made_ms, balanced, data) VALUES (?, ?, ?, ?, ?) "
-		"ON CONFLICT (tenant, day) DO NOTHING"};
+		"ON CONFLICT (tenant, day) DO UPDATE SET made_ms = excluded.made_ms, "
+		"balanced = excluded.balanced, data = excluded.data "
+		"WHERE excluded.made_ms < receipt.made_ms"};
 	const struct receipt_row *row = ((struct store_save_receipt *)base)->row;
 	struct stmt stmt;
 

@@ -24,6 +24,7 @@
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 #define HOUSE_MS (7 * DAY_MS)  /* reads of the mirror and polls, if nothing came of them */
 #define ANSWER_MS (2 * DAY_MS) /* a caller's request is repeated within minutes */
+#define DOUBT_MS (2 * DAY_MS)
 #define GENERATIONS_KEPT 20
 #define OPEN_MOST 2000 /* with more open jobs, generations wait for another night */
 
@@ -248,8 +249,8 @@ static int cut_event(struct error *error, struct store *store, int64_t seq,
 		rc = cut(error, store, row.parts[2], names, &row.parts[2], changed);
 	if (rc || !*changed)
 		return rc;
-	rc = seal_again(error, store, place_of("event", &row.id), &row.lock, &row.sealed, row.parts,
-		4);
+	rc = seal_again(
+		error, store, place_of("event", &row.id), &row.lock, &row.sealed, row.parts, 4);
 	return rc ? rc : set_sealed(error, store, &set, seq, &row);
 }
 
@@ -289,8 +290,8 @@ static int set_progress(
 
 	rc = owners_of_lock(error, store, row->lock, STR(""), &owners);
 	if (!rc)
-		rc = seal_box(error, store, &owners, place_of("progress", &row->id), row->parts, 2,
-			&box);
+		rc = seal_box(
+			error, store, &owners, place_of("progress", &row->id), row->parts, 2, &box);
 	if (rc)
 		return rc;
 	stmt_begin(&stmt, &store->conn, &set);
@@ -617,8 +618,19 @@ static int check_rules(struct error *error, struct store *store, const struct st
 	rc = get_place(error, store, "rules", &then);
 	if (rc || now == then)
 		return rc;
-	rc = conn_exec(error, &store->conn, "DELETE FROM retention");
+	rc = conn_exec(error, &store->conn, "DELETE FROM retention WHERE name <> 'last'");
 	return rc ? rc : set_place(error, store, "rules", now);
+}
+
+/* At the beginning of a pass: *doubted, or the time is noted. */
+static int check_clock(
+	struct error *error, struct store *store, const struct store_retain *op, bool *doubted)
+{
+	int64_t last;
+	int rc = get_place(error, store, "last", &last);
+
+	*doubted = !op->trusted && last && op->now_ms > last + DOUBT_MS;
+	return rc || *doubted ? rc : set_place(error, store, "last", op->now_ms);
 }
 
 static int begin_walk(struct error *error, struct store *store, struct retain_place *place)
@@ -794,6 +806,9 @@ static int step(struct error *error, struct store *store, struct store_retain *o
 	int rc = 0;
 
 	if (op->next.walk == 0 && op->next.seq == 0) {
+		rc = check_clock(error, store, op, &op->doubted);
+		if (rc || op->doubted)
+			return rc;
 		rc = check_rules(error, store, op);
 		if (!rc)
 			rc = begin_walk(error, store, &op->next);
@@ -814,12 +829,13 @@ static int run_retain(struct store *store, struct store_op *base)
 
 	op->next = op->at;
 	op->swept = 0;
+	op->doubted = false;
 	memset(op->freed, 0, sizeof(op->freed));
 	rc = conn_exec(&base->error, &store->conn, "PRAGMA secure_delete = ON");
 	if (!rc)
 		rc = step(&base->error, store, op);
 	conn_exec(NULL, &store->conn, "PRAGMA secure_delete = OFF");
-	op->over = op->next.walk == WALKS + SWEEPS;
+	op->over = op->doubted || op->next.walk == WALKS + SWEEPS;
 	return rc;
 }
 

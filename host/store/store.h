@@ -650,6 +650,8 @@ struct keep {
  * such a job or a webhook that is PARKED needs, no row that another one names, no appointment
  * before its end. Where a pass ended is remembered, so the next one begins behind what has nothing
  * left to lose. A deleted event leaves a mark by which its repeats are known for GONE_KEPT_MS.
+ * A clock that is two days after the last pass is doubted: nothing is done, unless the caller says
+ * that it may be trusted. The host was off, or the clock is wrong, and what is deleted stays so.
  * Besides: answers to callers, old days of the mirror, reads and polls that are done and told
  * nothing, tallies, generations that no open job needs. */
 #define GONE_KEPT_MS (INT64_C(3) * 366 * 24 * 60 * 60 * 1000)
@@ -666,9 +668,11 @@ struct store_retain {
 	int64_t now_ms;
 	uint64_t generation; /* the current one; older ones in use count as well */
 	unsigned rows;       /* looked at, at most; 0: a good default */
+	bool trusted;        /* now_ms, however long after the last pass */
 	struct retain_place at;
 	struct retain_place next;   /* out */
 	bool over;                  /* out: that was the last step */
+	bool doubted;               /* out: now_ms; the pass was not begun */
 	uint32_t freed[KEEP_KINDS]; /* out: rows that lost this */
 	uint32_t swept;             /* out: rows of the host's own that were deleted */
 };
@@ -707,7 +711,7 @@ struct receipt_row {
 	bool balanced;
 	struct str data; /* JSON */
 };
-struct store_save_receipt { /* the first one of a day stays */
+struct store_save_receipt { /* the first one of a day stays, unless it is from the future */
 	struct store_op op;
 	const struct receipt_row *row;
 };

@@ -22,8 +22,11 @@ static const struct keep usual = {
 static struct store_retain pass_of(
 	struct fixture *f, const struct keep *keeps, size_t count, int64_t days, unsigned rows)
 {
-	struct store_retain op = {
-		.keeps = keeps, .keep_count = count, .now_ms = THEN + days * DAY_MS, .rows = rows};
+	struct store_retain op = {.keeps = keeps,
+		.keep_count = count,
+		.now_ms = THEN + days * DAY_MS,
+		.trusted = true,
+		.rows = rows};
 	struct store_retain sum = {.rows = 0};
 
 	do {
@@ -455,6 +458,36 @@ static void no_step_reads_a_whole_table(void **state)
 	assert_true(assert_plans(f->store->conn.db) > 20);
 }
 
+/* ---- the clock ---------------------------------------------------------------------------- */
+
+static void a_clock_that_jumped_deletes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct store_retain op = {.keeps = &usual, .keep_count = 1, .now_ms = THEN + DAY_MS};
+	struct story_of s = a_done_story(f, STR("one"));
+
+	assert_int_equal(retain_now(f, &op), 0); /* the first one ever */
+	assert_false(op.doubted || op.over);
+	op.now_ms += 365 * DAY_MS;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(retain_now(f, &op), 0);
+		assert_true(op.doubted && op.over);
+		assert_int_equal(op.freed[KEEP_RAW], 0);
+	}
+	assert_false(read_story(f, &s.event.id).inbox[0].expired);
+	op.now_ms = THEN; /* and back */
+	assert_int_equal(retain_now(f, &op), 0);
+	assert_false(op.doubted);
+	op.now_ms = THEN + 365 * DAY_MS;
+	op.trusted = true; /* the host was off for a year */
+	assert_int_equal(retain_now(f, &op), 0);
+	assert_int_equal(op.freed[KEEP_RAW], 1);
+	op.trusted = false;
+	op.now_ms += DAY_MS;
+	assert_int_equal(retain_now(f, &op), 0);
+	assert_false(op.doubted);
+}
+
 /* ---- the host's own ----------------------------------------------------------------------- */
 
 static void housekeeping_goes_after_a_week(void **state)
@@ -559,6 +592,7 @@ int main(void)
 		STORE_TEST(each_tenant_has_its_own_times),
 		STORE_TEST(each_step_is_small_and_a_pass_goes_on_where_it_was),
 		STORE_TEST(no_step_reads_a_whole_table),
+		STORE_TEST(a_clock_that_jumped_deletes_nothing),
 		STORE_TEST(housekeeping_goes_after_a_week),
 		STORE_TEST(old_days_and_answers_are_swept),
 		STORE_TEST(generations_that_nobody_uses_are_swept),
