@@ -17,9 +17,10 @@
 
 const struct command *const commands[] = {&command_run, &command_check, &command_call,
 	&command_events, &command_jobs, &command_calls, &command_dead, &command_show,
-	&command_replay, &command_status, &command_receipt, &command_gaps, &command_doctor, &command_reload, &command_backup,
-	&command_restore, &command_migrate, &command_salvage, &command_plugin, &command_password,
-	&command_version, &command_help, NULL};
+	&command_replay, &command_status, &command_receipt, &command_gaps, &command_doctor,
+	&command_reload, &command_backup, &command_restore, &command_migrate, &command_salvage,
+	&command_plugin, &command_password, &command_version, &command_forget, &command_export,
+	&command_help, NULL};
 
 const struct command *command_find(const char *name)
 {

@@ -70,8 +70,9 @@ int usage_error(const struct invocation *in, const char *format, ...)
 int fail(const struct invocation *in, const struct error *error);
 
 extern const struct command command_run, command_check, command_call, command_events, command_jobs,
-	command_calls, command_dead, command_show, command_replay, command_plugin, command_password, command_status,
-	command_reload, command_receipt, command_gaps, command_version, command_help, command_backup, command_restore, command_migrate,
-	command_salvage, command_doctor;
+	command_calls, command_dead, command_show, command_replay, command_plugin, command_password,
+	command_status, command_reload, command_forget, command_export, command_receipt, command_gaps, command_version,
+	command_help, command_backup, command_restore, command_migrate, command_salvage,
+	command_doctor;
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "config/config.h"
+#include "http/admin_i.h"
 #include "http/rows.h"
 #include "pipeline/care.h"
 #include "pipeline/runner.h"
@@ -17,15 +18,7 @@
 #define GAPS_SINCE_MS ((int64_t)48 * 3600 * 1000)
 #define RUNNING_MS ((int64_t)4 * 3600 * 1000) /* longer than any call; its end was lost */
 
-struct ask {
-	const struct admin *admin;
-	struct arena *arena;
-	const struct json *request;
-	struct store_reader *reader;
-	struct error error;
-};
-
-static int reader_of(struct ask *q)
+int admin_reader(struct ask *q)
 {
 	if (q->reader)
 		return 0;
@@ -158,7 +151,7 @@ static struct json *rows_object(struct ask *q, struct json *list)
 		struct store_filter f;                                                             \
 		row_type *rows;                                                                    \
 		size_t count;                                                                      \
-		if (read_filter(q, &f) < 0 || reader_of(q) < 0 ||                                  \
+		if (read_filter(q, &f) < 0 || admin_reader(q) < 0 ||                               \
 			list(&q->error, q->reader, &f, q->arena, &rows, &count) < 0)               \
 			return NULL;                                                               \
 		for (size_t i = 0; i < count; i++)                                                 \
@@ -182,7 +175,7 @@ static const struct json *running(struct ask *q)
 	struct id last;
 	size_t count;
 
-	if (reader_of(q) < 0 || store_live_last(&q->error, q->reader, tenant_of(q), &last) < 0 ||
+	if (admin_reader(q) < 0 || store_live_last(&q->error, q->reader, tenant_of(q), &last) < 0 ||
 		store_list_running(&q->error, q->reader, tenant_of(q), clock_now_ms() - RUNNING_MS,
 			q->arena, &rows, &count) < 0)
 		return NULL;
@@ -252,7 +245,7 @@ static const struct json *dead(struct ask *q)
 	struct job_row *rows;
 	size_t count;
 
-	if (read_filter(q, &f) < 0 || reader_of(q) < 0 || dead_hooks(q, &f, out) < 0)
+	if (read_filter(q, &f) < 0 || admin_reader(q) < 0 || dead_hooks(q, &f, out) < 0)
 		return NULL;
 	if (read_filter(q, &jobs) < 0)
 		return NULL;
@@ -271,7 +264,7 @@ static int read_story(struct ask *q, struct story *story)
 
 	if (!id.len)
 		return error_set(&q->error, E_INVALID, "say which: the id is missing");
-	if (reader_of(q) < 0)
+	if (admin_reader(q) < 0)
 		return q->error.code;
 	return store_story(&q->error, q->reader, id, tenant_of(q), q->arena, story);
 }
@@ -286,12 +279,6 @@ static const struct json *show(struct ask *q)
 
 /* ---- Decisions ---------------------------------------------------------------------------- */
 
-struct waited {
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool over;
-};
-
 static void over(struct store_op *op)
 {
 	struct waited *w = op->user;
@@ -302,7 +289,7 @@ static void over(struct store_op *op)
 	pthread_mutex_unlock(&w->lock);
 }
 
-static void begin_wait(struct waited *w, struct store_op *op)
+void admin_begin_wait(struct waited *w, struct store_op *op)
 {
 	memset(w, 0, sizeof(*w));
 	pthread_mutex_init(&w->lock, NULL);
@@ -311,7 +298,7 @@ static void begin_wait(struct waited *w, struct store_op *op)
 	op->user = w;
 }
 
-static int end_wait(struct ask *q, struct waited *w, struct store_op *op)
+int admin_end_wait(struct ask *q, struct waited *w, struct store_op *op)
 {
 	pthread_mutex_lock(&w->lock);
 	while (!w->over)
@@ -400,9 +387,9 @@ static const struct json *decide_job(struct ask *q, const struct id *id, enum jo
 		.job = *id, .verdict = verdict, .reason = json_get_text(q->request, "reason")};
 	struct waited w;
 
-	begin_wait(&w, &op.op);
+	admin_begin_wait(&w, &op.op);
 	store_decide_job(q->admin->store, &op);
-	return end_wait(q, &w, &op.op) < 0 ? NULL : decided(q, "job", id);
+	return admin_end_wait(q, &w, &op.op) < 0 ? NULL : decided(q, "job", id);
 }
 
 static const struct json *decide_hook(struct ask *q, const struct id *id, bool drop)
@@ -411,9 +398,9 @@ static const struct json *decide_hook(struct ask *q, const struct id *id, bool d
 		.inbox = *id, .drop = drop, .reason = json_get_text(q->request, "reason")};
 	struct waited w;
 
-	begin_wait(&w, &op.op);
+	admin_begin_wait(&w, &op.op);
 	store_replay_inbox(q->admin->store, &op);
-	return end_wait(q, &w, &op.op) < 0 ? NULL : decided(q, "inbox", id);
+	return admin_end_wait(q, &w, &op.op) < 0 ? NULL : decided(q, "inbox", id);
 }
 
 static const struct json *decide(struct ask *q, enum job_verdict verdict)
@@ -556,7 +543,7 @@ static const struct json *status(struct ask *q)
 	struct json *o = json_object(q->arena), *jobs = json_object(q->arena);
 	struct store_counts c;
 
-	if (reader_of(q) < 0 || store_count(&q->error, q->reader, &c) < 0)
+	if (admin_reader(q) < 0 || store_count(&q->error, q->reader, &c) < 0)
 		return NULL;
 	json_put_text(q->arena, o, "version", str_of(KLINKE_VERSION));
 	json_put_bool(q->arena, o, "running", q->admin->runner != NULL);
@@ -591,7 +578,7 @@ static const struct json *receipt(struct ask *q)
 	const struct config *config = q->admin->runner ? runner_config(q->admin->runner) : NULL;
 	struct receipt_ask ask = {tenant_of(q), json_get_text(q->request, "day")};
 	struct json *list = json_array(q->arena);
-	int err = reader_of(q);
+	int err = admin_reader(q);
 
 	if (!err)
 		err = receipts_list(&q->error, config, q->reader, &ask, q->arena, list);
@@ -624,22 +611,15 @@ static const struct verb {
 	bool changes;
 	bool everything; /* not for somebody who may see one tenant only */
 } verbs[] = {
-	{"events", events, false, false},
-	{"jobs", jobs, false, false},
-	{"inbox", inbox, false, false},
-	{"calls", calls, false, false},
-	{"running", running, false, false},
-	{"appointments", appointments, false, false},
-	{"dead", dead, false, false},
-	{"show", show, false, false},
-	{"retry", retry, true, false},
-	{"drop", drop, true, false},
-	{"replay", replay, true, false},
-	{"call", call, true, true},
-	{"receipt", receipt, false, false},
-	{"gaps", gaps, true, true},
-	{"status", status, false, true},
-	{"reload", reload, true, true},
+	{"events", events, false, false}, {"jobs", jobs, false, false},
+	{"inbox", inbox, false, false}, {"calls", calls, false, false},
+	{"running", running, false, false}, {"appointments", appointments, false, false},
+	{"dead", dead, false, false}, {"show", show, false, false}, {"retry", retry, true, false},
+	{"drop", drop, true, false}, {"replay", replay, true, false}, {"call", call, true, true},
+	{"receipt", receipt, false, false}, {"gaps", gaps, true, true},
+	{"status", status, false, true}, {"reload", reload, true, true},
+	{"forget", privacy_forget, true, true},
+	{"export", privacy_export, true, true}, /* POST: a person has no place in a URL */
 };
 
 static const struct verb *verb_find(struct str name)

@@ -21,6 +21,9 @@
  *                                              looked, open}; waits for them
  *   status    {}                               -> counts, plugins, generation
  *   reload    {}                               -> {generation}
+ *   forget    {person, tenant, reason}         a number in any spelling or an address; its key is
+ *                                              destroyed -> {receipts}: of each tenant that knew it
+ *   export    {person, tenant}                 -> {persons}: all rows, of each tenant
  */
 #ifndef HTTP_ADMIN_H
 #define HTTP_ADMIN_H

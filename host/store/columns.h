@@ -27,6 +27,12 @@
 	"appointment.end_ms, appointment.changed_ms, appointment.event_type, appointment.host, "   \
 	"appointment.vendor_id, appointment.key, appointment.version, appointment.lock, "          \
 	"appointment.sealed"
+#define CALL_COLUMNS                                                                               \
+	"call.tenant, call.connection, call.call_id, call.rank, call.direction, call.status, "     \
+	"call.agent, call.started_ms, call.ended_ms, call.lock, call.sealed"
+#define ANSWER_COLUMNS                                                                             \
+	"answer.connection, answer.dedupe, answer.tenant, answer.outcome, answer.at_ms, "          \
+	"answer.lock, answer.sealed"
 #define HOLD_COLUMNS                                                                               \
 	"hold.id, hold.tenant, hold.holder, hold.resource, hold.event_type, hold.start_ms, "       \
 	"hold.end_ms, hold.expires_ms, hold.capacity, hold.state, "                                \

@@ -56,6 +56,7 @@ enum query_slot {
 	Q_JOB_CANCELLED,
 	Q_JOB_DECIDE,
 	Q_JOB_HASTEN,
+	Q_JOB_HASTEN_AHEAD,
 	Q_JOB_PARK,
 	Q_JOB_CLOSED,
 	Q_JOB_DUE_READY,
@@ -121,6 +122,7 @@ enum query_slot {
 	Q_PERSON_ADD,
 	Q_PERSON_DELETE,
 	Q_PERSON_BURY,
+	Q_JOB_FORGET,
 	QUERY_COUNT
 };
 struct query {

@@ -162,6 +162,12 @@ void stmt_bytes(struct stmt *stmt, struct str bytes); /* empty: NULL */
 /* Without what tells of a person; text itself if there is nothing, else in the arena. */
 struct str blind_text(const struct keys *keys, struct arena *arena, struct str text);
 
+/* ---- forget.c ----------------------------------------------------------------------------- */
+/* At start: what was interrupted, and keys that came back out of an older copy. */
+int forget_finish(struct error *error, struct store *store);
+/* Ends a job, whoever has it. */
+int job_forget(struct error *error, struct store *store, const struct id *id, struct str reason);
+
 /* ---- turn.c: who may run, by order key ---------------------------------------------------- */
 struct job_now { /* a stored job, as far as rules need it; text in the scratch arena */
 	int64_t seq;

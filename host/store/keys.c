@@ -548,6 +548,19 @@ int keys_of_owner(struct error *error, struct keys *keys, struct str owner, stru
 	return rc;
 }
 
+bool keys_next_owner(struct keys *keys, void **place, char owner[KEYS_OWNER])
+{
+	struct entry *entry;
+
+	pthread_mutex_lock(&keys->lock);
+	entry = *place ? ((struct entry *)*place)->next : keys->first;
+	if (entry)
+		snprintf(owner, KEYS_OWNER, "%s", entry->owner);
+	*place = entry;
+	pthread_mutex_unlock(&keys->lock);
+	return entry != NULL;
+}
+
 static int tenant_by_number(
 	struct error *error, struct keys *keys, uint64_t number, struct key *key)
 {
@@ -680,6 +693,15 @@ int keys_list_gone(struct error *error, struct keys *keys, struct arena *arena,
 	struct keys_gone **gone, size_t *count)
 {
 	return persons_list_gone(error, keys->persons, arena, gone, count);
+}
+
+bool keys_has(struct keys *keys, uint64_t number)
+{
+	struct key key;
+	bool found = keys_by_number(NULL, keys, number, &key) == 0;
+
+	crypto_wipe(&key, sizeof(key));
+	return found;
 }
 
 int keys_find_person(

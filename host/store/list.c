@@ -264,7 +264,7 @@ static int one_call(struct error *error, struct store_reader *reader, struct stm
 	row->data = parts[3];
 	return rc;
 }
-static const struct row_kind kind_call = {sizeof(struct call_row), one_call};
+const struct row_kind kind_call = {sizeof(struct call_row), one_call};
 
 int store_list_calls(struct error *error, struct store_reader *reader,
 	const struct store_filter *filter, struct arena *arena, struct call_row **rows,
@@ -275,9 +275,7 @@ int store_list_calls(struct error *error, struct store_reader *reader,
 	int rc;
 
 	query_init(&query);
-	buf_add_text(&query.sql,
-		"SELECT tenant, connection, call_id, rank, direction, status, agent, "
-		"started_ms, ended_ms, lock, sealed FROM call WHERE 1");
+	buf_add_text(&query.sql, "SELECT " CALL_COLUMNS " FROM call WHERE 1");
 	and_text(&query, "tenant", filter->tenant);
 	and_text(&query, "connection", filter->connection);
 	and_text(&query, "call_id", filter->subject);

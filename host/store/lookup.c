@@ -174,9 +174,8 @@ int store_find_appointments(struct error *error, struct store_reader *reader,
 
 /* ---- single rows ----------------------------------------------------------------------------- */
 
-static const struct query q_answer = {Q_READ_ANSWER,
-	"SELECT connection, dedupe, tenant, outcome, at_ms, lock, sealed FROM answer "
-	"WHERE connection = ?1 AND dedupe = ?2"};
+static const struct query q_answer = {Q_READ_ANSWER, "SELECT " ANSWER_COLUMNS " FROM answer "
+						     "WHERE connection = ?1 AND dedupe = ?2"};
 static const struct query q_job = {Q_READ_JOB,
 	"SELECT " JOB_COLUMNS " FROM job INDEXED BY job_dedupe "
 	"WHERE dedupe = ?1 AND dedupe <> '' AND tenant = ?2"};
@@ -202,6 +201,8 @@ static int one_answer(struct error *error, struct store_reader *reader, struct s
 	return allow_unreadable(reader, error, rc, &row->unreadable);
 }
 
+const struct row_kind kind_answer = {sizeof(struct answer_row), one_answer};
+
 /* The one row of a statement, copied to out. */
 static int get_one(struct error *error, struct store_reader *reader, struct stmt *stmt,
 	const struct row_kind *kind, struct arena *arena, const char *what, void *out)
@@ -222,13 +223,12 @@ static int get_one(struct error *error, struct store_reader *reader, struct stmt
 int store_get_answer(struct error *error, struct store_reader *reader, struct str connection,
 	struct str dedupe, struct arena *arena, struct answer_row *row)
 {
-	static const struct row_kind kind = {sizeof(struct answer_row), one_answer};
 	struct stmt stmt;
 
 	stmt_begin(&stmt, &reader->conn, &q_answer);
 	stmt_text(&stmt, connection);
 	stmt_text(&stmt, blind_text(reader->keys, arena, dedupe));
-	return get_one(error, reader, &stmt, &kind, arena, "answer", row);
+	return get_one(error, reader, &stmt, &kind_answer, arena, "answer", row);
 }
 
 int store_get_job(struct error *error, struct store_reader *reader, struct str tenant,

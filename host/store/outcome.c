@@ -26,6 +26,8 @@ static const struct query q_to_cancel = {Q_JOB_TO_CANCEL,
 	"AND instr(' ' || cancel_on || ' ', ' ' || ?3 || ' ') > 0 ORDER BY seq LIMIT 1"};
 static const struct query q_cancel = {
 	Q_JOB_CANCEL, "UPDATE job SET state = 7, reason = 'cancelled by ' || ?1 WHERE seq = ?2"};
+static const struct query q_forget = {Q_JOB_FORGET,
+	"UPDATE job SET state = 7, reason = ?1, fail = '', closed = NULL WHERE seq = ?2"};
 #define LATER_AND_NAMED                                                                            \
 	"AND tenant = ?2 AND seq > (SELECT seq FROM event WHERE id = ?3) "                         \
 	"AND instr(' ' || ?4 || ' ', ' ' || type || ' ') > 0 "
@@ -38,6 +40,10 @@ static const struct query q_decide = {Q_JOB_DECIDE,
 	"due_ms = ?2, updated_ms = ?2, reason = ?3, sent = sent AND NOT ?4 WHERE seq = ?5"};
 static const struct query q_hasten = {Q_JOB_HASTEN,
 	"UPDATE job SET due_ms = ?1 WHERE state = 1 AND state <> 6 AND due_ms > ?1 AND fail = ?2"};
+static const struct query q_hasten_ahead = {Q_JOB_HASTEN_AHEAD,
+	"UPDATE job SET due_ms = ?1 WHERE state = ?2 AND state <> 6 AND due_ms > ?1 AND updated_ms "
+	"> "
+	"?3"};
 static const struct query q_park = {
 	Q_JOB_PARK, "UPDATE job SET state = 4, reason = ?1 WHERE seq = ?2"};
 static const struct query q_closed = {
@@ -303,6 +309,29 @@ static int drop(
 	return turn_pass(error, store, now, &promoted);
 }
 
+int job_forget(struct error *error, struct store *store, const struct id *id, struct str reason)
+{
+	uint32_t promoted = 0;
+	struct job_now now;
+	struct stmt stmt;
+	int rc;
+
+	rc = job_find(error, store, id, &now);
+	if (rc || !now.seq)
+		return rc;
+	stmt_begin(&stmt, &store->conn, &q_forget);
+	stmt_text(&stmt, reason);
+	stmt_i64(&stmt, now.seq);
+	rc = stmt_done(error, &stmt);
+	if (!rc)
+		rc = claims_drop(error, &store->claims, now.seq);
+	if (!rc)
+		rc = hold_free_job(error, store, now.seq);
+	if (rc || !turn_holds(now.state, now.strict))
+		return rc;
+	return turn_pass(error, store, &now, &promoted);
+}
+
 /* The next one behind after; 0: none. */
 static int to_cancel(struct error *error, struct store *store, const struct event_row *event,
 	struct str subject, int64_t *after, struct id *id)
@@ -445,17 +474,40 @@ void store_decide_job(struct store *store, struct store_decide_job *op)
 	queue_submit(store, &op->op, run_decide);
 }
 
-static int run_hasten(struct store *store, struct store_op *base)
+static int hasten_failed(struct error *error, struct store *store, struct str fail, int64_t now_ms)
 {
-	struct store_hasten_jobs *op = (struct store_hasten_jobs *)base;
-	int64_t now_ms = clock_now_ms();
 	struct stmt stmt;
 
 	stmt_begin(&stmt, &store->conn, &q_hasten);
 	stmt_i64(&stmt, now_ms);
-	stmt_text(&stmt, op->fail);
+	stmt_text(&stmt, fail);
+	return stmt_done(error, &stmt);
+}
+
+/* READY ones and, for later, QUEUED ones. What WAITS does so for an instant, not for a delay. */
+static int hasten_ahead(struct error *error, struct store *store, int64_t now_ms)
+{
+	struct stmt stmt;
+	int rc = 0;
+
+	for (int state = JOB_READY; !rc && state <= JOB_QUEUED; state++) {
+		stmt_begin(&stmt, &store->conn, &q_hasten_ahead);
+		stmt_i64(&stmt, now_ms);
+		stmt_i64(&stmt, state);
+		stmt_i64(&stmt, now_ms + CLOCK_SLACK_MS);
+		rc = stmt_done(error, &stmt);
+	}
+	return rc;
+}
+
+static int run_hasten(struct store *store, struct store_op *base)
+{
+	struct store_hasten_jobs *op = (struct store_hasten_jobs *)base;
+	int64_t now_ms = clock_now_ms();
+
 	claims_lower(&store->claims, now_ms);
-	return stmt_done(&base->error, &stmt);
+	return op->fail.len ? hasten_failed(&base->error, store, op->fail, now_ms)
+			    : hasten_ahead(&base->error, store, now_ms);
 }
 
 void store_hasten_jobs(struct store *store, struct store_hasten_jobs *op)

@@ -20,7 +20,8 @@ struct row_kind {
 	int (*read)(struct error *error, struct store_reader *reader, struct stmt *stmt,
 		struct arena *arena, void *row);
 };
-extern const struct row_kind kind_inbox, kind_event, kind_job, kind_appointment;
+extern const struct row_kind kind_inbox, kind_raw, kind_event, kind_job, kind_attempt, kind_call,
+	kind_appointment, kind_answer; /* kind_raw: with its bytes */
 
 /* All rows of a statement whose parameters are bound, and its end. */
 int rows_collect(struct error *error, struct store_reader *reader, struct stmt *stmt,

@@ -25,6 +25,8 @@
 #ifndef STORE_SEAL_H
 #define STORE_SEAL_H
 
+#include <stdbool.h>
+
 #include "base/crypto.h"
 #include "base/error.h"
 #include "base/id.h"
@@ -52,6 +54,10 @@ int keys_open(struct error *error, struct keys **out, const char *state_director
 /* May keys of owners be made from now on? As keys_open's create until it is called. */
 void keys_allow(struct keys *keys, bool create);
 void keys_close(struct keys *keys); /* takes NULL */
+/* Tenants that have a key, one after another; *place NULL: the first. The host's own is empty. A
+ * key that another process made since is there when its number was asked for. */
+#define KEYS_OWNER 208
+bool keys_next_owner(struct keys *keys, void **place, char owner[KEYS_OWNER]);
 /* Tells one master key from another without telling the key. */
 void keys_check(const struct keys *keys, uint8_t out[SEAL_CHECK]);
 struct seal_owners { /* by the numbers of their keys */
@@ -86,6 +92,8 @@ int keys_forget_person(struct error *error, struct keys *keys, const uint8_t mar
 	int64_t at_ms, struct keys_gone *gone);
 /* Likewise one that is known to be forgotten, and may be back out of an older copy. */
 int keys_bury(struct error *error, struct keys *keys, const struct keys_gone *gone);
+/* Is there a key of this number? */
+bool keys_has(struct keys *keys, uint64_t number);
 /* All tombstones, in the arena. */
 int keys_list_gone(struct error *error, struct keys *keys, struct arena *arena,
 	struct keys_gone **gone, size_t *count);

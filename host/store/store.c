@@ -226,6 +226,8 @@ static int open_writer(struct error *error, struct store *store, const char *pat
 	if (!rc)
 		rc = open_keys(error, store);
 	if (!rc)
+		rc = forget_finish(error, store);
+	if (!rc)
 		rc = job_recover(error, store);
 	if (!rc)
 		rc = retain_begin(error, store);

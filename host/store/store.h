@@ -439,7 +439,10 @@ struct store_decide_job {
 };
 void store_decide_job(struct store *store, struct store_decide_job *op); /* E_CONFLICT: not dead */
 
-/* What jobs waited for may be mended: READY ones whose last failure is of this class are due now. */
+/* What jobs waited for may be mended: READY ones whose last failure is of this class are due now.
+ * Without a class: those that were put off by a clock that was ahead of today's, since it was put
+ * back by more than they should wait. */
+#define CLOCK_SLACK_MS 1000
 struct store_hasten_jobs {
 	struct store_op op;
 	struct str fail;
@@ -498,6 +501,24 @@ struct store_save_catalogue {
 	const struct catalogue *catalogue;
 };
 void store_save_catalogue(struct store *store, struct store_save_catalogue *op);
+
+/* Destroys a person's key: what is sealed under it can never be read again, here or in any copy of
+ * the database made before. Their open jobs are DROPPED, also those in somebody's hands, which then
+ * cannot be saved (E_CONFLICT); a PARKED webhook that mentions them is let go of. Codes and marks by
+ * which they were found are taken out. It can be interrupted at any point, and is finished when the
+ * store is opened again. Who has no key: known is false, and nothing happens, but for what is PARKED.
+ * E_BUSY: the key is gone, call again, see keys_forget_person(). */
+struct store_forget {
+	struct store_op op;
+	struct str tenant, person; /* E.164 or address */
+	struct str reason;         /* of what is dropped */
+	int64_t now_ms;
+	bool known; /* out: there was a key; what follows became unreadable now */
+	uint32_t webhooks, shared, events, jobs, attempts, calls, appointments, answers;
+	uint32_t dropped;  /* jobs that were not over */
+	uint32_t mentions; /* PARKED webhooks that nobody could read and that name them */
+};
+void store_forget(struct store *store, struct store_forget *op);
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 
@@ -581,6 +602,32 @@ struct story {
 };
 int store_story(struct error *, struct store_reader *, struct str id, struct str tenant_or_empty,
 	struct arena *, struct story *story);
+
+/* Who is meant by a number in any spelling, or an address. Numbers without a country code are tried
+ * with those of many countries: there is a hit for each that somebody here has. If nobody knows them there is one of each
+ * tenant, not known, with the best guess: they may be in a webhook that nobody could read. */
+struct person_hit {
+	struct str tenant, person; /* E.164, or the address */
+	bool known;                /* has a key */
+	int64_t forgotten_ms;      /* the last time; 0: never */
+};
+int store_find_person(struct error *, struct store_reader *, struct str tenant_or_empty,
+	struct str text, struct arena *, struct person_hit **hits, size_t *count);
+
+/* All that is stored of a person, oldest first. A webhook that brought others' events, too, comes
+ * without its body. What tells of somebody else and only mentions them is counted, not told. */
+struct person_rows {
+	struct story story;
+	struct call_row *calls;
+	struct appointment_row *appointments;
+	struct answer_row *answers;
+	size_t call_count, appointment_count, answer_count;
+	struct str *connections; /* that know of them: each once */
+	size_t connection_count;
+	uint32_t mentions;
+};
+int store_read_person(struct error *, struct store_reader *, struct str tenant, struct str person,
+	struct arena *, struct person_rows *rows);
 
 struct store_counts { /* for /metrics and readiness */
 	uint64_t inbox_new, inbox_parked, events;

@@ -261,6 +261,9 @@ static int one_attempt(struct error *error, struct store_reader *reader, struct 
 	return allow_unreadable(reader, error, rc, &((struct attempt_row *)to)->unreadable);
 }
 
+const struct row_kind kind_raw = {sizeof(struct inbox_row), one_raw};
+const struct row_kind kind_attempt = {sizeof(struct attempt_row), one_attempt};
+
 /* All rows of a statement over the scope. */
 static int read_all(struct error *error, struct quest *quest, const struct row_kind *kind,
 	const char *sql, void **rows, size_t *count)
@@ -273,11 +276,10 @@ static int read_all(struct error *error, struct quest *quest, const struct row_k
 
 static int read_all_inbox(struct error *error, struct quest *quest, struct story *story)
 {
-	static const struct row_kind kind = {sizeof(struct inbox_row), one_raw};
 	void *rows;
 	int rc;
 
-	rc = read_all(error, quest, &kind,
+	rc = read_all(error, quest, &kind_raw,
 		"SELECT " INBOX_COLUMNS ", " RAW_COLUMNS
 		" FROM inbox JOIN inbox_raw ON inbox_raw.seq = inbox.seq WHERE inbox.id IN ("
 		"SELECT inbox FROM event WHERE correlation " SCOPE " AND correlation <> '' "
@@ -324,11 +326,10 @@ static int read_all_jobs(struct error *error, struct quest *quest, struct story 
 
 static int read_all_attempts(struct error *error, struct quest *quest, struct story *story)
 {
-	static const struct row_kind kind = {sizeof(struct attempt_row), one_attempt};
 	void *rows;
 	int rc;
 
-	rc = read_all(error, quest, &kind,
+	rc = read_all(error, quest, &kind_attempt,
 		"SELECT " ATTEMPT_COLUMNS " FROM attempt JOIN job ON job.seq = attempt.job "
 		"WHERE attempt.job IN (" JOBS
 		") AND " MINE("job") " ORDER BY attempt.started_ms, attempt.seq",

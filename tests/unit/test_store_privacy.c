@@ -1,0 +1,776 @@
+/* What tells of a person, and that it can be forgotten: rows, copies of the database made before,
+ * keys that come back, an interruption at any point. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+
+#include "store_fixture.h"
+
+WAITED(forget)
+
+#define ANNA "+491713920042"
+#define BERND "+4930555123"
+#define MAIL "Anna.Schmidt@example.org"
+#define NAME "Annegret Schmidt"
+
+static struct str text_of(const char *s)
+{
+	return str_of(s);
+}
+
+/* ---- files -------------------------------------------------------------------------------- */
+
+static bool file_holds(const char *path, const void *bytes, size_t n)
+{
+	FILE *file = fopen(path, "re");
+	bool found = false;
+	char *all;
+	long size;
+
+	if (!file)
+		return false;
+	fseek(file, 0, SEEK_END);
+	size = ftell(file);
+	rewind(file);
+	all = malloc((size_t)size + 1);
+	assert_non_null(all);
+	if (fread(all, 1, (size_t)size, file) == (size_t)size)
+		found = memmem(all, (size_t)size, bytes, n) != NULL;
+	fclose(file);
+	free(all);
+	return found;
+}
+
+static void no_file_holds(const char *directory, const void *bytes, size_t n)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *one;
+	char path[600];
+
+	assert_non_null(dir);
+	while ((one = readdir(dir))) {
+		if (one->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", directory, one->d_name);
+		if (one->d_type == DT_DIR)
+			no_file_holds(path, bytes, n);
+		else if (file_holds(path, bytes, n))
+			fail_msg("%s holds what it must not", path);
+	}
+	closedir(dir);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	char chunk[65536];
+	FILE *in = fopen(from, "re"), *out = fopen(to, "we");
+	size_t n;
+
+	assert_non_null(in);
+	assert_non_null(out);
+	while ((n = fread(chunk, 1, sizeof(chunk), in)) > 0)
+		assert_int_equal(fwrite(chunk, 1, n, out), n);
+	fclose(in);
+	assert_int_equal(fclose(out), 0);
+}
+
+static int64_t ask(struct fixture *f, const char *file, const char *sql)
+{
+	sqlite3_stmt *stmt;
+	char path[600];
+	sqlite3 *db;
+	int64_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", f->directory, file);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return n;
+}
+
+/* ---- one call of a person ----------------------------------------------------------------- */
+
+struct call { /* as it is stored */
+	struct id inbox, event;
+	struct job_row job; /* of the event; READY */
+};
+
+static struct event_row event_of(struct fixture *f, const char *person, const char *uid)
+{
+	struct event_row event = an_event(str_of(arena_printf(f->arena, "ended:%s", uid)));
+
+	event.person = text_of(person);
+	event.subject = str_of(arena_printf(f->arena, "call:%s", uid));
+	event.data = str_of(arena_printf(f->arena,
+		"{\"call_id\":\"%s\",\"from\":\"%s\",\"name\":\"" NAME "\"}", uid, person));
+	event.correlation = event.subject;
+	return event;
+}
+
+static struct id append_of(struct fixture *f, const char *body)
+{
+	struct inbox_row row = an_inbox_row();
+	struct store_append_inbox op = {.row = &row};
+
+	row.body = text_of(body);
+	row.correlation = STR("");
+	assert_int_equal(append_inbox_now(f, &op), 0);
+	return row.id;
+}
+
+static struct call store_call(
+	struct fixture *f, const char *person, const char *others, const char *uid)
+{
+	struct event_row event = event_of(f, person, uid);
+	struct job_row job = a_job(event.subject);
+	struct call_row row = {.tenant = TENANT,
+		.connection = PHONE,
+		.call_id = text_of(uid),
+		.person = event.person,
+		.from = event.person,
+		.started_ms = 1000,
+		.data = event.data};
+	struct appointment_row appointment = {.tenant = TENANT,
+		.connection = STR("praxis-winter/calendar"),
+		.uid = text_of(uid),
+		.status = STR("booked"),
+		.start_ms = 5000,
+		.end_ms = 6000,
+		.changed_ms = 1000,
+		.person = event.person,
+		.name = STR(NAME)};
+	struct event_change change = {.row = &event,
+		.jobs = &job,
+		.job_count = 1,
+		.call = &row,
+		.appointment = &appointment};
+	struct store_finish_inbox finish = {
+		.tenant = TENANT, .state = INBOX_DONE, .events = &change, .event_count = 1};
+	struct call call;
+
+	finish.inbox = event.inbox = append_of(f, event.data.ptr);
+	event.others = text_of(others);
+	job.event = event.id;
+	job.person = event.person;
+	job.correlation = event.correlation;
+	if (finish_inbox_now(f, &finish) != 0)
+		fail_msg("%s", finish.op.error.text);
+	call.inbox = event.inbox;
+	call.event = event.id;
+	call.job = job;
+	return call;
+}
+
+/* The job does something, and an answer is kept. */
+static void work(struct fixture *f, struct call *call, enum job_state state)
+{
+	struct attempt_row attempt = {.id = id_new(),
+		.kind = ATTEMPT_STEP,
+		.name = STR("whatsapp.send"),
+		.outcome = STR("answered"),
+		.method = STR("POST"),
+		.url = STR("https://example.org/find?to=" ANNA),
+		.input = STR("{\"to\":\"" ANNA "\"}"),
+		.output = STR("{\"name\":\"" NAME "\"}"),
+		.note = STR("sent to " NAME)};
+	struct answer_row answer = {.connection = PHONE,
+		.dedupe = str_of(arena_printf(f->arena, "ended:%.*s",
+			(int)call->job.correlation.len - 5, call->job.correlation.ptr + 5)),
+		.tenant = TENANT,
+		.result = STR("{\"say\":\"Guten Tag, " NAME "\"}")};
+	struct job_row row = call->job;
+	struct store_save_job op = {
+		.job = &row, .attempts = &attempt, .attempt_count = 1, .answer = &answer};
+
+	row.state = state;
+	row.progress = STR("{\"name\":\"" NAME "\"}");
+	row.reason = STR("the calendar says: " NAME " has two bookings");
+	if (save_job_now(f, &op) != 0)
+		fail_msg("%s", op.op.error.text);
+}
+
+static struct store_forget forget(struct fixture *f, const char *person)
+{
+	struct store_forget op = {
+		.tenant = TENANT, .person = text_of(person), .now_ms = clock_now_ms()};
+
+	if (forget_now(f, &op) != 0)
+		fail_msg("%s", op.op.error.text);
+	return op;
+}
+
+static struct story story_of(struct fixture *f, const char *uid)
+{
+	struct error error = {0};
+	struct story story;
+
+	if (store_story(&error, f->reader, text_of(uid), TENANT, f->arena, &story) != 0)
+		fail_msg("%s", error.text);
+	return story;
+}
+
+static void is_readable(struct fixture *f, const char *uid, bool readable)
+{
+	struct story story = story_of(f, uid);
+	size_t i;
+
+	assert_int_equal(story.event_count, 1);
+	assert_int_equal(story.inbox_count, 1);
+	assert_int_equal(story.job_count, 1);
+	assert_int_equal(story.events[0].unreadable, !readable);
+	assert_int_equal(story.inbox[0].unreadable, !readable);
+	for (i = 0; i < story.attempt_count; i++)
+		assert_int_equal(story.attempts[i].unreadable, !readable);
+	assert_int_equal(story.events[0].data.len != 0, readable);
+	assert_int_equal(story.inbox[0].body.len != 0, readable);
+}
+
+/* ---- tests -------------------------------------------------------------------------------- */
+
+static void nothing_of_a_person_is_in_clear(void **state)
+{
+	struct fixture *f = *state;
+	struct call call = store_call(f, ANNA, MAIL, "call_1");
+	struct event_row event = event_of(f, ANNA, "x");
+	struct event_change change = {.row = &event};
+	struct store_finish_inbox finish = {
+		.tenant = TENANT, .state = INBOX_DONE, .events = &change, .event_count = 1};
+	static const char *const secrets[] = {
+		ANNA, "491713920042", "1713920042", MAIL, "wamid.HBgNNDkxNzEzOTIwMDQy", "Annegret"};
+
+	work(f, &call, JOB_DEAD);
+	event.subject = STR("contact:491713920042");
+	event.dedupe = STR("status:wamid.HBgNNDkxNzEzOTIwMDQy/x:" ANNA);
+	event.also = STR("mail:" MAIL);
+	finish.inbox = append_of(f, "{}");
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+		no_file_holds(f->directory, secrets[i], strlen(secrets[i]));
+	close_both(f); /* and with the log copied into the file */
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+		no_file_holds(f->directory, secrets[i], strlen(secrets[i]));
+	open_store(f);
+	open_reader(f);
+	assert_true(file_holds(arena_printf(f->arena, "%s/klinke.db", f->directory), "call_1", 6));
+}
+
+static void who_is_found_by_a_code_is_found(void **state)
+{
+	struct fixture *f = *state;
+	struct event_row event = event_of(f, ANNA, "m");
+	struct event_change change = {.row = &event};
+	struct store_finish_inbox finish = {
+		.tenant = TENANT, .state = INBOX_DONE, .events = &change, .event_count = 1};
+	struct store_filter filter = {.subject = STR("contact:491713920042")};
+	struct event_row *rows;
+	size_t count;
+
+	event.subject = STR("contact:491713920042");
+	event.dedupe = STR("message:wamid.HBgNNDkxNzEzOTIwMDQy");
+	finish.inbox = append_of(f, "{}");
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	assert_int_equal(store_list_events(NULL, f->reader, &filter, f->arena, &rows, &count), 0);
+	assert_int_equal(count, 1);
+	assert_str(rows[0].subject, "contact:491713920042");
+	finish.inbox = append_of(f, "{}");
+	event.id = id_new();
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	assert_true(change.repeat);
+	event.dedupe = rows[0].dedupe; /* as it was read: the same once more */
+	event.id = id_new();
+	finish.inbox = append_of(f, "{}");
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	assert_true(change.repeat);
+}
+
+static void forgetting_takes_all_of_a_person_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	struct call anna = store_call(f, ANNA, "", "call_a"),
+		    bernd = store_call(f, BERND, "", "call_b");
+	struct store_forget op;
+	struct call_row *calls;
+	struct appointment_row *rows;
+	struct store_filter filter = {.tenant = TENANT};
+	struct appointment_query query = {
+		.tenant = TENANT, .person = STR(ANNA), .to_ms = INT64_MAX};
+	size_t count;
+
+	work(f, &anna, JOB_PARKED);
+	work(f, &bernd, JOB_PARKED);
+	is_readable(f, "call_a", true);
+	op = forget(f, ANNA);
+	assert_true(op.known);
+	assert_int_equal(op.webhooks, 1);
+	assert_int_equal(op.shared, 0);
+	assert_int_equal(op.events, 1);
+	assert_int_equal(op.jobs, 1);
+	assert_int_equal(op.attempts, 1);
+	assert_int_equal(op.calls, 1);
+	assert_int_equal(op.appointments, 1);
+	assert_int_equal(op.answers, 1);
+	assert_int_equal(op.dropped, 1);
+	is_readable(f, "call_a", false);
+	is_readable(f, "call_b", true);
+	assert_int_equal(state_of(f, &anna.job), JOB_DROPPED);
+	assert_int_equal(state_of(f, &bernd.job), JOB_PARKED);
+	assert_int_equal(store_list_calls(NULL, f->reader, &filter, f->arena, &calls, &count), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(calls[0].unreadable + calls[1].unreadable, 1);
+	assert_int_equal(
+		store_find_appointments(NULL, f->reader, &query, f->arena, &rows, &count), 0);
+	assert_int_equal(count, 0);
+	query.person = STR(BERND);
+	assert_int_equal(
+		store_find_appointments(NULL, f->reader, &query, f->arena, &rows, &count), 0);
+	assert_int_equal(count, 1);
+	assert_str(rows[0].name, NAME);
+}
+
+static void twice_is_once_and_a_stranger_is_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct person_hit *hits;
+	struct store_forget op;
+	size_t count;
+
+	store_call(f, ANNA, "", "call_a");
+	assert_true(forget(f, ANNA).known);
+	op = forget(f, ANNA);
+	assert_false(op.known);
+	assert_int_equal(op.events + op.webhooks + op.jobs, 0);
+	assert_false(forget(f, BERND).known);
+	assert_int_equal(store_find_person(NULL, f->reader, TENANT, STR("0171 3920042"), f->arena,
+				 &hits, &count),
+		0);
+	assert_int_equal(count, 1);
+	assert_false(hits[0].known);
+	assert_true(hits[0].forgotten_ms > 0);
+}
+
+static void who_calls_again_is_somebody_new(void **state)
+{
+	struct fixture *f = *state;
+
+	store_call(f, ANNA, "", "call_a");
+	forget(f, ANNA);
+	store_call(f, ANNA, "", "call_b");
+	is_readable(f, "call_a", false);
+	is_readable(f, "call_b", true);
+	reopen(f);
+	is_readable(f, "call_b", true);
+	assert_int_equal(forget(f, ANNA).events, 1);
+	is_readable(f, "call_b", false);
+}
+
+static void an_old_copy_of_the_database_cannot_be_read_either(void **state)
+{
+	struct fixture *f = *state;
+	char path[600], copy[600];
+
+	store_call(f, ANNA, "", "call_a");
+	store_call(f, BERND, "", "call_b");
+	close_both(f);
+	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
+	snprintf(copy, sizeof(copy), "%s/old.db", f->directory);
+	copy_file(path, copy);
+	open_store(f);
+	open_reader(f);
+	forget(f, ANNA);
+	close_both(f);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rename(copy, path), 0);
+	open_store(f);
+	open_reader(f);
+	is_readable(f, "call_a", false);
+	is_readable(f, "call_b", true);
+	/* and what was in clear there is taken out when it is opened */
+	assert_int_equal(ask(f, "klinke.db",
+				 "SELECT count(*) FROM appointment WHERE person_hash IS NOT NULL"),
+		1);
+	assert_int_equal(
+		ask(f, "klinke.db", "SELECT count(*) FROM job WHERE state NOT IN (6, 7)"), 1);
+}
+
+static void an_old_copy_of_the_keys_brings_nobody_back(void **state)
+{
+	struct fixture *f = *state;
+	char path[600], copy[600];
+
+	store_call(f, ANNA, "", "call_a");
+	store_call(f, BERND, "", "call_b");
+	close_both(f);
+	snprintf(path, sizeof(path), "%s/keys/persons.db", f->directory);
+	snprintf(copy, sizeof(copy), "%s/keys/persons.old", f->directory);
+	copy_file(path, copy);
+	open_store(f);
+	open_reader(f);
+	forget(f, ANNA);
+	close_both(f);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rename(copy, path), 0);
+	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM person"), 2);
+	open_store(f);
+	open_reader(f);
+	is_readable(f, "call_a", false);
+	is_readable(f, "call_b", true);
+	close_both(f);
+	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM person"), 1);
+	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM gone"), 1);
+	open_store(f);
+	open_reader(f);
+}
+
+/* The bytes of the key, not only the row. */
+static void a_destroyed_key_is_in_no_file(void **state)
+{
+	struct fixture *f = *state;
+	char path[600], uid[32], person[32];
+	uint8_t wrapped[60];
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+	int i;
+
+	for (i = 0; i < 80; i++) { /* so that pages are split */
+		snprintf(uid, sizeof(uid), "call_%d", i);
+		snprintf(person, sizeof(person), "+4917100%05d", i);
+		store_call(f, person, "", uid);
+	}
+	store_call(f, ANNA, "", "call_a");
+	snprintf(path, sizeof(path), "%s/keys/persons.db", f->directory);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(db, "SELECT wrapped FROM person", -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	memcpy(wrapped, sqlite3_column_blob(stmt, 0), sizeof(wrapped));
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	for (i = 0; i < 80; i++) {
+		snprintf(person, sizeof(person), "+4917100%05d", i);
+		assert_true(forget(f, person).known);
+	}
+	forget(f, ANNA);
+	no_file_holds(f->directory, wrapped, sizeof(wrapped));
+	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM person"), 0);
+}
+
+static void a_webhook_of_several_persons_needs_each_of_them(void **state)
+{
+	struct fixture *f = *state;
+	struct event_row events[3] = {
+		event_of(f, ANNA, "m1"), event_of(f, BERND, "m2"), event_of(f, "+43166001", "m3")};
+	struct event_change changes[3] = {
+		{.row = &events[0]}, {.row = &events[1]}, {.row = &events[2]}};
+	struct store_finish_inbox finish = {
+		.tenant = TENANT, .state = INBOX_DONE, .events = changes, .event_count = 3};
+	struct person_rows rows;
+	struct store_forget op;
+
+	finish.inbox = append_of(f, "{\"all\":\"three\"}");
+	for (int i = 0; i < 3; i++)
+		events[i].inbox = finish.inbox;
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	assert_str(story_of(f, "m1").inbox[0].body, "{\"all\":\"three\"}");
+	/* told to one of them: without what is the others' */
+	assert_int_equal(store_read_person(NULL, f->reader, TENANT, STR(ANNA), f->arena, &rows), 0);
+	assert_int_equal(rows.story.event_count, 1);
+	assert_int_equal(rows.story.inbox_count, 1);
+	assert_int_equal(rows.story.inbox[0].body.len, 0);
+	op = forget(f, BERND);
+	assert_int_equal(op.webhooks, 1);
+	assert_int_equal(op.shared, 1);
+	assert_true(story_of(f, "m1").inbox[0].unreadable);
+	assert_false(story_of(f, "m1").events[0].unreadable);
+	assert_true(story_of(f, "m2").events[0].unreadable);
+	assert_false(story_of(f, "m3").events[0].unreadable);
+}
+
+/* Hundreds, as WhatsApp may send them. */
+static void of_hundreds_too(void **state)
+{
+	enum { MANY = 700 };
+	struct fixture *f = *state;
+	struct event_row *events = arena_alloc(f->arena, MANY * sizeof(*events));
+	struct event_change *changes = arena_alloc(f->arena, MANY * sizeof(*changes));
+	struct store_finish_inbox finish = {
+		.tenant = TENANT, .state = INBOX_DONE, .events = changes, .event_count = MANY};
+
+	finish.inbox = append_of(f, "{\"all\":\"of them\"}");
+	for (int i = 0; i < MANY; i++) {
+		events[i] = event_of(f, arena_printf(f->arena, "+49301%06d", i),
+			arena_printf(f->arena, "m%d", i));
+		events[i].inbox = finish.inbox;
+		changes[i] = (struct event_change){.row = &events[i]};
+	}
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	reopen(f);
+	assert_str(story_of(f, "m1").inbox[0].body, "{\"all\":\"of them\"}");
+	assert_int_equal(forget(f, "+49301000500").shared, 1);
+	assert_true(story_of(f, "m1").inbox[0].unreadable);
+	assert_false(story_of(f, "m499").events[0].unreadable);
+	assert_true(story_of(f, "m500").events[0].unreadable);
+}
+
+static void a_row_is_the_other_addresss_too(void **state)
+{
+	struct fixture *f = *state;
+
+	store_call(f, ANNA, MAIL, "call_a");
+	assert_int_equal(forget(f, "ANNA.SCHMIDT@EXAMPLE.ORG").events, 1);
+	is_readable(f, "call_a", false);
+}
+
+static void a_parked_webhook_that_names_them_is_let_go(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const bodies[] = {"{\"from\":\"0171 / 392 00-42\"}", "{broken " MAIL,
+		"+49 (0)171 3920042 garbage", "{\"from\":\"" BERND "\"}"};
+	struct id ids[4];
+	struct store_forget op;
+
+	for (int i = 0; i < 4; i++) {
+		struct store_finish_inbox finish = {
+			.tenant = TENANT, .state = INBOX_PARKED, .reason = STR("no JSON")};
+		finish.inbox = ids[i] = append_of(f, bodies[i]);
+		assert_int_equal(finish_inbox_now(f, &finish), 0);
+	}
+	op = forget(f, ANNA);
+	assert_int_equal(op.mentions, 2);
+	assert_int_equal(forget(f, MAIL).mentions, 1);
+	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM inbox WHERE state = 3"), 1);
+	assert_int_equal(
+		ask(f, "klinke.db", "SELECT count(*) FROM inbox_raw WHERE length(sealed) = 0"), 3);
+	/* each has had a key of its own, so that a copy made before cannot be read */
+	close_both(f);
+	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM gone"), 3);
+	open_store(f);
+	open_reader(f);
+	(void)ids;
+}
+
+static void a_job_in_somebodys_hands_stores_nothing_any_more(void **state)
+{
+	struct fixture *f = *state;
+	struct call call = store_call(f, ANNA, "", "call_a");
+	struct store_claim claimed = claim(f, 2000, 10);
+	struct store_save_job op = {.job = &claimed.claimed[0].job};
+
+	assert_int_equal(claimed.count, 1);
+	assert_str(claimed.claimed[0].job.person, ANNA);
+	forget(f, ANNA);
+	claimed.claimed[0].job.state = JOB_DONE;
+	claimed.claimed[0].job.progress = STR("{\"name\":\"" NAME "\"}");
+	assert_int_equal(save_job_now(f, &op), E_CONFLICT);
+	assert_int_equal(state_of(f, &call.job), JOB_DROPPED);
+	assert_int_equal(claim(f, INT64_MAX / 2, 10).count, 0);
+}
+
+static void who_is_behind_a_dropped_job_may_run(void **state)
+{
+	struct fixture *f = *state;
+	struct job_row one = a_job(STR("k")), two = a_job(STR("k"));
+
+	one.person = STR(ANNA);
+	two.person = STR(BERND);
+	add(f, &one, 1);
+	add(f, &two, 1);
+	assert_int_equal(state_of(f, &two), JOB_QUEUED);
+	assert_int_equal(forget(f, ANNA).dropped, 1);
+	assert_int_equal(state_of(f, &two), JOB_READY);
+}
+
+/* ---- interrupted -------------------------------------------------------------------------- */
+
+/* The key is gone, the rows were not seen to: as if the host was killed in between. */
+static void what_was_interrupted_is_finished_at_the_start(void **state)
+{
+	struct fixture *f = *state;
+	struct call call = store_call(f, ANNA, "", "call_a");
+	char path[600], copy[600];
+
+	close_both(f);
+	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
+	snprintf(copy, sizeof(copy), "%s/before.db", f->directory);
+	copy_file(path, copy);
+	open_store(f);
+	open_reader(f);
+	forget(f, ANNA);
+	close_both(f);
+	assert_int_equal(rename(copy, path), 0);
+	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM forgotten"), 0);
+	open_store(f);
+	open_reader(f);
+	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM forgotten"), 1);
+	assert_int_equal(state_of(f, &call.job), JOB_DROPPED);
+	is_readable(f, "call_a", false);
+}
+
+static void submitted(struct store_op *op)
+{
+	(void)op;
+}
+
+/* kill -9 at any moment of it: what is readable afterwards is all of the person, or nothing; who
+ * was not forgotten is readable. */
+static void killed_at_any_moment_it_is_done_or_not(void **state)
+{
+	struct fixture *f = *state;
+	int round, pipe_[2], gone = 0;
+
+	store_call(f, BERND, "", "call_b");
+	for (round = 0; round < 12; round++) {
+		const char *uid = arena_printf(f->arena, "call_%d", round);
+		struct story story;
+		pid_t child;
+		char ready;
+		store_call(f, ANNA, "", uid);
+		close_both(f);
+		assert_int_equal(pipe(pipe_), 0);
+		child = fork();
+		assert_true(child >= 0);
+		if (!child) {
+			struct store_forget op = {.op.done = submitted,
+				.tenant = TENANT,
+				.person = STR(ANNA),
+				.now_ms = 1};
+			open_store(f);
+			store_forget(f->store, &op);
+			if (write(pipe_[1], "x", 1) != 1)
+				_exit(1);
+			for (;;)
+				pause();
+		}
+		close(pipe_[1]);
+		assert_int_equal(read(pipe_[0], &ready, 1), 1);
+		close(pipe_[0]);
+		usleep((useconds_t)(round * 700)); /* which moment, not a condition */
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		open_store(f);
+		open_reader(f);
+		story = story_of(f, uid);
+		gone += story.events[0].unreadable;
+		is_readable(f, uid, !story.events[0].unreadable);
+		if (story.events[0].unreadable)
+			assert_int_equal(story.jobs[0].state, JOB_DROPPED);
+		is_readable(f, "call_b", true);
+		forget(f, ANNA);
+		is_readable(f, uid, false);
+	}
+	print_message("destroyed before the kill: %d of %d\n", gone, round);
+}
+
+/* A key that reached the disk with no row is no harm; a row without its key must not be. */
+static void a_row_never_comes_before_its_key(void **state)
+{
+	struct fixture *f = *state;
+
+	close_both(f);
+	open_store(f);
+	open_reader(f);
+	store_call(f, ANNA, "", "call_a");
+	/* whatever is in the database is in the other file by then, without closing it */
+	assert_int_equal(
+		ask(f, "keys/persons.db", "SELECT count(*) FROM person WHERE number < 0"), 1);
+	assert_int_equal(ask(f, "klinke.db", "SELECT person FROM event"),
+		ask(f, "keys/persons.db", "SELECT number FROM person"));
+}
+
+/* ---- who is meant ------------------------------------------------------------------------- */
+
+static void a_number_is_known_in_any_spelling(void **state)
+{
+	static const char *const spellings[] = {ANNA, "0171 3920042", "0171/392 00 42",
+		"0049 171 3920042", "+49 (0) 171 3920042", "+49 (0)171-3920042", "491713920042",
+		" +49 171 3920042 "};
+	static const char *const wrong[] = {"0171 3920043", "+43 171 3920042"};
+	struct fixture *f = *state;
+	struct person_hit *hits;
+	size_t count, i;
+
+	store_call(f, ANNA, "", "call_a");
+	reopen(f); /* a reader knows the tenants of its beginning */
+	for (i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
+		assert_int_equal(store_find_person(NULL, f->reader, STR(""), text_of(spellings[i]),
+					 f->arena, &hits, &count),
+			0);
+		if (count != 1 || !hits[0].known)
+			fail_msg("not found: %s", spellings[i]);
+		assert_str(hits[0].person, ANNA);
+		assert_str(hits[0].tenant, "praxis-winter");
+	}
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(store_find_person(NULL, f->reader, TENANT, text_of(wrong[i]),
+					 f->arena, &hits, &count),
+			0);
+		assert_int_equal(count, 1);
+		assert_false(hits[0].known);
+	}
+	assert_int_equal(
+		store_find_person(NULL, f->reader, TENANT, STR("Anna"), f->arena, &hits, &count),
+		E_INVALID);
+	assert_int_equal(
+		store_find_person(NULL, f->reader, TENANT, STR(""), f->arena, &hits, &count),
+		E_INVALID);
+}
+
+static void all_of_a_person_is_told_and_nothing_of_others(void **state)
+{
+	struct fixture *f = *state;
+	struct call anna = store_call(f, ANNA, "", "call_a");
+	struct person_rows rows;
+	size_t i;
+
+	work(f, &anna, JOB_DONE);
+	store_call(f, BERND, ANNA, "call_b"); /* mentions her */
+	assert_int_equal(store_read_person(NULL, f->reader, TENANT, STR(ANNA), f->arena, &rows), 0);
+	assert_int_equal(rows.story.event_count, 1);
+	assert_int_equal(rows.story.inbox_count, 1);
+	assert_true(rows.story.inbox[0].body.len > 0);
+	assert_int_equal(rows.story.job_count, 1);
+	assert_int_equal(rows.story.attempt_count, 1);
+	assert_str(rows.story.attempts[0].note, "sent to " NAME);
+	assert_int_equal(rows.call_count, 1);
+	assert_int_equal(rows.appointment_count, 1);
+	assert_int_equal(rows.answer_count, 1);
+	assert_int_equal(rows.mentions, 1);
+	for (i = 0; i < rows.connection_count; i++)
+		assert_true(str_is(rows.connections[i], "praxis-winter/phone") ||
+			    str_is(rows.connections[i], "praxis-winter/calendar") ||
+			    str_is(rows.connections[i], "praxis-winter/whatsapp"));
+	assert_int_equal(rows.connection_count, 3);
+	assert_int_equal(
+		store_read_person(NULL, f->reader, STR("another"), STR(ANNA), f->arena, &rows), 0);
+	assert_int_equal(rows.story.event_count + rows.call_count + rows.appointment_count, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(nothing_of_a_person_is_in_clear),
+		STORE_TEST(who_is_found_by_a_code_is_found),
+		STORE_TEST(forgetting_takes_all_of_a_person_and_nothing_else),
+		STORE_TEST(twice_is_once_and_a_stranger_is_nobody),
+		STORE_TEST(who_calls_again_is_somebody_new),
+		STORE_TEST(an_old_copy_of_the_database_cannot_be_read_either),
+		STORE_TEST(an_old_copy_of_the_keys_brings_nobody_back),
+		STORE_TEST(a_destroyed_key_is_in_no_file),
+		STORE_TEST(a_webhook_of_several_persons_needs_each_of_them),
+		STORE_TEST(of_hundreds_too),
+		STORE_TEST(a_row_is_the_other_addresss_too),
+		STORE_TEST(a_parked_webhook_that_names_them_is_let_go),
+		STORE_TEST(a_job_in_somebodys_hands_stores_nothing_any_more),
+		STORE_TEST(who_is_behind_a_dropped_job_may_run),
+		STORE_TEST(what_was_interrupted_is_finished_at_the_start),
+		STORE_TEST(killed_at_any_moment_it_is_done_or_not),
+		STORE_TEST(a_row_never_comes_before_its_key),
+		STORE_TEST(a_number_is_known_in_any_spelling),
+		STORE_TEST(all_of_a_person_is_told_and_nothing_of_others),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
