@@ -33,20 +33,22 @@ def use(world, cert, key):
 
 
 @contextmanager
-def started(place, name, **more):
+def started(place, name, key="ec", **settings):
     """A host with one certificate; its world speaks no TLS itself."""
     (place / "world").mkdir()
     made = World(place / "world")
     try:
-        made.cert, made.key = make(place, name, **more)
+        made.cert, made.key = make(place, name, key=key)
         made.files = place
         made.ini.drop("pipeline")
         use(made, made.cert, made.key)
+        for name, value in settings.items():
+            made.ini["host"][name] = value
         made.launch_host()
         wait(lambda: "msg=ready" in made.log(), "it is ready")
         yield made
-        complaints = made.complaints()
         assert made.host.poll() is not None or made.stop_host() == 0
+        complaints = made.complaints()
     finally:
         made.close()
         made.forget()
@@ -205,18 +207,14 @@ def rsa(tmp_path_factory):
         yield made
 
 
-def test_who_says_nothing_is_cut(own):
+def test_who_says_nothing_is_cut(tmp_path):
     """In the middle of a handshake as before it."""
-    own.ini["host"]["header_timeout"] = "300ms"
-    own.stop_host()
-    own.launch_host()
-    wait(lambda: own.log().count("msg=ready") == 2, "it is ready again")
-    hello = b"\x16\x03\x01\x02\x00\x01"
-    with socket.create_connection(("127.0.0.1", own.port), timeout=PATIENCE_S) as silent, \
-            socket.create_connection(("127.0.0.1", own.port), timeout=PATIENCE_S) as begun:
-        begun.sendall(hello)
-        assert silent.recv(100) == b"" and begun.recv(100) == b""
-    assert ask(client(own), "GET", "/livez")[0] == 200
+    with started(tmp_path, "first", header_timeout="300ms") as own:
+        with socket.create_connection(("127.0.0.1", own.port), timeout=PATIENCE_S) as silent, \
+                socket.create_connection(("127.0.0.1", own.port), timeout=PATIENCE_S) as begun:
+            begun.sendall(b"\x16\x03\x01\x02\x00\x01")  # of a ClientHello
+            assert silent.recv(100) == b"" and begun.recv(100) == b""
+        assert ask(client(own), "GET", "/livez")[0] == 200
 
 
 # ---- Another certificate -----------------------------------------------------------------------------------------
