@@ -103,8 +103,8 @@ static void serve_one(struct control *control, int fd)
 		struct str request = {line.ptr, line.len};
 		struct str answer =
 			json_print(arena, admin_answer(&control->admin, arena, request));
-		write_all(fd, arena_failed(arena) ? STR(NO_MEMORY) : answer);
-		write_all(fd, STR("\n"));
+		if (write_all(fd, arena_failed(arena) ? STR(NO_MEMORY) : answer))
+			write_all(fd, STR("\n"));
 	}
 	buf_finish(&line);
 	arena_destroy(arena);

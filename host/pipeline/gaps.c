@@ -31,7 +31,7 @@
 #define CHECKPOINT STR("gaps")
 
 struct gap_watch {
-	uv_work_t work;
+	struct aside aside;
 	struct runner *runner;
 	const struct config *config;
 	bool under_way;
@@ -546,7 +546,7 @@ static void tell(struct gap_watch *g, const struct hunt *h)
 }
 
 /* A thread of the pool. */
-static void work(uv_work_t *w)
+static void work(struct aside *w)
 {
 	struct gap_watch *g = w->data;
 	struct gaps_ask ask = {.since_ms = clock_now_ms() - SINCE_MS,
@@ -568,11 +568,10 @@ static void work(uv_work_t *w)
 	arena_destroy(h.arena);
 }
 
-static void worked(uv_work_t *w, int status)
+static void worked(struct aside *w)
 {
 	struct gap_watch *g = w->data;
 
-	(void)status;
 	g->due_ms = clock_mono_ms() + config_host(g->config)->find_gaps_ms;
 	config_unref(g->config);
 	g->config = NULL;
@@ -589,7 +588,7 @@ static struct gap_watch *watch_of(struct runner *r, int64_t every_ms)
 	if (!g)
 		return NULL;
 	g->runner = r;
-	g->work.data = g;
+	g->aside = (struct aside){.work = work, .worked = worked, .data = g};
 	g->due_ms = clock_mono_ms() + (every_ms < FIRST_MS ? every_ms : FIRST_MS);
 	return g;
 }
@@ -603,9 +602,9 @@ void gaps_tick(struct runner *r)
 		g->under_way || clock_mono_ms() < g->due_ms)
 		return;
 	g->config = config_ref(r->plan->config);
-	g->under_way = uv_queue_work(&r->loop, &g->work, work, worked) == 0;
+	g->under_way = runner_aside(r, &g->aside) == 0;
 	if (!g->under_way)
-		worked(&g->work, 0);
+		worked(&g->aside);
 }
 
 void gaps_stop(struct runner *r)

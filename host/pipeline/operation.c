@@ -706,7 +706,7 @@ static bool read_checkpoint(struct run *run, struct str *value)
 	if (err == 0 || err == E_NOTFOUND)
 		return true;
 	if (!run_lacks_memory(run, &error))
-		run_later(run, clock_now_ms() + DISABLED_MS, "store",
+		run_later(run, clock_now_ms() + STORE_MS, "store",
 			arena_printf(run->arena, "%s", error.text));
 	return false;
 }

@@ -25,7 +25,7 @@
 #define MEMORY ((size_t)64 * 1024 * 1024)
 
 struct receipts {
-	uv_work_t work;
+	struct aside aside;
 	struct runner *runner;
 	const struct config *config;
 	bool under_way;
@@ -225,7 +225,7 @@ static int make_missing(struct error *error, struct receipts *rc, struct store_r
 /* ---- By the clock ------------------------------------------------------------------------- */
 
 /* A thread of the pool. */
-static void work(uv_work_t *w)
+static void work(struct aside *w)
 {
 	struct receipts *rc = w->data;
 	struct arena *arena = arena_create(MEMORY);
@@ -252,11 +252,10 @@ static void work(uv_work_t *w)
 	arena_destroy(arena);
 }
 
-static void worked(uv_work_t *w, int status)
+static void worked(struct aside *w)
 {
 	struct receipts *rc = w->data;
 
-	(void)status;
 	config_unref(rc->config);
 	rc->config = NULL;
 	rc->under_way = false;
@@ -274,14 +273,14 @@ void receipts_tick(struct runner *r)
 		if (!rc)
 			return;
 		rc->runner = r;
-		rc->work.data = rc;
+		rc->aside = (struct aside){.work = work, .worked = worked, .data = rc};
 	}
 	if (rc->under_way || (now < rc->due_ms && rc->due_ms <= now + LOOK_MS))
 		return;
 	rc->config = config_ref(r->plan->config);
-	rc->under_way = uv_queue_work(&r->loop, &rc->work, work, worked) == 0;
+	rc->under_way = runner_aside(r, &rc->aside) == 0;
 	if (!rc->under_way)
-		worked(&rc->work, 0);
+		worked(&rc->aside);
 }
 
 void receipts_stop(struct runner *r)

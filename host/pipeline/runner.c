@@ -34,6 +34,31 @@ void runner_post(struct runner *r, struct mailbox_item *item)
 	mailbox_post(&r->mailbox, item);
 }
 
+static void worked(struct mailbox_item *item)
+{
+	struct aside *aside = (struct aside *)item;
+
+	pthread_join(aside->thread, NULL); /* it has posted this, and may still be at it */
+	aside->worked(aside);
+}
+
+static void *work(void *arg)
+{
+	struct aside *aside = arg;
+
+	pthread_setname_np(pthread_self(), "aside");
+	aside->work(aside);
+	aside->item.run = worked;
+	runner_post(aside->runner, &aside->item);
+	return NULL;
+}
+
+int runner_aside(struct runner *r, struct aside *aside)
+{
+	aside->runner = r;
+	return pthread_create(&aside->thread, NULL, work, aside) == 0 ? 0 : E_NOMEM;
+}
+
 static void wake(void *arg)
 {
 	struct runner *r = arg;

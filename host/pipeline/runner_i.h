@@ -100,6 +100,18 @@ void runner_arena_back(struct runner *runner, struct arena *arena);
 /* From any thread. */
 void runner_post(struct runner *runner, struct mailbox_item *item);
 
+/* Work that reads the store for long: on a thread of its own, then worked() on ours. (libuv's own
+ * threads would do, but it aborts the process when they cannot be had.) */
+struct aside {
+	struct mailbox_item item;
+	struct runner *runner;
+	pthread_t thread;
+	void (*work)(struct aside *aside);
+	void (*worked)(struct aside *aside);
+	void *data;
+};
+int runner_aside(struct runner *runner, struct aside *aside); /* E_NOMEM: no thread */
+
 /* The plan of that generation: today's, one in hand, or read from the store. NULL: error. */
 struct plan *runner_plan(struct runner *runner, uint64_t generation, struct error *error);
 
