@@ -22,6 +22,8 @@
 #include "pipeline/job_i.h"
 #include "plugin/call.h"
 
+#define STORE_MS 5000 /* until what could not be read there is read again */
+
 static void step(struct run *run, uint32_t why, const struct plugin_response *response);
 
 static const char *op_name(const struct run *run)
