@@ -1,6 +1,7 @@
-/* desk_kit.h - callers on the line, for tests of what the desk books and changes: desk_step()
- * against a real store, the calendar's answers given by hand. The clock stands at Tuesday,
- * 17 June 2042, 10:00 in Berlin: ahead of any real one, since the store lets holds expire by that.
+/* desk_kit.h - callers on the line, for tests of what the desk offers, books and changes:
+ * desk_step() against a real store, the calendar's answers given by hand. The clock stands at
+ * Tuesday, 17 June 2042, 10:00 in Berlin: ahead of any real one, since the store lets holds expire
+ * by that. Who defines KIT_OFFICE brings kit_office and NOW, which is 10:00 too.
  *
  * Each step is checked: a result has "success" and "say", and what it says was done was said by a
  * calendar.
@@ -15,9 +16,8 @@
 #include "desk/desk.h"
 #include "desk/project.h"
 
+#ifndef KIT_OFFICE
 #define NOW INT64_C(2286604800000) /* 2042-06-17T10:00:00+02:00 */
-#define CALLER "+4930111222"
-
 static const char kit_office[] =
 	"[tenant praxis-winter]\ntimezone = Europe/Berlin\nlanguage = de\n"
 	"[connection calendar]\ntenant = praxis-winter\nplugin = calendar\n"
@@ -39,6 +39,8 @@ static const char kit_office[] =
 	"[desk sued]\ncalendar = shared\n"
 	"[service haarschnitt]\ntenant = sued\ntitle = Haarschnitt\nduration = 30m\n"
 	"event_type = 88\n";
+#endif
+#define CALLER "+4930111222"
 
 struct world {
 	struct fixture *f;
@@ -68,9 +70,11 @@ static inline int kit_build(void **state)
 		fail_msg("%s", told);
 	free(told);
 	desk_catalogue(w->f->arena, w->config, &rows);
+#ifndef KIT_OFFICE
 	for (size_t i = 0; i < rows.service_count; i++) /* only its people can be booked */
 		if (str_is(rows.services[i].name, "fuellung"))
 			rows.services[i].event_type = STR("");
+#endif
 	assert_int_equal(save_catalogue_now(w->f, &op), 0);
 	w->desk = desk_create(&error, w->f->reader);
 	if (!w->desk)
@@ -121,16 +125,21 @@ static inline const struct json *kit_json(struct world *w, struct str text)
 
 /* ---- The office's picture ------------------------------------------------------------------ */
 
-/* As the calendar's answer to `slots` over the whole horizon is stored. starts: local times. */
-static inline void kit_free(
+/* As the calendar's answer to `slots` over the whole horizon is stored. event_type: "ID", or
+ * "ID@LENGTH". starts: local times. How many days it was. */
+static inline size_t kit_free(
 	struct world *w, const char *event_type, int64_t asked_ms, const char *const *starts)
 {
 	struct arena *arena = w->f->arena;
 	struct json *result = json_object(arena), *slots = json_array(arena);
+	const int64_t midnight = NOW - 10 * 60 * MINUTE_MS;
+	const char *at = strchr(event_type, '@');
 	char *input = arena_printf(arena,
-		"{\"event_type\":\"%s\",\"from\":\"2042-06-16T22:00:00Z\","
-		"\"to\":\"2042-07-01T22:00:00Z\",\"timezone\":\"Europe/Berlin\"}",
-		event_type);
+		"{\"event_type\":\"%.*s\",\"from\":\"%s\",\"to\":\"%s\","
+		"\"timezone\":\"Europe/Berlin\"%s%s}",
+		(int)strcspn(event_type, "@"), event_type, clock_print(arena, midnight, NULL).ptr,
+		clock_print(arena, midnight + 15 * DAY_MS, NULL).ptr, at ? ",\"length_min\":" : "",
+		at ? at + 1 : "");
 	struct job_row job = a_job(STR(""));
 	struct store_save_job op = {.job = &job};
 	char *connection = arena_printf(arena, "%s/calendar", w->tenant);
@@ -145,11 +154,14 @@ static inline void kit_free(
 	json_put(arena, result, "slots", slots);
 	add(w->f, &job, 1);
 	op.day_count = project_slots(arena, &job, str_of(connection), kit_json(w, str_of(input)),
-		result, asked_ms, &days);
+		result, NOW - MINUTE_MS, &days);
+	for (size_t i = 0; i < op.day_count; i++)
+		days[i].asked_ms = asked_ms;
 	op.days = days;
 	assert_true(op.day_count > 0);
 	job.state = JOB_DONE;
 	assert_int_equal(save_job_now(w->f, &op), 0);
+	return op.day_count;
 }
 #define STARTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define FREE(w, event_type, ...)                                                                   \

@@ -1,489 +1,13 @@
-/* What the desk reads while a caller waits: the mirror and when it is not true any more, a person's
- * appointments, answers, the catalogue; and that none of it is another tenant's. */
-#include "store_desk.h"
+/* What else the desk reads while a caller waits: answers, the catalogue, jobs that are given back;
+ * that none of it is another tenant's, and that all of it is found by an index. */
+#include "store_visit.h"
 #include "store_plan.h"
 
 #include "store/engine.h"
 #include "store/reader.h"
 
-#define ERIKA STR("+4930901820")
-
-static struct appointment_row an_appointment(struct str uid, int64_t start_ms)
-{
-	return (struct appointment_row){
-		.tenant = TENANT,
-		.connection = CALENDAR,
-		.uid = uid,
-		.status = STR("booked"),
-		.start_ms = start_ms,
-		.end_ms = start_ms + 30 * MINUTE_MS,
-		.changed_ms = 1000,
-		.event_type = STR("310455"),
-		.host = STR("Dr. Petersen"),
-		.person = ERIKA,
-		.name = STR("Erika Mustermann"),
-		.vendor_id = STR("4711"),
-	};
-}
-
-/* By an event, as a webhook brings it. */
-static void happen(struct fixture *f, const struct appointment_row *row, struct str dedupe)
-{
-	struct event_row event = an_event(dedupe);
-	struct event_change change = {.row = &event, .appointment = row};
-	struct store_finish_inbox op = {.inbox = append(f),
-		.state = INBOX_DONE,
-		.tenant = row->tenant,
-		.events = &change,
-		.event_count = 1};
-
-	event.tenant = row->tenant;
-	event.inbox = op.inbox;
-	if (finish_inbox_now(f, &op) != 0)
-		fail_msg("%s", op.op.error.text);
-}
-
-/* By a job of ours. */
-static void become(struct fixture *f, const struct appointment_row *row)
-{
-	struct job_row job = a_job(STR(""));
-	struct store_save_job op = {.job = &job, .appointments = row, .appointment_count = 1};
-
-	add(f, &job, 1);
-	job.state = JOB_DONE;
-	if (save_job_now(f, &op) != 0)
-		fail_msg("%s", op.op.error.text);
-}
-
-static struct appointment_row *find(
-	struct fixture *f, const struct appointment_query *query, size_t *count)
-{
-	struct appointment_row *rows;
-
-	assert_int_equal(
-		store_find_appointments(NULL, f->reader, query, f->arena, &rows, count), 0);
-	return rows;
-}
-
-static struct appointment_row only(struct fixture *f, struct str tenant)
-{
-	struct appointment_query query = {.tenant = tenant, .to_ms = FOREVER};
-	size_t count;
-	struct appointment_row *rows = find(f, &query, &count);
-
-	assert_int_equal(count, 1);
-	return rows[0];
-}
-
-/* ---- the mirror ----------------------------------------------------------------------------- */
-
-static struct slot_day a_day(int32_t day, struct str staff)
-{
-	return (struct slot_day){
-		.tenant = TENANT,
-		.connection = CALENDAR,
-		.event_type = STR("310455"),
-		.staff = staff,
-		.day = day,
-		.asked_ms = clock_now_ms(),
-		.starts = STR("29684910 29684940"),
-	};
-}
-
-static void mirror(struct fixture *f, const struct slot_day *days, size_t count)
-{
-	struct job_row job = a_job(STR(""));
-	struct store_save_job op = {.job = &job, .days = days, .day_count = count};
-
-	add(f, &job, 1);
-	job.state = JOB_DONE;
-	if (save_job_now(f, &op) != 0)
-		fail_msg("%s", op.op.error.text);
-}
-
-static struct slot_day *slots(
-	struct fixture *f, struct str connection, int32_t from, int32_t to, size_t *count)
-{
-	struct slot_day *days;
-
-	assert_int_equal(store_list_slots(NULL, f->reader, TENANT, connection, STR("310455"), from,
-				 to, f->arena, &days, count),
-		0);
-	return days;
-}
-
-static void the_mirror_gives_the_days_that_were_asked_for(void **state)
-{
-	struct fixture *f = *state;
-	struct slot_day days[] = {a_day(DAY + 1, STR("")), a_day(DAY, STR("Dr. Petersen")),
-		a_day(DAY, STR("")), a_day(DAY, STR("")), a_day(DAY + 3, STR(""))},
-			*rows;
-	size_t count;
-
-	days[1].starts = STR("");
-	days[3].event_type = STR("310456");
-	mirror(f, days, 5);
-	rows = slots(f, CALENDAR, DAY, DAY + 2, &count);
-	assert_int_equal(count, 3);
-	assert_int_equal(rows[0].day, DAY);
-	assert_str(rows[0].staff, "");
-	assert_str(rows[0].starts, "29684910 29684940");
-	assert_str(rows[0].connection, "praxis-winter/calendar");
-	assert_str(rows[0].event_type, "310455");
-	assert_true(rows[0].asked_ms == days[2].asked_ms && rows[0].dirty_ms == 0);
-	assert_str(rows[1].staff, "Dr. Petersen");
-	assert_str(rows[1].starts, "");
-	assert_int_equal(rows[2].day, DAY + 1);
-	slots(f, PHONE, DAY, DAY + 3, &count);
-	assert_int_equal(count, 0);
-}
-
-static void an_older_answer_of_the_calendar_never_overwrites(void **state)
-{
-	struct fixture *f = *state;
-	struct slot_day new = a_day(DAY, STR("")), old = new, *rows;
-	size_t count;
-
-	old.asked_ms -= 1;
-	old.starts = STR("1 2 3");
-	mirror(f, &new, 1);
-	mirror(f, &old, 1);
-	rows = slots(f, CALENDAR, DAY, DAY, &count);
-	assert_int_equal(count, 1);
-	assert_str(rows[0].starts, "29684910 29684940");
-	assert_true(rows[0].asked_ms == new.asked_ms);
-	old.asked_ms = new.asked_ms + 1;
-	mirror(f, &old, 1);
-	assert_str(slots(f, CALENDAR, DAY, DAY, &count)->starts, "1 2 3");
-}
-
-/* Days DAY-3 to DAY+11 of the mirror, and which of them are not fresh: "...xxx...". */
-static void fill_mirror(struct fixture *f)
-{
-	struct slot_day days[15];
-	int32_t i;
-
-	for (i = 0; i < 15; i++) {
-		days[i] = a_day(DAY - 3 + i, STR(""));
-		days[i].asked_ms = 1;
-	}
-	mirror(f, days, 15);
-}
-
-static void assert_dirty(struct fixture *f, const char *map)
-{
-	struct slot_day *days;
-	char is[16] = "";
-	size_t count, i;
-
-	days = slots(f, CALENDAR, DAY - 3, DAY + 11, &count);
-	assert_int_equal(count, 15);
-	for (i = 0; i < 15; i++)
-		is[i] = days[i].dirty_ms >= days[i].asked_ms ? 'x' : '.';
-	if (strcmp(is, map) != 0)
-		fail_msg("dirty are %s and not %s", is, map);
-}
-
-/* As if the calendar had been asked again since, and that were long ago. */
-static void refresh(struct fixture *f)
-{
-	store_close(f->store);
-	open_store(f);
-	assert_int_equal(
-		sqlite3_exec(f->store->conn.db, "DELETE FROM slot_dirty", NULL, NULL, NULL),
-		SQLITE_OK);
-	assert_dirty(f, "...............");
-}
-
-static void a_booking_makes_the_days_around_it_dirty_and_moving_it_both(void **state)
-{
-	struct fixture *f = *state;
-	struct appointment_row row = an_appointment(STR("b1"), AT(9, 0));
-
-	fill_mirror(f);
-	assert_dirty(f, "...............");
-	happen(f, &row, STR("created"));
-	assert_dirty(f, "..xxx..........");
-	refresh(f);
-	row.start_ms += 7 * DAY_MS;
-	row.end_ms += 7 * DAY_MS;
-	row.changed_ms++;
-	become(f, &row);
-	assert_dirty(f, "..xxx....xxx...");
-	refresh(f);
-	row.status = STR("cancelled");
-	row.changed_ms++;
-	happen(f, &row, STR("cancelled"));
-	assert_dirty(f, ".........xxx...");
-}
-
-static void what_changes_nothing_makes_nothing_dirty(void **state)
-{
-	struct fixture *f = *state;
-	struct appointment_row row = an_appointment(STR("b1"), AT(9, 0));
-	struct appointment_row other = an_appointment(STR("b2"), AT(9, 0));
-
-	fill_mirror(f);
-	other.connection = PHONE;
-	become(f, &other);
-	other = an_appointment(STR("b3"), AT(9, 0));
-	other.tenant = OTHER;
-	become(f, &other);
-	assert_dirty(f, "...............");
-	become(f, &row);
-	refresh(f);
-	row.changed_ms++;
-	row.person = STR("erika@example.org");
-	happen(f, &row, STR("the webhook of what we booked"));
-	row.changed_ms -= 10;
-	row.start_ms += DAY_MS;
-	happen(f, &row, STR("older"));
-	assert_dirty(f, "...............");
-}
-
-static void an_appointment_over_midnight_and_one_over_days_mark_each_of_them(void **state)
-{
-	struct fixture *f = *state;
-	struct appointment_row row = an_appointment(STR("b1"), AT(23, 45));
-
-	fill_mirror(f);
-	become(f, &row);
-	assert_dirty(f, "..xxxx.........");
-	row = an_appointment(STR("b2"), AT(9, 0) + 6 * DAY_MS);
-	row.end_ms = row.start_ms + 2 * DAY_MS;
-	become(f, &row);
-	assert_dirty(f, "..xxxx..xxxxx..");
-	row = an_appointment(STR("b3"), AT(9, 0));
-	row.end_ms = FOREVER; /* must not take for ever */
-	become(f, &row);
-	assert_dirty(f, "..xxxxxxxxxxxxx");
-}
-
-/* The calendar is being asked for a day for the first time, and a booking comes in between. */
-static void a_booking_counts_also_for_a_day_that_is_just_being_asked_for(void **state)
-{
-	struct fixture *f = *state;
-	struct appointment_row row = an_appointment(STR("b1"), AT(9, 0));
-	struct slot_day day = a_day(DAY, STR("")), *rows;
-	size_t count;
-
-	day.asked_ms = clock_now_ms() - 10;
-	happen(f, &row, STR("created"));
-	mirror(f, &day, 1);
-	rows = slots(f, CALENDAR, DAY, DAY, &count);
-	assert_int_equal(count, 1);
-	assert_true(rows[0].dirty_ms > rows[0].asked_ms);
-}
-
-/* ---- appointments --------------------------------------------------------------------------- */
-
-static void a_version_counts_what_has_changed(void **state)
-{
-	struct fixture *f = *state;
-	struct appointment_row row = an_appointment(STR("b1"), AT(9, 0));
-
-	become(f, &row);
-	assert_int_equal(only(f, TENANT).version, 1);
-	happen(f, &row, STR("the same by webhook"));
-	assert_int_equal(only(f, TENANT).version, 1);
-	row.changed_ms++;
-	row.start_ms += HOUR_MS;
-	row.end_ms += HOUR_MS;
-	happen(f, &row, STR("moved"));
-	assert_int_equal(only(f, TENANT).version, 2);
-	row.changed_ms -= 5;
-	row.status = STR("cancelled");
-	happen(f, &row, STR("older"));
-	assert_int_equal(only(f, TENANT).version, 2);
-	row.changed_ms += 10;
-	happen(f, &row, STR("cancelled"));
-	assert_int_equal(only(f, TENANT).version, 3);
-	assert_str(only(f, TENANT).status, "cancelled");
-	assert_str(only(f, TENANT).vendor_id, "4711");
-}
-
-/* The calendar tells only the new one. */
-static void what_an_appointment_was_moved_from_stands_no_longer(void **state)
-{
-	struct fixture *f = *state;
-	struct appointment_row old = an_appointment(STR("b1"), AT(9, 0));
-	struct appointment_row moved = an_appointment(STR("b2"), AT(11, 0)), *rows;
-	struct appointment_query standing = {
-		.tenant = TENANT, .to_ms = INT64_MAX, .standing = true};
-	size_t count;
-
-	become(f, &old);
-	moved.rescheduled_from = STR("b1");
-	moved.changed_ms = old.changed_ms + 1;
-	happen(f, &moved, STR("moved"));
-	assert_int_equal(
-		store_find_appointments(NULL, f->reader, &standing, f->arena, &rows, &count), 0);
-	assert_int_equal(count, 1);
-	assert_str(rows[0].uid, "b2");
-	happen(f, &old, STR("the old one, late"));
-	assert_int_equal(
-		store_find_appointments(NULL, f->reader, &standing, f->arena, &rows, &count), 0);
-	assert_int_equal(count, 1);
-}
-
-static void what_expects_an_older_version_is_a_conflict_and_stores_nothing(void **state)
-{
-	struct fixture *f = *state;
-	struct appointment_row row = an_appointment(STR("b1"), AT(9, 0));
-	struct appointment_expect expect = {
-		.tenant = TENANT, .connection = CALENDAR, .uid = STR("b1"), .version = 1};
-	struct hold_row hold = a_hold(STR("call:1"), AT(10, 0), AT(10, 30));
-	struct job_row job = a_job(STR("")), again;
-	struct store_add_jobs op = {
-		.jobs = &job, .job_count = 1, .expect = &expect, .holds = &hold, .hold_count = 1};
-
-	assert_int_equal(add_jobs_now(f, &op), E_CONFLICT); /* it is not there */
-	become(f, &row);
-	row.status = STR("cancelled");
-	happen(f, &row, STR("by somebody else"));
-	assert_int_equal(add_jobs_now(f, &op), E_CONFLICT);
-	assert_int_equal(hold_count(f), 0);
-	assert_int_equal(
-		store_get_job(NULL, f->reader, TENANT, STR("k"), f->arena, &again), E_NOTFOUND);
-	expect.version = 2;
-	job.dedupe = STR("praxis-winter|cancel|b1");
-	assert_int_equal(add_jobs_now(f, &op), 0);
-	assert_int_equal(hold_count(f), 1);
-	/* asked once more, when the first has already changed it */
-	row.changed_ms++;
-	row.status = STR("booked");
-	become(f, &row);
-	again = job;
-	again.id = id_new();
-	op.jobs = &again;
-	assert_int_equal(add_jobs_now(f, &op), 0);
-	assert_int_equal(op.added, 0);
-}
-
-static void a_persons_appointments_come_by_start_and_as_they_are_wanted(void **state)
-{
-	struct fixture *f = *state;
-	struct appointment_row rows[] = {an_appointment(STR("b3"), AT(11, 0)),
-		an_appointment(STR("b1"), AT(9, 0)), an_appointment(STR("b2"), AT(10, 0)),
-		an_appointment(STR("b4"), AT(12, 0)), an_appointment(STR("b5"), AT(8, 0))};
-	struct appointment_query query = {
-		.tenant = TENANT, .person = ERIKA, .from_ms = AT(9, 0), .to_ms = AT(12, 0)};
-	struct appointment_row *found;
-	size_t count, i;
-
-	rows[2].status = STR("cancelled");
-	rows[4].person = STR("Erika@Example.org");
-	for (i = 0; i < 5; i++)
-		become(f, &rows[i]);
-	found = find(f, &query, &count);
-	assert_int_equal(count, 3);
-	assert_str(found[0].uid, "b1");
-	assert_str(found[0].person, "+4930901820");
-	assert_str(found[0].name, "Erika Mustermann");
-	assert_str(found[1].uid, "b2");
-	assert_str(found[2].uid, "b3");
-	query.standing = true;
-	found = find(f, &query, &count);
-	assert_int_equal(count, 2);
-	assert_str(found[1].uid, "b3");
-	query.limit = 1;
-	find(f, &query, &count);
-	assert_int_equal(count, 1);
-	query.connection = PHONE;
-	find(f, &query, &count);
-	assert_int_equal(count, 0);
-	query = (struct appointment_query){
-		.tenant = TENANT, .person = STR("erika@example.ORG"), .to_ms = FOREVER};
-	found = find(f, &query, &count);
-	assert_int_equal(count, 1);
-	assert_str(found[0].person, "Erika@Example.org");
-	query.person = STR("");
-	query.from_ms = AT(8, 30);
-	find(f, &query, &count);
-	assert_int_equal(count, 4);
-	query.person = STR("+49309018200");
-	find(f, &query, &count);
-	assert_int_equal(count, 0);
-}
-
-static void what_is_known_of_a_person_is_merged(void **state)
-{
-	struct fixture *f = *state;
-	struct appointment_row row = an_appointment(STR("b1"), AT(9, 0));
-	struct appointment_query query = {.tenant = TENANT, .person = ERIKA, .to_ms = FOREVER};
-	size_t count;
-
-	row.name = STR("");
-	become(f, &row);
-	row.changed_ms++;
-	row.person = STR("");
-	row.name = STR("Erika M.");
-	become(f, &row);
-	assert_str(only(f, TENANT).person, "+4930901820");
-	assert_str(only(f, TENANT).name, "Erika M.");
-	row.changed_ms -= 5;
-	row.person = STR("+49111");
-	row.name = STR("Anybody");
-	become(f, &row);
-	assert_str(only(f, TENANT).person, "+4930901820");
-	assert_str(only(f, TENANT).name, "Erika M.");
-	row.changed_ms += 10;
-	row.person = row.name = STR("");
-	become(f, &row);
-	assert_str(only(f, TENANT).name, "Erika M.");
-	find(f, &query, &count);
-	assert_int_equal(count, 1);
-	row.person = STR("+49222");
-	become(f, &row);
-	assert_str(only(f, TENANT).person, "+49222");
-	find(f, &query, &count);
-	assert_int_equal(count, 0);
-	query.person = row.person;
-	find(f, &query, &count);
-	assert_int_equal(count, 1);
-}
-
-/* The hash of the only appointment of a tenant. */
-static void hash_of(struct fixture *f, const char *tenant, unsigned char out[16])
-{
-	sqlite3_stmt *stmt;
-	char sql[120];
-
-	snprintf(sql, sizeof(sql), "SELECT person_hash FROM appointment WHERE tenant = '%s'",
-		tenant);
-	assert_int_equal(sqlite3_prepare_v2(f->reader->conn.db, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	assert_int_equal(sqlite3_column_bytes(stmt, 0), 16);
-	memcpy(out, sqlite3_column_blob(stmt, 0), 16);
-	sqlite3_finalize(stmt);
-}
-
-static void a_persons_hash_differs_between_tenants_and_between_stores(void **state)
-{
-	struct fixture *f = *state, *other = NULL;
-	struct appointment_row row = an_appointment(STR("b1"), AT(9, 0));
-	unsigned char a[16], b[16], c[16], again[16];
-
-	set_up((void **)&other);
-	become(f, &row);
-	become(other, &row);
-	hash_of(f, "praxis-winter", a);
-	hash_of(other, "praxis-winter", b);
-	row.tenant = OTHER;
-	become(f, &row);
-	hash_of(f, "praxis-sommer", c);
-	reopen(f);
-	row.tenant = TENANT;
-	row.changed_ms++;
-	become(f, &row);
-	hash_of(f, "praxis-winter", again);
-	assert_memory_not_equal(a, b, 16);
-	assert_memory_not_equal(a, c, 16);
-	assert_memory_equal(a, again, 16);
-	tear_down((void **)&other);
-}
-
-/* ---- answers -------------------------------------------------------------------------------- */
+/* ---- answers -----------------------------------------------------------------------------------
+ */
 
 static struct answer_row an_answer(struct str dedupe, struct str result)
 {
@@ -542,7 +66,8 @@ static void names_persons_and_answers_are_not_in_the_files_in_clear(void **state
 	assert_int_equal(system(command), 0); /* it does look into the right files */
 }
 
-/* ---- tenants -------------------------------------------------------------------------------- */
+/* ---- tenants -----------------------------------------------------------------------------------
+ */
 
 static void a_tenant_sees_nothing_of_another_in_any_of_these(void **state)
 {
@@ -586,7 +111,8 @@ static void a_tenant_sees_nothing_of_another_in_any_of_these(void **state)
 		store_get_job(NULL, f->reader, TENANT, STR(""), f->arena, &got), E_NOTFOUND);
 }
 
-/* ---- the catalogue -------------------------------------------------------------------------- */
+/* ---- the catalogue -----------------------------------------------------------------------------
+ */
 
 static struct service_row a_service(struct str name, uint32_t position)
 {
@@ -732,7 +258,8 @@ static void a_number_is_dialled_to_reach_one_branch_only(void **state)
 	assert_int_equal(read_all(f, STR("")).branch_count, 2);
 }
 
-/* ---- jobs given back ------------------------------------------------------------------------ */
+/* ---- jobs given back ---------------------------------------------------------------------------
+ */
 
 static void a_job_that_is_given_back_is_handed_out_again(void **state)
 {
@@ -780,7 +307,8 @@ static void an_event_that_came_meanwhile_counts_when_a_job_is_given_back(void **
 	assert_non_null(strstr(job.progress.ptr, "b1"));
 }
 
-/* ---- by index ------------------------------------------------------------------------------- */
+/* ---- by index ----------------------------------------------------------------------------------
+ */
 
 /* Each statement that ends tells whether it looked at rows without an index or sorted. */
 static int note_scan(unsigned type, void *scans, void *stmt, void *took)
@@ -877,18 +405,6 @@ static void the_desk_finds_and_writes_all_its_rows_by_an_index(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORE_TEST(the_mirror_gives_the_days_that_were_asked_for),
-		STORE_TEST(an_older_answer_of_the_calendar_never_overwrites),
-		STORE_TEST(a_booking_makes_the_days_around_it_dirty_and_moving_it_both),
-		STORE_TEST(what_changes_nothing_makes_nothing_dirty),
-		STORE_TEST(an_appointment_over_midnight_and_one_over_days_mark_each_of_them),
-		STORE_TEST(a_booking_counts_also_for_a_day_that_is_just_being_asked_for),
-		STORE_TEST(a_version_counts_what_has_changed),
-		STORE_TEST(what_an_appointment_was_moved_from_stands_no_longer),
-		STORE_TEST(what_expects_an_older_version_is_a_conflict_and_stores_nothing),
-		STORE_TEST(a_persons_appointments_come_by_start_and_as_they_are_wanted),
-		STORE_TEST(what_is_known_of_a_person_is_merged),
-		STORE_TEST(a_persons_hash_differs_between_tenants_and_between_stores),
 		STORE_TEST(the_first_answer_stays),
 		STORE_TEST(names_persons_and_answers_are_not_in_the_files_in_clear),
 		STORE_TEST(a_tenant_sees_nothing_of_another_in_any_of_these),
