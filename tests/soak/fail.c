@@ -1,4 +1,5 @@
-/* fail.c - preloaded into a host under test: lets exactly the Nth call of one kind fail, once.
+/* fail.c - preloaded into a host under test: lets exactly the Nth call of one kind fail, once; or the
+ * first one from a place that has not failed yet.
  *
  * The calls are those of the process and of all its libraries. Kind and N come from outside, over a
  * shared file that KLINKE_FAIL names (layout below, written by torture.py), so one process serves
@@ -52,18 +53,22 @@ enum kind {
 enum role { HOST, ZYGOTE, WORKER };
 
 #define FRAMES 40
+#define DEPTH 12        /* frames that make a place */
+#define OURS 2          /* innermost ones that are of this file */
+#define PLACES (1 << 16)
 
 /* All members by their natural alignment: torture.py writes it with struct.pack. */
 struct table {
 	_Atomic uint32_t kind; /* NONE: disarmed. Written last */
 	_Atomic uint32_t role; /* whose calls */
-	_Atomic uint64_t nth;  /* from 1 */
+	_Atomic uint64_t nth;  /* from 1; 0: the first from a new place */
 	_Atomic uint32_t variant;
 	_Atomic uint32_t fired;
 	_Atomic uint64_t count;
 	_Atomic int32_t error; /* what the call that failed was told; -1: it was cut short */
 	_Atomic uint32_t depth;
 	_Atomic uint64_t frames[FRAMES]; /* where from */
+	_Atomic uint64_t places[PLACES]; /* hashes of stacks that have failed; 0: free */
 };
 
 #define CUT (-1)
@@ -113,14 +118,47 @@ static void *find(const char *name)
 
 /* ---- Whether to fail ---------------------------------------------------------------------- */
 
-static void remember_place(void)
+static void remember(void *const *frames, int n)
 {
-	void *frames[FRAMES];
-	int n = backtrace(frames, FRAMES);
-
 	for (int i = 0; i < n; i++)
 		atomic_store(&table->frames[i], (uint64_t)(uintptr_t)frames[i]);
 	atomic_store(&table->depth, (uint32_t)n);
+}
+
+static uint64_t hash(void *const *frames, int n)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (int i = OURS; i < n && i < OURS + DEPTH; i++)
+		h = (h ^ (uint64_t)(uintptr_t)frames[i]) * 0x100000001b3u;
+	return h ? h : 1;
+}
+
+/* true: it was not there. */
+static bool add_place(uint64_t h)
+{
+	for (uint64_t i = h;; i++) {
+		uint64_t there = 0;
+		if (atomic_compare_exchange_strong(&table->places[i % PLACES], &there, h))
+			return true;
+		if (there == h)
+			return false;
+	}
+}
+
+static bool is_chosen(enum kind kind)
+{
+	uint64_t nth = atomic_load(&table->nth), count = atomic_fetch_add(&table->count, 1) + 1;
+	void *frames[FRAMES];
+	int n;
+
+	if (nth ? count != nth : atomic_load(&table->fired))
+		return false;
+	n = backtrace(frames, FRAMES);
+	if (!nth && !add_place(hash(frames, n) ^ kind))
+		return false;
+	remember(frames, n);
+	return true;
 }
 
 static bool is_due(enum kind kind)
@@ -128,12 +166,10 @@ static bool is_due(enum kind kind)
 	if (!table || inside || atomic_load_explicit(&table->kind, memory_order_acquire) != kind ||
 		atomic_load(&table->role) != role)
 		return false;
-	if (atomic_fetch_add(&table->count, 1) + 1 != atomic_load(&table->nth))
-		return false;
 	inside++;
-	remember_place();
+	bool chosen = is_chosen(kind);
 	inside--;
-	return true;
+	return chosen;
 }
 
 /* errno is set, and the table knows that it has happened. */
@@ -178,7 +214,7 @@ static void fail_bytes(int fd, bool out)
 		FAIL_WITH(ECONNRESET, EINTR, ENOMEM, CUT);
 	else if (S_ISSOCK(st.st_mode))
 		FAIL_WITH(ECONNRESET, EINTR, ENOMEM, CUT, EAGAIN);
-	else if (patient)
+	else if (patient || out) /* an eventfd is never full */
 		FAIL_WITH(EINTR);
 	else
 		FAIL_WITH(EINTR, EAGAIN);
@@ -417,7 +453,7 @@ static bool fails_open(void)
 {
 	if (!is_due(OPEN))
 		return false;
-	FAIL_WITH(EMFILE, EIO, ENFILE, ENOMEM, EACCES);
+	FAIL_WITH(EMFILE, EIO, ENFILE, ENOMEM);
 	return true;
 }
 
