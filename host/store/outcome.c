@@ -39,11 +39,12 @@ static const struct query q_decide = {Q_JOB_DECIDE,
 	"UPDATE job SET state = ?1, tries = 0, absent = 0, kills = 0, fail = '', "
 	"due_ms = ?2, updated_ms = ?2, reason = ?3, sent = sent AND NOT ?4 WHERE seq = ?5"};
 static const struct query q_hasten = {Q_JOB_HASTEN,
-	"UPDATE job SET due_ms = ?1 WHERE state = 1 AND state <> 6 AND due_ms > ?1 AND fail = ?2"};
+	"UPDATE job INDEXED BY job_fail SET due_ms = ?1 WHERE state = 1 AND due_ms > ?1 AND "
+	"fail = ?2 AND fail <> ''"};
 static const struct query q_hasten_ahead = {Q_JOB_HASTEN_AHEAD,
-	"UPDATE job SET due_ms = ?1 WHERE state = ?2 AND state <> 6 AND due_ms > ?1 AND updated_ms "
+	"UPDATE job INDEXED BY job_put_off SET due_ms = ?1 WHERE state BETWEEN 1 AND 2 AND due_ms "
 	"> "
-	"?3"};
+	"updated_ms AND updated_ms > ?2"};
 static const struct query q_park = {
 	Q_JOB_PARK, "UPDATE job SET state = 4, reason = ?1 WHERE seq = ?2"};
 static const struct query q_closed = {
@@ -488,16 +489,11 @@ static int hasten_failed(struct error *error, struct store *store, struct str fa
 static int hasten_ahead(struct error *error, struct store *store, int64_t now_ms)
 {
 	struct stmt stmt;
-	int rc = 0;
 
-	for (int state = JOB_READY; !rc && state <= JOB_QUEUED; state++) {
-		stmt_begin(&stmt, &store->conn, &q_hasten_ahead);
-		stmt_i64(&stmt, now_ms);
-		stmt_i64(&stmt, state);
-		stmt_i64(&stmt, now_ms + CLOCK_SLACK_MS);
-		rc = stmt_done(error, &stmt);
-	}
-	return rc;
+	stmt_begin(&stmt, &store->conn, &q_hasten_ahead);
+	stmt_i64(&stmt, now_ms);
+	stmt_i64(&stmt, now_ms + CLOCK_SLACK_MS);
+	return stmt_done(error, &stmt);
 }
 
 static int run_hasten(struct store *store, struct store_op *base)

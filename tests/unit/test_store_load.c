@@ -224,6 +224,53 @@ static void a_backlog_of_100000_jobs_costs_nothing(void **state)
 		fail_msg("%ld steps with a backlog, %ld without", big, small);
 }
 
+/* What a start does for jobs that may have waited for what is mended now. */
+static long hasten_all(struct fixture *f)
+{
+	static const char *const fails[] = {"plugin", "bad auth", ""};
+	struct store_hasten_jobs ops[3];
+	struct waiter waiter;
+	bool scanned;
+	long sum;
+
+	waiter_init(&waiter, 3);
+	for (int i = 0; i < 3; i++) {
+		ops[i] = (struct store_hasten_jobs){
+			.fail = str_of(fails[i]), .op = {.done = waiter_done, .user = &waiter}};
+		store_hasten_jobs(f->store, &ops[i]);
+	}
+	waiter_wait(&waiter);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ops[i].op.result, 0);
+	sum = steps(f, &scanned);
+	assert_false(scanned);
+	return sum;
+}
+
+static void jobs_that_wait_for_a_provider_cost_a_start_nothing(void **state)
+{
+	enum { N = 20000 };
+	struct fixture *f = *state;
+	struct job_row *jobs = calloc(N, sizeof(*jobs));
+	bool scanned;
+	long none;
+	int i;
+
+	fill_backlog(f, 1, STR(""));
+	steps(f, &scanned);
+	none = hasten_all(f);
+	for (i = 0; i < N; i++) {
+		jobs[i] = a_job(STR(""));
+		jobs[i].fail = STR("broken");
+		jobs[i].updated_ms = clock_now_ms();
+		jobs[i].due_ms = jobs[i].updated_ms + 3600000;
+	}
+	add(f, jobs, N);
+	free(jobs);
+	steps(f, &scanned);
+	assert_true(hasten_all(f) < none + 100);
+}
+
 static void looking_past_claimed_jobs_is_done_once(void **state)
 {
 	struct fixture *f = *state;
@@ -351,6 +398,7 @@ int main(void)
 		STORE_TEST(operations_of_one_thread_are_done_in_their_order),
 		STORE_TEST(closing_commits_what_was_submitted),
 		STORE_TEST(a_backlog_of_100000_jobs_costs_nothing),
+		STORE_TEST(jobs_that_wait_for_a_provider_cost_a_start_nothing),
 		STORE_TEST(looking_past_claimed_jobs_is_done_once),
 		STORE_TEST(every_statement_finds_its_rows_by_an_index),
 		STORE_TEST(the_log_stays_small_while_rows_keep_coming),
