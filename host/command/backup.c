@@ -91,18 +91,18 @@ static void tell_rest(bool copy, bool keys, const char *directory)
 	if (copy && !keys)
 		puts("keys     are not in it, and without them nobody can read what it holds of "
 		     "persons.\n"
-		     "         klinke backup --keys DIRECTORY copies them to another place: once, "
-		     "and "
-		     "again when\n"
-		     "         tenants were added");
+		     "         klinke backup --keys DIRECTORY copies them to another place: as "
+		     "often as "
+		     "this, since\n"
+		     "         each person has a key of their own");
 	if (keys)
 		puts("         Keep them apart from every copy of the store. Who is forgotten "
 		     "later "
 		     "can still be\n"
-		     "         read with this copy of the keys and an old copy of the store: write "
-		     "it "
-		     "anew then,\n"
-		     "         and destroy this one");
+		     "         read with this copy of the keys and an old copy of the store: the "
+		     "next "
+		     "one to the same\n"
+		     "         place takes this one's; destroy others");
 	if (copy)
 		printf("restore  klinke restore FILE%s%s, with the host stopped; on a new machine "
 		       "with "
@@ -151,8 +151,9 @@ static int back_up(const struct invocation *in, struct arena *arena, const char 
 		return EXIT_OK;
 	}
 	if (keys)
-		printf("keys     %s, %u files, opened with the store\n", keys_copied.path,
-			keys_copied.files);
+		printf("keys     %s, %u files, opened with the store%s\n", keys_copied.path,
+			keys_copied.files,
+			keys_copied.replaced ? "; they replace an older copy" : "");
 	tell_rest(file != NULL, keys != NULL, keys);
 	return EXIT_OK;
 }
@@ -187,7 +188,8 @@ const struct command command_backup = {
 		"by the time.\n"
 		"It is read again and compared before it gets its name, and nothing is written "
 		"over. The keys are\n"
-		"not in it: they go to another place, DIRECTORY/keys. klinke doctor tells how old "
-		"the last copy is.\n",
+		"not in it: they go to another place, DIRECTORY/keys, and replace an older copy of "
+		"them there.\n"
+		"klinke doctor tells how old the last copy is.\n",
 	.options = "config= json keys= state-dir=",
 };

@@ -303,6 +303,24 @@ int care_copy_keys(struct error *error, const char *from, const char *to, unsign
 	return rc ? rc : file_sync(error, to);
 }
 
+/* The files with the same bytes: the same master key. */
+bool care_same_master(const char *a, const char *b)
+{
+	char path[2][CARE_PATH + 16], text[2][1024];
+	size_t n[2] = {0, 1};
+
+	for (int i = 0; i < 2; i++) {
+		FILE *file;
+		snprintf(path[i], sizeof(path[i]), "%s/master.key", i ? b : a);
+		file = fopen(path[i], "re");
+		if (!file)
+			return false;
+		n[i] = fread(text[i], 1, sizeof(text[i]), file);
+		fclose(file);
+	}
+	return n[0] == n[1] && memcmp(text[0], text[1], n[0]) == 0;
+}
+
 /* parent/keys is the key store of the state's database, and can be opened. */
 static int check_keys(struct error *error, const char *state, const char *parent)
 {
@@ -332,6 +350,15 @@ static int check_keys(struct error *error, const char *state, const char *parent
 	return 0;
 }
 
+/* The older copy goes as the newer one comes: it may hold the key of somebody who was forgotten. */
+static int exchange(struct error *error, const char *newer, const char *older)
+{
+	if (renameat2(AT_FDCWD, newer, AT_FDCWD, older, RENAME_EXCHANGE) != 0)
+		return file_fail(error, "exchange", older);
+	file_remove(newer);
+	return file_sync_parent(error, older);
+}
+
 int care_backup_keys(
 	struct error *error, const char *state, const char *directory, struct care_keys_copied *out)
 {
@@ -348,9 +375,12 @@ int care_backup_keys(
 		rc = file_path(error, draft, sizeof(draft), "%s/keys.part", directory);
 	if (rc)
 		return rc;
-	if (file_exists(out->path))
+	out->replaced = file_exists(out->path);
+	if (out->replaced && !care_same_master(out->path, from))
 		return error_set(error, E_CONFLICT,
-			"%s exists, and nothing is written over: choose another directory",
+			"%s holds other keys than this store's, and nothing is written over: "
+			"choose "
+			"another directory",
 			out->path);
 	file_remove(draft);
 	snprintf(inner, sizeof(inner), "%s/keys", draft);
@@ -360,7 +390,8 @@ int care_backup_keys(
 	if (!rc)
 		rc = check_keys(error, state, draft);
 	if (!rc)
-		rc = file_publish(error, inner, out->path);
+		rc = out->replaced ? exchange(error, inner, out->path)
+				   : file_publish(error, inner, out->path);
 	file_remove(draft);
 	return rc;
 }

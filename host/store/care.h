@@ -79,9 +79,11 @@ int care_backup(struct error *error, const char *state, const char *to, struct c
 struct care_keys_copied {
 	char path[CARE_PATH]; /* directory/keys */
 	unsigned files;
+	bool replaced; /* an older copy of the same keys */
 };
-/* The key store into directory/keys, which must not exist. Opened and compared with the store
- * before it gets its name. */
+/* The key store into directory/keys. Opened and compared with the store before it gets its name. An
+ * older copy of the same key store is replaced by it, since it may hold what was destroyed;
+ * E_CONFLICT: what is there is another's. */
 int care_backup_keys(struct error *error, const char *state, const char *directory,
 	struct care_keys_copied *out);
 

@@ -45,6 +45,8 @@ int care_copy(struct error *error, sqlite3 *from, const char *from_file, const c
 int care_put(struct error *error, sqlite3 *to, const char *from_file);
 int care_copy_key_file(struct error *error, const char *from, const char *to);
 int care_copy_keys(struct error *error, const char *from, const char *to, unsigned *files);
+/* Two directories of key files with the same master.key. */
+bool care_same_master(const char *a, const char *b);
 /* The store's note about its keys; *there false: it has none yet. */
 int care_keys_check(
 	struct error *error, sqlite3 *db, const char *file, uint8_t out[16], bool *there);

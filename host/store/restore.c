@@ -102,24 +102,6 @@ static int find_keys(struct error *error, struct restore *r)
 		r->keys);
 }
 
-/* The files with the same bytes: the same master key. */
-static bool same_master(const char *a, const char *b)
-{
-	char path[2][CARE_PATH + 16], text[2][1024];
-	size_t n[2] = {0, 1};
-
-	for (int i = 0; i < 2; i++) {
-		FILE *file;
-		snprintf(path[i], sizeof(path[i]), "%s/master.key", i ? b : a);
-		file = fopen(path[i], "re");
-		if (!file)
-			return false;
-		n[i] = fread(text[i], 1, sizeof(text[i]), file);
-		fclose(file);
-	}
-	return n[0] == n[1] && memcmp(text[0], text[1], n[0]) == 0;
-}
-
 /* Files that only the copy has: a tenant's key that was lost. Those that are there stay: the copy
  * may hold a person's key that was destroyed since. */
 static int add_missing(struct error *error, const char *from, const char *to, unsigned *added)
@@ -220,7 +202,7 @@ static int bring_keys(struct error *error, struct restore *r)
 		rc = find_keys(error, r);
 	if (rc)
 		return rc;
-	r->replace_keys = r->keys && !same_master(r->keys_from, r->present);
+	r->replace_keys = r->keys && !care_same_master(r->keys_from, r->present);
 	rc = care_copy_keys(
 		error, r->replace_keys ? r->keys_from : r->present, r->draft_keys, &files);
 	if (!rc && r->keys && !r->replace_keys)

@@ -144,8 +144,29 @@ static void keys_are_copied_apart_and_open_the_store(void **state)
 	assert_true(copied.files >= 4); /* master, marks, the host's, the tenant's */
 	assert_int_equal(stat(in(f, "safe/keys/master.key"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_false(copied.replaced);
+}
+
+/* What was destroyed since is not left behind in a copy. */
+static void a_newer_copy_of_the_keys_replaces_the_older(void **state)
+{
+	struct fixture *f = *state, *stranger = NULL;
+	struct care_keys_copied copied;
+	struct error error = {0};
+
+	append_some(f, 3);
+	assert_int_equal(care_backup_keys(&error, f->directory, in(f, "safe"), &copied), 0);
+	close_both(f);
+	by_hand(in(f, "keys/persons.db"), "DELETE FROM person");
+	assert_int_equal(care_backup_keys(&error, f->directory, in(f, "safe"), &copied), 0);
+	assert_true(copied.replaced);
+	assert_int_equal(number(in(f, "safe/keys/persons.db"), "SELECT count(*) FROM person"), 0);
+	assert_int_not_equal(access(in(f, "safe/keys.part"), F_OK), 0);
+	set_up((void **)&stranger);
+	append_some(stranger, 1);
 	assert_int_equal(
-		care_backup_keys(&error, f->directory, in(f, "safe"), &copied), E_CONFLICT);
+		care_backup_keys(&error, stranger->directory, in(f, "safe"), &copied), E_CONFLICT);
+	tear_down((void **)&stranger);
 }
 
 /* ---- restore ------------------------------------------------------------------------------ */
@@ -704,6 +725,7 @@ int main(void)
 		STORE_TEST(the_writer_goes_on_while_it_is_copied),
 		STORE_TEST(a_copy_on_a_full_disk_leaves_nothing),
 		STORE_TEST(keys_are_copied_apart_and_open_the_store),
+		STORE_TEST(a_newer_copy_of_the_keys_replaces_the_older),
 		STORE_TEST(what_was_there_lies_aside_and_the_copy_is_the_store),
 		STORE_TEST(what_root_restores_is_the_hosts),
 		STORE_TEST(a_running_host_is_not_restored_under_its_feet),
