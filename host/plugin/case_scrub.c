@@ -28,6 +28,7 @@ struct scrub {
 	bool persons;
 	struct rule *rules;
 	size_t count;
+	bool begins[256];                            /* is there a rule for what begins so? */
 	unsigned secrets, names, addresses, numbers; /* found so far */
 };
 
@@ -58,8 +59,13 @@ static void add(struct scrub *s, struct str from, struct str to, enum where wher
 {
 	size_t i = s->count;
 
-	if (!from.len || s->count == RULES_MAX || known(s, from) || str_eq(from, to))
+	if (!from.len || known(s, from) || str_eq(from, to))
 		return;
+	if (s->count == RULES_MAX) { /* rather nothing at all than half of it */
+		arena_fail(s->arena);
+		return;
+	}
+	s->begins[(unsigned char)from.ptr[0]] = true;
 	for (; i && s->rules[i - 1].from.len < from.len; i--)
 		s->rules[i] = s->rules[i - 1];
 	s->rules[i] = (struct rule){str_dup(s->arena, from), str_dup(s->arena, to), where};
@@ -396,6 +402,8 @@ static bool fits(const struct rule *rule, struct str text, size_t at)
 
 static const struct rule *rule_at(const struct scrub *s, struct str text, size_t at)
 {
+	if (!s->begins[(unsigned char)text.ptr[at]])
+		return NULL;
 	for (size_t i = 0; i < s->count; i++)
 		if (s->rules[i].from.ptr[0] == text.ptr[at] && fits(&s->rules[i], text, at))
 			return &s->rules[i];
