@@ -81,8 +81,8 @@ static int check_copy(struct error *error, const char *file, const struct care_t
 	struct stat st;
 	int rc = care_open(error, &db, file, SQLITE_OPEN_READONLY);
 
-	if (!rc)
-		rc = care_verify_whole(error, db, file);
+	if (!rc) /* pages only: what refers to nothing must be copied, too */
+		rc = care_verify_pages(error, db, file);
 	if (!rc)
 		rc = compare_rows(error, db, file, must, out);
 	if (!rc)
@@ -214,8 +214,9 @@ int care_backup(struct error *error, const char *state, const char *to, struct c
 		return rc;
 	rc = backup_as(&why, state, path, out);
 	if (rc)
-		return error_set(
-			error, rc, "%s%s", why.text, rc == E_CORRUPT ? "; no backup was made" : "");
+		return error_set(error, rc, "%s%s", why.text,
+			rc == E_CORRUPT ? "; no backup was made, klinke doctor looks at the store"
+					: "");
 	snprintf(out->path, sizeof(out->path), "%s", path);
 	snprintf(text, sizeof(text), "%.300s, %lld rows", path, (long long)out->rows);
 	care_note_write(NULL, state, CARE_BACKUP, clock_now_ms(), text);

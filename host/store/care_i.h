@@ -34,7 +34,9 @@ int care_count(struct error *error, sqlite3 *db, const char *file, struct care_t
 /* stop, if not NULL: true ends it unfinished; whoever sets it also calls sqlite3_interrupt. */
 int care_verify_open(struct error *error, sqlite3 *db, const char *file,
 	const struct care_check *check, const atomic_bool *stop, struct care_checked *out);
-/* The whole file in one piece, with pages that belong to nothing, and references. */
+/* The whole file in one piece, with pages that belong to nothing. */
+int care_verify_pages(struct error *error, sqlite3 *db, const char *file);
+/* And references. */
 int care_verify_whole(struct error *error, sqlite3 *db, const char *file);
 
 /* ---- backup.c ----------------------------------------------------------------------------- */

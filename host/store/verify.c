@@ -220,12 +220,20 @@ int care_verify_open(struct error *error, sqlite3 *db, const char *file,
 	return 0;
 }
 
-int care_verify_whole(struct error *error, sqlite3 *db, const char *file)
+int care_verify_pages(struct error *error, sqlite3 *db, const char *file)
 {
 	struct care_checked out = {0};
 	int rc = run_check(error, db, file, "PRAGMA integrity_check", &out);
 
-	if (!rc && !out.faults)
+	return rc ? rc : told(error, file, &out);
+}
+
+int care_verify_whole(struct error *error, sqlite3 *db, const char *file)
+{
+	struct care_checked out = {0};
+	int rc = care_verify_pages(error, db, file);
+
+	if (!rc)
 		rc = run_check(error, db, file, foreign, &out);
 	return rc ? rc : told(error, file, &out);
 }

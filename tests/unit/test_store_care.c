@@ -67,6 +67,24 @@ static void nothing_is_written_over(void **state)
 	assert_int_equal(care_backup(&error, in(f, "none"), in(f, "y"), &copied), E_NOTFOUND);
 }
 
+/* What refers to nothing is copied and restored as it is: it is no reason to have no copy. */
+static void a_reference_into_nowhere_is_copied(void **state)
+{
+	struct fixture *f = *state;
+	struct care_restored restored;
+	struct error error = {0};
+	long version;
+
+	append_some(f, 3);
+	close_both(f);
+	by_hand(in(f, "klinke.db"), "INSERT INTO inbox_raw VALUES (4711, x'00')");
+	backup(f, in(f, "copy.db"));
+	assert_int_equal(care_restore(&error, f->directory, in(f, "copy.db"), NULL, &restored), 0);
+	assert_int_equal(care_verify_schema(&error, f->directory, &version), E_CORRUPT);
+	assert_says(&error, "inbox_raw");
+	open_store(f);
+}
+
 struct busy {
 	struct fixture *f;
 	atomic_bool stop;
@@ -722,6 +740,7 @@ int main(void)
 		STORE_TEST(a_copy_is_one_file_of_mode_0600_with_all_rows),
 		STORE_TEST(a_directory_gets_a_file_named_by_the_time),
 		STORE_TEST(nothing_is_written_over),
+		STORE_TEST(a_reference_into_nowhere_is_copied),
 		STORE_TEST(the_writer_goes_on_while_it_is_copied),
 		STORE_TEST(a_copy_on_a_full_disk_leaves_nothing),
 		STORE_TEST(keys_are_copied_apart_and_open_the_store),
