@@ -10,9 +10,11 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/mask.h"
 
-#define LINE_MAX_BYTES 4096 /* PIPE_BUF: up to this, lines of several threads never mix in a pipe  \
-			     */
+#define LINE_MAX_BYTES                                                                             \
+	4096 /* PIPE_BUF: up to this, lines of several threads never mix in a pipe                 \
+	      */
 #define VALUE_MAX 1024
 #define SECRET_MIN 6
 
@@ -124,85 +126,13 @@ static size_t secret_at(const char *p, size_t len)
 
 /* ---- masking ------------------------------------------------------------------------------ */
 
-#define MASK_MAX 160
-
-static bool is_number(struct str s)
-{
-	size_t i, digits = 0;
-
-	for (i = 0; i < s.len; i++)
-		if (s.ptr[i] >= '0' && s.ptr[i] <= '9')
-			digits++;
-		else if (!strchr("+-/() .", s.ptr[i]) || !s.ptr[i])
-			return false;
-	return digits > 0;
-}
-
-static size_t append(char *out, size_t at, const char *bytes, size_t n)
-{
-	if (n > MASK_MAX - at)
-		n = MASK_MAX - at;
-	memcpy(out + at, bytes, n);
-	return at + n;
-}
-
-static size_t mask_number(char *out, struct str s)
-{
-	char last[2];
-	size_t i = s.len, kept = 0, digits = 0, n;
-
-	for (n = 0; n < s.len; n++)
-		digits += s.ptr[n] >= '0' && s.ptr[n] <= '9';
-	n = append(out, 0, "***", 3);
-	while (digits > 4 && i-- && kept < 2) /* of a short one, two digits are half of it */
-		if (s.ptr[i] >= '0' && s.ptr[i] <= '9')
-			last[1 - kept++] = s.ptr[i];
-	return kept == 2 ? append(out, n, last, 2) : n;
-}
-
-static size_t mask_names(char *out, struct str s)
-{
-	size_t i = 0, n = 0, len, words = 0;
-
-	while (i < s.len) {
-		len = str_utf8_len(s.ptr + i, s.len - i);
-		if (s.ptr[i] == ' ' || !len) {
-			i++;
-			continue;
-		}
-		if (++words > 4)
-			return append(out, n, " ...", 4);
-		if (n)
-			n = append(out, n, " ", 1);
-		if (s.ptr[i] >= '0' && s.ptr[i] <= '9')
-			n = append(out, n, "*", 1);
-		else
-			n = append(out, n, s.ptr + i, len);
-		n = append(out, n, ".", 1);
-		while (i < s.len && s.ptr[i] != ' ')
-			i++;
-	}
-	return n;
-}
-
-static size_t mask(char out[MASK_MAX], struct str s)
-{
-	const char *at = s.len ? memrchr(s.ptr, '@', s.len) : NULL;
-
-	if (at) {
-		size_t n = append(out, 0, "***", 3), domain = s.len - (size_t)(at - s.ptr);
-		return domain <= 100 ? append(out, n, at, domain) : n;
-	}
-	return is_number(s) ? mask_number(out, s) : mask_names(out, s);
-}
-
 struct str log_mask(struct arena *arena, struct str personal)
 {
 	char out[MASK_MAX];
 
 	if (!personal.ptr)
 		return personal;
-	return str_dup(arena, (struct str){out, mask(out, personal)});
+	return str_dup(arena, (struct str){out, mask_one(out, personal)});
 }
 
 static bool is_personal(const char *key)
@@ -263,9 +193,20 @@ static size_t put_char(struct line *line, const char *p, size_t len, bool *ok)
 	return n ? n : 1;
 }
 
+static bool put_masked(struct line *line, struct str masked)
+{
+	size_t i = 0;
+	bool ok = true;
+
+	while (i < masked.len && ok)
+		i += put_char(line, masked.ptr + i, masked.len - i, &ok);
+	return ok;
+}
+
 static void put_inside(struct line *line, struct str value)
 {
-	size_t i = 0, secret, begin = line->len;
+	size_t i = 0, secret, personal, masked_len, begin = line->len;
+	char masked[MASK_MAX];
 	bool ok = true;
 
 	while (i < value.len && ok) {
@@ -274,9 +215,13 @@ static void put_inside(struct line *line, struct str value)
 			return;
 		}
 		secret = secret_at(value.ptr + i, value.len - i);
+		personal = secret ? 0 : mask_at(value, i, masked, &masked_len);
 		if (secret) {
 			ok = put(line, "[secret]", 8);
 			i += secret;
+		} else if (personal) {
+			ok = put_masked(line, (struct str){masked, masked_len});
+			i += personal;
 		} else {
 			i += put_char(line, value.ptr + i, value.len - i, &ok);
 		}
@@ -344,7 +289,7 @@ static void put_value(struct line *line, const char *key, const char *value)
 	struct str text = str_of(value);
 
 	if (is_personal(key))
-		text = (struct str){masked, mask(masked, text)};
+		text = (struct str){masked, mask_one(masked, text)};
 	put_pair(line, key, text);
 }
 

@@ -3,7 +3,9 @@
  * log_line(LOG_INFO, "webhook stored", "tenant", t, "connection", c, NULL): keys and values
  * alternate, values are text, the list ends with NULL; a NULL value leaves the pair out. Values are
  * quoted and cut as needed and never interpreted. Keys ending in "_person" are masked (numbers keep
- * their last two digits, mails the domain, names their initials); anything registered with
+ * their last two digits, mails the domain, names their initials); of other values what looks like a
+ * number, an address or a name in JSON (mask.h), which does not know a name in free text; anything
+ * registered with
  * log_secret() is replaced wherever it turns up, as a last line of defence. Safe from any thread,
  * one write(2) per line.
  */

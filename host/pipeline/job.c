@@ -703,6 +703,17 @@ static void come_late(struct run *run)
 		start_call(run, &run->pipeline->late, "late", STR(JOB_LATE));
 }
 
+/* A plugin quotes a vendor behind "(HTTP 422): ", and a vendor may name whom it is about: that is for
+ * who looks at the job, not for the log. */
+static const char *own_words(struct run *run, const char *reason)
+{
+	const char *end = reason ? strstr(reason, "): ") : NULL;
+
+	if (!end)
+		return reason;
+	return arena_printf(run->arena, "%.*s", (int)(end + 1 - reason), reason);
+}
+
 void run_end(struct run *run, enum job_state state, const char *fail, const char *reason)
 {
 	char id[ID_TEXT];
@@ -715,7 +726,7 @@ void run_end(struct run *run, enum job_state state, const char *fail, const char
 		log_line(LOG_ERROR, state == JOB_DEAD ? "job dead" : "job parked", "tenant",
 			run->row.tenant.len ? run->row.tenant.ptr : NULL, "job", id, "pipeline",
 			run->row.pipeline.len ? run->row.pipeline.ptr : NULL, "fail", fail,
-			"reason", reason, NULL);
+			"reason", own_words(run, reason), NULL);
 		alarm_event(run, state == JOB_DEAD ? "job.dead" : "job.parked");
 		if (run->pipeline)
 			start_call(run, &run->pipeline->on_error, "on_error", STR(""));

@@ -15,7 +15,7 @@ from hooks_kit import booking_body, call_body, calcom_headers, lasting_world, re
 from world import CALLER, KLINKE, PLUGINS, SECRETS, TENANT, TOP, wait
 
 VERBS = ["run", "check", "call", "events", "jobs", "calls", "dead", "show", "replay", "status", "receipt", "gaps", "doctor", "reload",
-         "backup", "restore", "migrate", "salvage", "plugin", "password", "version", "help"]
+         "backup", "restore", "migrate", "salvage", "plugin", "password", "version", "forget", "export", "help"]
 ROWS = ["events", "jobs", "calls", "dead"]
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")

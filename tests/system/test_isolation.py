@@ -244,7 +244,7 @@ def test_the_stream(city, south):
 
 # Whose each verb is: of the rows (--tenant keeps to one office), or of the operator of the host alone.
 OPERATORS = {"run", "check", "call", "status", "reload", "plugin", "password", "version", "help", "backup", "restore", "migrate",
-             "doctor", "sync", "verify", "forget", "export", "retention", "salvage", "report"}
+             "doctor", "sync", "verify", "retention", "salvage", "report"}
 
 
 def commands(world):
