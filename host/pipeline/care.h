@@ -3,7 +3,7 @@
  *
  * Retention is many small operations of the store with pauses between them, longer ones while
  * somebody is on the line; a pass that is interrupted goes on with the next one. Receipts and gaps
- * take as long as they take, so each has a thread of libuv's pool while it works.
+ * take as long as they take, so each has a thread of its own while it works.
  */
 #ifndef PIPELINE_CARE_H
 #define PIPELINE_CARE_H
@@ -35,7 +35,7 @@ void gaps_print(struct runner *runner, struct buf *out);
 /* The host stops: what is under way ends soon. */
 void receipts_stop(struct runner *runner);
 void gaps_stop(struct runner *runner);
-/* Is a thread of the pool at it? */
+/* Is a thread at it? */
 bool receipts_busy(const struct runner *runner);
 bool gaps_busy(const struct runner *runner);
 /* The loop has ended. */

@@ -2,7 +2,7 @@
  * stored. See care.h. Never takes anything over from a list: what is missing is asked for by
  * itself, and comes in as an event like any other, under the identity its webhook would have had.
  *
- * gaps_find() runs on the asking thread, or on one of libuv's pool, and waits for operations of the
+ * gaps_find() runs on the asking thread, or on one of its own, and waits for operations of the
  * runner; the rest is the runner's thread.
  */
 #include <stdatomic.h>
@@ -545,7 +545,7 @@ static void tell(struct gap_watch *g, const struct hunt *h)
 	atomic_store(&g->open, h->open);
 }
 
-/* A thread of the pool. */
+/* A thread of its own. */
 static void work(struct aside *w)
 {
 	struct gap_watch *g = w->data;

@@ -1,6 +1,6 @@
 /* receipts.c - the receipt of each tenant's day: what came is held against what became of it. See
- * care.h. Never writes one before the day is over, nor twice. Counting is on a thread of libuv's
- * pool or the asking one; the rest is the runner's thread.
+ * care.h. Never writes one before the day is over, nor twice. Counting is on a thread of its
+ * own or the asking one; the rest is the runner's thread.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -224,7 +224,7 @@ static int make_missing(struct error *error, struct receipts *rc, struct store_r
 
 /* ---- By the clock ------------------------------------------------------------------------- */
 
-/* A thread of the pool. */
+/* A thread of its own. */
 static void work(struct aside *w)
 {
 	struct receipts *rc = w->data;
