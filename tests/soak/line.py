@@ -27,10 +27,11 @@ def furnish(world):
 class Callers:
     """with Callers(world) as callers: …   threads that ask one question after another."""
 
-    def __init__(self, world, threads=2, pause_s=0.02):
-        self.world, self.pause_s = world, pause_s
+    def __init__(self, world, threads=2, pause_s=0.02, overloaded=False):
+        """overloaded: some may be asked to ask again, at their deadline."""
+        self.world, self.pause_s, self.overloaded = world, pause_s, overloaded
         self.lock, self.count, self.asked, self.wrong, self.faults = threading.Lock(), 0, 0, [], []
-        self.looked_up, self.away = 0, False
+        self.looked_up, self.put_off, self.away = 0, 0, False
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
 
@@ -74,10 +75,13 @@ class Callers:
         """One question; what was said, or None if the line was cut."""
         body, away = self.body(), self.away
         try:
-            status, answer, _ = self.world.hook("phone/function", body, retell_headers(body))
+            status, answer, headers = self.world.hook("phone/function", body, retell_headers(body))
         except (OSError, http.client.HTTPException) as fault:
             if not (away or self.away):
                 self.wrong.append(f"NO ANSWER: {fault!r}")
+            return None
+        if self.overloaded and status == 503 and int(headers.get("retry-after", 0)) > 0:
+            self.put_off += 1
             return None
         self.asked += 1
         said = json.loads(answer) if status == 200 else {}
@@ -101,6 +105,9 @@ def judge(world, callers, verdict):
     verdict.counts["callers"] += callers.asked
     verdict.counts["callers for whom the calendar was known"] += callers.looked_up
     verdict.counts["callers past the deadline by the record"] += sum(ms > WITHIN_MS for ms in took)
+    verdict.counts["callers asked to ask again"] += callers.put_off
+    if callers.put_off > callers.asked:
+        verdict.wrong(f"NOT FIRST: {callers.put_off} callers were asked to ask again, {callers.asked} were answered")
     for text in callers.wrong:
         verdict.wrong(text)
     late = [ms for ms in took if ms > WITHIN_MS + GRACE_MS]

@@ -1,6 +1,7 @@
 """Providers that fail in every way the internet knows, one after the other, under load and with callers on the line.
 Afterwards everything was delivered, in its order, and nobody was stormed. Settings of retries and breakers are the
 real ones with time made so many times as fast: an hour of errors is a minute."""
+import json
 import random
 import threading
 import time
@@ -73,9 +74,13 @@ class Series:
         self.thread.join()
 
     def judge(self, world, verdict):
+        """Who was let go since nobody knows what became of it (the vendor may still be at it) has no place in the order."""
+        vague = {json.loads(r["body"])["text"]["body"] for r in world.requests(vendor="whatsapp", path="*/messages")
+                 if r["fault"] and "Nummer" in r["body"]}
         for number in self.people:
             said = [int(m["facts"]["text"]["body"].rpartition(" ")[2]) for m in world.messages()
-                    if m["direction"] == "out" and m["person"] == number[1:] and m["type"] == "text"]
+                    if m["direction"] == "out" and m["person"] == number[1:] and m["type"] == "text"
+                    and m["facts"]["text"]["body"] not in vague]
             verdict.counts["in order"] += len(said)
             if said != sorted(said):
                 verdict.wrong(f"ORDER: {number} got {said}")
@@ -186,7 +191,7 @@ def judge_storm(world, street, verdict):
         stamps = sorted(r["at_ms"] for r in seen)
         for seconds in (1, 5):
             count(f"requests to {vendor} in {seconds} s", most_within(stamps, seconds * 1000),
-                  LIMIT + LIMIT * seconds + CONCURRENCY)
+                  LIMIT * (seconds + 2))  # a burst, the rate, and what was late on its way
         for fault, begin, end, _ in street.episodes:
             failed = sum(begin <= r["at_ms"] < end and r["status"] in (429, 503) for r in seen)
             good[vendor, begin] = sum(r["status"] < 300 for r in seen if begin - street.window_ms <= r["at_ms"] < begin)
@@ -200,10 +205,12 @@ def judge_storm(world, street, verdict):
 
 
 def excuse(job):
-    """A message that may have left, since the messenger cannot be asked; never a booking, since the calendar can. And who
-    was told that the address of a provider is not public is for a person."""
+    """A message that may have left, since the messenger cannot be asked; never a booking, since the calendar can. For a
+    person is also who was told that the address of a provider is not public, or whose booking was answered with a redirect
+    and is not in the list."""
     message = job["pipeline"].endswith(("/echo", "/confirm"))
-    return message and unknown_only(job) or "not a public one" in job.get("reason", "")
+    return (message and unknown_only(job) or "not a public one" in job.get("reason", "")
+            or "a part of it has happened" in job.get("reason", ""))
 
 
 def run(world, seed, rounds, faults=tuple(FAULTS), length_s=3, scale=SCALE, kinds=None):

@@ -3,6 +3,8 @@
 SEED=… repeats a run.
 """
 from test_soak import SEED, soaked  # noqa: F401, pylint: disable=unused-import
+import backlog
+import overload
 import plugin
 import provider
 
@@ -18,5 +20,15 @@ def test_providers_that_fail_under_load(soaked):
 
 
 def test_plugins_that_misbehave_under_load(soaked):
-    counts = kept(plugin.run(soaked, SEED, 1, plugin.SHORT, length_s=1))
+    counts = kept(plugin.run(soaked, SEED, 1, plugin.SHORT, length_s=0.6))
     assert counts["deaths"] >= 5 and counts["poisonous jobs"] >= 2 and counts["parked"] >= 6
+
+
+def test_more_connections_than_can_be_served(soaked):
+    counts = kept(overload.run(soaked, SEED, 1, seconds=1, connections=2400, slow=20, idle=20, times=1))
+    assert counts["acknowledged"] >= counts["connections"] - counts["refused"] and counts["callers"] > 0
+
+
+def test_a_backlog_waits_and_is_in_nobodys_way(soaked):
+    counts = kept(backlog.run(soaked, SEED, 1, rows=20000, seconds=1, rate=200))
+    assert counts["jobs in the backlog"] > 20000
