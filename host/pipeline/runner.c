@@ -671,7 +671,10 @@ static void drain_here(struct question *q)
 
 static void count_running(struct question *q)
 {
-	q->result = (int)(q->runner->hooks + q->runner->normalizing + q->runner->runs);
+	const struct runner *r = q->runner;
+
+	/* What the store was asked for and has not answered yet would have nobody to free it. */
+	q->result = (int)(r->hooks + r->normalizing + r->runs + r->claiming + r->fetching);
 }
 
 static void send_waiters_away(struct question *q)
