@@ -191,6 +191,13 @@ void doctor_store(struct doctor *d)
 {
 	struct store_reader *reader;
 
+	if (access(arena_printf(d->arena, "%s/restore.unfinished", d->state), F_OK) == 0) {
+		doctor_say(d, FINDING_FAIL, "store", "run klinke restore again",
+			"a restore was interrupted in %s; what was there before lies in "
+			"before-restore-*",
+			d->state);
+		return;
+	}
 	if (!check_schema(d))
 		return;
 	check_keys(d);

@@ -466,8 +466,13 @@ int migrate_plan(
 static int open_state(struct error *error, const char *state, int flags, sqlite3 **db)
 {
 	char file[CARE_PATH];
-	int rc = file_path(error, file, sizeof(file), "%s/" STORE_FILE, state);
+	int rc = file_path(error, file, sizeof(file), "%s/" CARE_UNFINISHED, state);
 
+	if (!rc && file_exists(file))
+		return error_set(error, E_CONFLICT,
+			"a restore was interrupted in %s: run klinke restore again", state);
+	if (!rc)
+		rc = file_path(error, file, sizeof(file), "%s/" STORE_FILE, state);
 	if (!rc && !file_exists(file))
 		rc = error_set(error, E_NOTFOUND,
 			"there is no store in %s: the first start of the host makes it", state);

@@ -2,9 +2,11 @@
  * can fail, damage that is told. */
 #include "care_kit.h"
 
+#include <glob.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "store/migrate.h"
 
@@ -483,6 +485,77 @@ static void a_file_that_is_gone_is_not_begun_anew(void **state)
 	assert_int_not_equal(access(in(f, "klinke.db"), F_OK), 0);
 }
 
+/* Runs work(f) in a child that is killed after so many microseconds. */
+static void killed_after(struct fixture *f, unsigned us, void (*work)(struct fixture *f))
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		work(f);
+		_exit(0);
+	}
+	usleep(us);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+static void restore_copy(struct fixture *f)
+{
+	struct care_restored restored;
+
+	care_restore(NULL, f->directory, in(f, "copy.db"), NULL, &restored);
+}
+
+/* The largest number of events that any file that lies aside has. */
+static int64_t most_aside(struct fixture *f)
+{
+	int64_t most = 0, n;
+	glob_t found;
+	size_t i;
+
+	if (glob(in(f, "before-restore-*/klinke.db"), 0, NULL, &found) != 0)
+		return 0;
+	for (i = 0; i < found.gl_pathc; i++) {
+		n = number(found.gl_pathv[i], "SELECT count(*) FROM event");
+		most = n > most ? n : most;
+	}
+	globfree(&found);
+	return most;
+}
+
+/* At whatever moment: what was there is there or lies aside, and the same restore ends it. */
+static void a_restore_that_is_killed_loses_nothing(void **state)
+{
+	struct store_options options;
+	struct fixture *f = *state;
+	struct care_restored restored;
+	struct error error = {0};
+	int64_t now;
+	int round, rc;
+
+	append_some(f, 5);
+	backup(f, in(f, "copy.db"));
+	append_some(f, 2);
+	close_both(f);
+	options = (struct store_options){.directory = f->directory};
+	for (round = 0; round < 6; round++) {
+		killed_after(f, 1000 + (unsigned)(round * round) * 5000, restore_copy);
+		rc = store_open(&error, &f->store, &options);
+		if (rc) {
+			assert_int_equal(rc, E_CONFLICT);
+			assert_says(&error, "run klinke restore again");
+			assert_int_equal(care_restore(&error, f->directory, in(f, "copy.db"), NULL,
+						 &restored),
+				0);
+			open_store(f);
+		}
+		open_reader(f);
+		now = (int64_t)events_of(f, true);
+		assert_true(now == 7 || (now == 5 && most_aside(f) == 7));
+		close_both(f);
+	}
+}
+
 /* ---- migrations --------------------------------------------------------------------------- */
 
 #define ADD_COLUMN "ALTER TABLE breaker ADD COLUMN note TEXT NOT NULL DEFAULT '';"
@@ -591,6 +664,35 @@ static void a_migration_without_room_for_its_copy_changes_nothing(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_says(&error, "nothing was changed");
 	open_store(f);
+}
+
+static void migrate_twice(struct fixture *f)
+{
+	struct migrated done;
+	struct error error;
+
+	up(f, with(f, ADD_COLUMN, ADD_TABLE), &done, &error);
+}
+
+static void a_migration_that_is_killed_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct migrated done;
+	struct error error;
+	int64_t version;
+	int round;
+
+	append_some(f, 6);
+	close_both(f);
+	for (round = 0; round < 4; round++) {
+		killed_after(f, 500 + (unsigned)(round * round) * 8000, migrate_twice);
+		assert_int_equal(number(in(f, "klinke.db"), "SELECT count(*) FROM event"), 6);
+		version = number(in(f, "klinke.db"), "PRAGMA user_version");
+		assert_in_range(version, store_migration_count, store_migration_count + 2);
+	}
+	if (up(f, with(f, ADD_COLUMN, ADD_TABLE), &done, &error) != 0)
+		fail_msg("%s", error.text);
+	assert_int_equal(done.to, store_migration_count + 2);
 }
 
 static void note_change(void *user, const struct care_migration *migration, const char *change)
@@ -755,9 +857,11 @@ int main(void)
 		STORE_TEST(what_is_no_good_copy_is_refused),
 		STORE_TEST(half_a_restore_starts_no_host),
 		STORE_TEST(a_file_that_is_gone_is_not_begun_anew),
+		STORE_TEST(a_restore_that_is_killed_loses_nothing),
 		STORE_TEST(a_migration_keeps_rows_and_a_copy_from_before),
 		STORE_TEST(a_migration_that_fails_is_undone_with_those_before_it),
 		STORE_TEST(a_migration_without_room_for_its_copy_changes_nothing),
+		STORE_TEST(a_migration_that_is_killed_goes_on),
 		STORE_TEST(a_plan_names_what_changes),
 		STORE_TEST(a_bad_page_is_told_at_the_next_start_and_kept),
 		STORE_TEST(a_statement_that_meets_a_bad_page_notes_it),
