@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "soak"))
 from torture import HOST, KINDS, ZYGOTE, Torture  # noqa: E402
 
 SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
-ROUNDS = int(os.environ.get("ROUNDS", "10"))
+ROUNDS = int(os.environ.get("ROUNDS", "7"))
 MOST = {"malloc": 400, "read": 60, "recv": 80, "write": 80, "send": 60, "wait": 100, "open": 20, "accept": 12,
         "fsync": 12, "mmap": 6}  # about how many there are in a scenario
 FEW = 2                          # of others, and of the zygote's
