@@ -1,5 +1,6 @@
 """The guide, the reference and the man page: they are there, complete, linked, and name what exists."""
 import re
+import shutil
 import subprocess
 import sys
 
@@ -133,6 +134,16 @@ def test_each_command_that_is_named_exists_with_its_options(where, command):
         assert re.search(rf"\b{words[2]}\b", told.stdout), command
     for option in re.findall(r"--([a-z-]+)", command):
         assert f"--{option}" in told.stdout, command
+
+
+def test_the_samples_build_and_pass_as_their_page_says(sdk, tmp_path):  # noqa: F811
+    place = tmp_path / "samples"
+    shutil.copytree(sdk.docs / "samples", place)
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (place / "README.md").read_text(), re.M | re.S)
+    assert len(blocks) == 3  # C, C++, Rust
+    for block in blocks:
+        told = sdk.run(block, place)
+        assert re.search(r"^# [1-9]\d* passed, 0 failed$", told, re.M), told
 
 
 # ---- the man page -------------------------------------------------------------------------------------
