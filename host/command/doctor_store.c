@@ -13,6 +13,7 @@
 #include "store/store.h"
 
 #define PAGES_MS 10000 /* for looking at the file's pages */
+#define PERSONS_MS 2000
 #define BACKUP_OLD_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
 #define CHECK_OLD_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
 #define AHEAD_MS (5 * 60 * 1000)
@@ -53,6 +54,24 @@ static bool check_schema(struct doctor *d)
 	return true;
 }
 
+static void check_persons(struct doctor *d)
+{
+	struct care_check how = {.for_ms = PERSONS_MS};
+	const char *file = arena_printf(d->arena, "%s/keys/persons.db", d->state);
+	struct care_checked found;
+	struct error error = {0};
+
+	if (access(file, F_OK) == 0 && care_verify(&error, file, &how, &found) < 0)
+		doctor_say(d, FINDING_FAIL, "keys",
+			"stop the host, move this file away and put back the one that klinke "
+			"backup "
+			"--keys copied: without a person's key what is stored of them cannot be "
+			"read",
+			"%s", error.text);
+	else
+		doctor_say(d, FINDING_OK, "keys", NULL, "there, for their owner only");
+}
+
 static void check_keys(struct doctor *d)
 {
 	static const char *const names[] = {"keys", "keys/master.key", "keys/person.key"};
@@ -75,7 +94,7 @@ static void check_keys(struct doctor *d)
 			return;
 		}
 	}
-	doctor_say(d, FINDING_OK, "keys", NULL, "there, for their owner only");
+	check_persons(d);
 }
 
 static void check_pages(struct doctor *d)

@@ -24,6 +24,7 @@
 #define AGAIN_MS 600000 /* a check that could not be made */
 #define LOOK_MS 3000    /* for damage that was noted meanwhile */
 #define NAG_MS 10
+#define KEYS_MS 5000 /* and no longer, when the host stops */
 
 struct care_watch {
 	pthread_t thread;
@@ -70,6 +71,17 @@ static void tell(const char *state, int64_t took_ms, int rc, const struct error 
 	log_line(LOG_INFO, "store checked", "result", "ok", "took_ms", text, NULL);
 }
 
+/* The persons' keys, which are small. */
+static int check_keys(struct error *error, const struct care_watch *w)
+{
+	char file[CARE_PATH];
+	struct care_checked found;
+	struct care_check how = {.for_ms = KEYS_MS};
+	int rc = file_path(error, file, sizeof(file), "%s/keys/persons.db", w->state);
+
+	return rc || !file_exists(file) ? rc : care_verify(error, file, &how, &found);
+}
+
 static void check(struct care_watch *w)
 {
 	struct care_check how = {.foreign = true};
@@ -88,6 +100,8 @@ static void check(struct care_watch *w)
 	w->db = NULL;
 	pthread_mutex_unlock(&w->lock);
 	sqlite3_close(db);
+	if (!rc && out.finished)
+		rc = check_keys(&error, w);
 	if (rc || out.finished)
 		tell(w->state, clock_mono_ms() - began, rc, &error);
 	pthread_mutex_lock(&w->lock);

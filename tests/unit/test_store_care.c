@@ -815,6 +815,23 @@ static void the_schedule_finds_damage_and_its_end(void **state)
 	care_watch_stop(watch);
 }
 
+static void damaged_keys_are_found_too(void **state)
+{
+	struct fixture *f = *state;
+	struct care_watch *watch;
+	struct care_noted noted;
+	int64_t root;
+
+	append_some(f, 50);
+	close_both(f);
+	root = root_of(in(f, "keys/persons.db"), "person");
+	flip(in(f, "keys/persons.db"), (root - 1) * 4096, 4096);
+	watch = care_watch_start(NULL, f->directory, 1);
+	assert_true(noted_by(f, CARE_DAMAGE, &noted));
+	assert_non_null(strstr(noted.text, "persons.db"));
+	care_watch_stop(watch);
+}
+
 /* A statement met something that was no damage, in a host without a schedule. */
 static void what_was_suspected_is_checked_soon(void **state)
 {
@@ -867,6 +884,7 @@ int main(void)
 		STORE_TEST(a_statement_that_meets_a_bad_page_notes_it),
 		STORE_TEST(a_damaged_store_gives_no_backup),
 		STORE_TEST(the_schedule_finds_damage_and_its_end),
+		STORE_TEST(damaged_keys_are_found_too),
 		STORE_TEST(what_was_suspected_is_checked_soon),
 	};
 
