@@ -281,7 +281,7 @@ def test_every_command(city, south):
                      (verb, option, value))
         subverbs, argument = ABOUT[verb]
         for words in subverbs:
-            for value in south[0][argument]:
+            for value in south[0][argument][::3 if argument == "id" else 1]:  # all of them: test_every_verb
                 code, out, _ = same(city, south, lambda v: run(*words, v), value, (verb, words, value))
                 assert code == 1 and (not out or argument == "person"), (verb, words, value, out)
     assert {"events", "jobs", "calls", "dead", "show", "replay"} <= tried
