@@ -360,6 +360,8 @@ static const char *unknown_reason(struct slot *slot, CURLcode code)
 {
 	struct arena *arena = slot->request->arena;
 
+	if (code == CURLE_OK)
+		return "sent, but no whole answer came: its head was cut";
 	if (slot->too_big)
 		return arena_printf(arena, "the answer is larger than %zu bytes", slot->max_body);
 	if (code == CURLE_WRITE_ERROR && slot->head.status)
@@ -375,11 +377,13 @@ static void judge(struct slot *slot, CURLcode code)
 	struct transfer_request *request = slot->request;
 	struct arena *arena = request->arena;
 	bool sent = slot->sends > 0 && bytes_sent(slot) > 0;
+	/* libcurl finds nothing wrong with a head that ends in the middle: no body, then. */
+	bool whole = code == CURLE_OK && slot->head.whole;
 
-	if (code == CURLE_OK && request->status >= 500) {
+	if (whole && request->status >= 500) {
 		request->outcome = KL_UNKNOWN;
 		request->reason = arena_printf(arena, "the server answered %u", request->status);
-	} else if (code == CURLE_OK && request->status) {
+	} else if (whole && request->status) {
 		request->outcome = KL_ANSWERED;
 	} else if (sent) {
 		request->outcome = KL_UNKNOWN;

@@ -335,6 +335,8 @@ static void what_was_sent_and_not_wholly_answered_is_unknown(void **state)
 	unknown((struct peer_step){"HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno", PEER_KEEP, 0},
 		503, "no", 0);
 	unknown((struct peer_step){"SSH-2.0-OpenSSH\r\n", PEER_CLOSE, 0}, 0, "", 0);
+	unknown((struct peer_step){"HTTP/1.1 200 OK\r\nContent-Len", PEER_CLOSE, 0}, 200, "", 0);
+	unknown((struct peer_step){"HTTP/1.1 200 OK\r\nServer: x\r\n", PEER_CLOSE, 0}, 200, "", 0);
 }
 
 static void a_head_without_end_is_unknown(void **state)
