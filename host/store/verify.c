@@ -134,10 +134,18 @@ int care_count(struct error *error, sqlite3 *db, const char *file, struct care_t
 
 /* ---- checks ------------------------------------------------------------------------------- */
 
+/* In one line, without SQLite's headline. */
 static void note_fault(struct care_checked *out, const char *text)
 {
-	if (!out->faults++)
-		snprintf(out->first, sizeof(out->first), "%.299s", text);
+	static const char headline[] = "*** in database main ***\n";
+	size_t n = strlen(headline);
+
+	if (out->faults++)
+		return;
+	snprintf(out->first, sizeof(out->first), "%.299s",
+		strncmp(text, headline, n) == 0 ? text + n : text);
+	for (char *p = out->first; (p = strchr(p, '\n'));)
+		*p = ' ';
 }
 
 static bool is_fine(const char *text)

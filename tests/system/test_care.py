@@ -243,7 +243,10 @@ def test_damage_that_nobody_meets_is_found_by_schedule(world):
     wait(lambda: request(world.port, "GET", "/readyz")[0] == 503, "it is found")
     flip(database(world), page)
     wait(lambda: request(world.port, "GET", "/readyz")[0] == 200, "and so is its end")
-    assert "whole again" in world.host_log.read_text()
+    wait(lambda: "whole again" in world.host_log.read_text(), "it is told")
+    damage = re.search(r'what="([^"]*)"', next(line for line in world.host_log.read_text().splitlines()
+                                               if "file is damaged" in line)).group(1)
+    assert f"age {page}" in damage and "\\n" not in damage and "***" not in damage
 
 
 # ---- A disk that refuses ------------------------------------------------------------------------------
