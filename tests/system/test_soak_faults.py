@@ -24,11 +24,11 @@ def test_plugins_that_misbehave_under_load(soaked):
     assert counts["deaths"] >= 5 and counts["poisonous jobs"] >= 2 and counts["parked"] >= 6
 
 
-def test_more_connections_than_can_be_served(soaked):
-    counts = kept(overload.run(soaked, SEED, 1, seconds=1, connections=2400, slow=20, idle=20, times=1))
+def test_many_connections_some_of_them_slow(soaked):
+    counts = kept(overload.run(soaked, SEED, 1, seconds=1, connections=300, slow=20, idle=20, times=1))
     assert counts["acknowledged"] >= counts["connections"] - counts["refused"] and counts["callers"] > 0
 
 
 def test_a_backlog_waits_and_is_in_nobodys_way(soaked):
-    counts = kept(backlog.run(soaked, SEED, 1, rows=20000, seconds=1, rate=200))
+    counts = kept(backlog.run(soaked, SEED, 1, rows=20000, seconds=1, compare=False, rate=200))
     assert counts["jobs in the backlog"] > 20000
