@@ -743,6 +743,10 @@ void run_end(struct run *run, enum job_state state, const char *fail, const char
 
 void run_later(struct run *run, int64_t due_ms, const char *fail, const char *reason)
 {
+	int64_t now_ms = clock_now_ms();
+
+	if (now_ms > run->runner->latest_ms)
+		run->runner->latest_ms = now_ms;
 	run->row.state = JOB_READY;
 	run->row.due_ms = due_ms;
 	run->row.fail = str_of(fail ? fail : "");

@@ -1,8 +1,10 @@
 /* poll.c - operations that run by the clock: poll_OP = 5m of a connection. Runner's thread.
  *
  * A schedule adds a job whose dedupe names its time slot, so that a restart or two ticks never
- * poll twice for one slot, and a poll that is still running is not overtaken (order key).
+ * poll twice for one slot, and a poll that is still running is not overtaken (order key). Also
+ * watches the clock itself.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,14 +58,18 @@ static void fill(struct poll_add *add, const struct poll *poll, int64_t slot, in
 	const struct config_connection *c = poll->connection->config;
 	char *correlation = arena_alloc(add->arena, ID_TEXT);
 
+	char set[32] = ""; /* slots that come again after the clock was put back are others */
+
+	if (add->runner->clock_put_back_ms)
+		snprintf(set, sizeof(set), "/%lld", (long long)add->runner->clock_put_back_ms);
 	add->job = (struct job_row){
 		.id = id_new(),
 		.tenant = route_owner(c->tenant),
 		.connection = str_of(c->full),
 		.op = str_of(poll->config->op),
 		.input = STR("{}"),
-		.dedupe = str_of(arena_printf(
-			add->arena, "poll/%s/%s/%lld", c->full, poll->config->op, (long long)slot)),
+		.dedupe = str_of(arena_printf(add->arena, "poll/%s/%s/%lld%s", c->full,
+			poll->config->op, (long long)slot, set)),
 		.order_key =
 			str_of(arena_printf(add->arena, "poll/%s/%s", c->full, poll->config->op)),
 		.state = JOB_READY,
@@ -117,6 +123,39 @@ static void tick(uv_timer_t *timer)
 			continue;
 		if (schedule(r, &r->polls[i], slot, now))
 			r->polls[i].last_slot = slot;
+	}
+}
+
+/* What was to wait for a moment does not wait for as long as the clock was put back. A few times,
+ * since what was under way then may be stored later. */
+static void clock_put_back(struct runner *r)
+{
+	memset(r->pauses, 0, sizeof(r->pauses));
+	r->clock_put_back_ms = clock_now_ms();
+	r->hasten_ticks = 5;
+}
+
+/* Set by more than a second since the last tick, or for a moment in between. What is due by the new
+ * time is due now. */
+void polls_watch_clock(struct runner *r)
+{
+	int64_t now = clock_now_ms(), ahead = now - clock_mono_ms();
+	int64_t leap = ahead - r->clock_ahead_ms;
+	bool back = leap < -CLOCK_SLACK_MS || r->latest_ms > now + CLOCK_SLACK_MS;
+	char text[32];
+
+	r->clock_ahead_ms = ahead;
+	r->latest_ms = now;
+	if (back)
+		clock_put_back(r);
+	if (back || leap > CLOCK_SLACK_MS) {
+		snprintf(text, sizeof(text), "%lld", (long long)leap);
+		log_line(LOG_WARN, "the clock was set", "by_ms", text, NULL);
+		r->claim_wanted = true;
+	}
+	if (r->hasten_ticks) {
+		r->hasten_ticks--;
+		runner_hasten(r, "");
 	}
 }
 

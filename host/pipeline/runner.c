@@ -258,7 +258,7 @@ static void hastened(struct store_op *op)
 }
 
 /* Jobs that wait because of such a failure are claimed with the next claim. */
-static void hasten(struct runner *r, const char *fail)
+void runner_hasten(struct runner *r, const char *fail)
 {
 	struct store_hasten_jobs *op = calloc(1, sizeof(*op));
 
@@ -278,6 +278,7 @@ static void on_tick(uv_timer_t *timer)
 
 	bool nudged = atomic_exchange(&r->nudged, false);
 
+	polls_watch_clock(r);
 	jobs_save_again(r);
 	jobs_give_back(r);
 	r->claim_wanted |= r->claim_later || nudged;
@@ -433,7 +434,7 @@ static void reload_here(struct question *q)
 	reload_plugins(plan);
 	desk_refresh(NULL, r->desk);             /* the old catalogue stays if it cannot be read */
 	memset(r->pauses, 0, sizeof(r->pauses)); /* perhaps the credentials are right now */
-	hasten(r, "bad auth");
+	runner_hasten(r, "bad auth");
 	retention_reload(r);
 	q->result = polls_start(r);
 	r->claim_wanted = r->backlog = true;
@@ -517,7 +518,7 @@ static void on_plugin(void *user, struct plugin *plugin, const char *what)
 	log_line(plugin_state(plugin) == PLUGIN_BROKEN ? LOG_ERROR : LOG_INFO, "plugin", "plugin",
 		plugin_name(plugin), "what", what, NULL);
 	if (plugin_state(plugin) == PLUGIN_READY) {
-		hasten(r, "plugin");
+		runner_hasten(r, "plugin");
 		r->backlog_later = true;
 	}
 }
@@ -610,8 +611,10 @@ static void *run(void *arg)
 	if (!r->options.only_ours) {
 		uv_timer_start(&r->tick_timer, on_tick, TICK_MS, TICK_MS);
 		polls_start(r);
-		hasten(r, "bad auth"); /* both may have been mended while we were away */
-		hasten(r, "plugin");
+		runner_hasten(r, "bad auth"); /* both may have been mended while we were away */
+		runner_hasten(r, "plugin");
+		runner_hasten(r, ""); /* or the clock may have been put right */
+		r->clock_ahead_ms = clock_now_ms() - clock_mono_ms();
 		r->claim_wanted = true;
 		runner_claim(r);
 		intake_fetch(r);

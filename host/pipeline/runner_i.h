@@ -65,6 +65,10 @@ struct runner {
 	size_t keepsake_count;
 	size_t claim_limit; /* 0: none */
 	int64_t next_due_ms;
+	int64_t clock_ahead_ms;    /* of the monotonic one, a second ago */
+	int64_t clock_put_back_ms; /* when it last was; 0: never */
+	int64_t latest_ms;         /* by which a run was put off, since the last tick */
+	int hasten_ticks;
 	struct pause pauses[16];
 	struct arena *spare[SPARES_MAX];
 	size_t spares;
@@ -117,11 +121,15 @@ struct plan *runner_plan(struct runner *runner, uint64_t generation, struct erro
 
 /* Asks the store for due jobs if there is room for them. */
 void runner_claim(struct runner *runner);
+/* What waits because of such a failure is due now; "": what was put off by a clock that was ahead.
+ */
+void runner_hasten(struct runner *runner, const char *fail);
 
 /* intake.c: raw rows that a former process left, or that did not fit in hand. */
 void intake_fetch(struct runner *runner);
 /* poll.c */
 int polls_start(struct runner *runner);
+void polls_watch_clock(struct runner *runner); /* once a second */
 void polls_stop(struct runner *runner);
 /* figures.c: appends to out. */
 void figures_print(struct runner *runner, struct buf *out);

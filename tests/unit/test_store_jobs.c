@@ -319,7 +319,8 @@ static void a_step_saves_all_it_did_at_once(void **state)
 		.event_count = 1,
 		.jobs = &next,
 		.job_count = 1,
-		.appointments = &appointment, .appointment_count = 1,
+		.appointments = &appointment,
+		.appointment_count = 1,
 		.checkpoint = &checkpoint};
 	struct story story;
 	struct str value;
@@ -651,6 +652,30 @@ static void dropping_a_strict_parked_job_passes_its_key_on(void **state)
 	assert_int_equal(state_of(f, &jobs[1]), JOB_READY);
 }
 
+/* Put off by a clock that was five hours ahead: such a job does not wait for five hours. One that
+ * was put off by today's clock, or waits for an instant, does. */
+static void a_clock_that_was_put_back_keeps_nobody_waiting(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now = clock_now_ms(), ahead = now + 5 * 3600000;
+	struct job_row jobs[] = {a_job(STR("")), a_job(STR("")), a_job(STR(""))};
+	struct store_add_jobs op = {.jobs = jobs, .job_count = 3};
+	struct store_hasten_jobs hasten = {.fail = STR("")};
+	struct store_claim got;
+
+	for (int i = 0; i < 3; i++)
+		jobs[i].due_ms = ahead + 500;
+	jobs[0].updated_ms = jobs[2].updated_ms = ahead;
+	jobs[1].updated_ms = now;
+	jobs[2].state = JOB_WAITING;
+	assert_int_equal(add_jobs_now(f, &op), 0);
+	assert_int_equal(claim(f, now + 60000, 10).count, 0);
+	assert_int_equal(hasten_jobs_now(f, &hasten), 0);
+	got = claim(f, now + 60000, 10);
+	assert_int_equal(got.count, 1);
+	assert_memory_equal(&got.claimed[0].job.id, &jobs[0].id, sizeof(struct id));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -683,6 +708,7 @@ int main(void)
 		STORE_TEST(a_dead_job_can_be_retried_resent_and_dropped),
 		STORE_TEST(a_retried_job_waits_behind_who_has_its_key),
 		STORE_TEST(dropping_a_strict_parked_job_passes_its_key_on),
+		STORE_TEST(a_clock_that_was_put_back_keeps_nobody_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
