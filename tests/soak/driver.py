@@ -78,15 +78,23 @@ class Driver:
             self._once(owed)
         return True
 
+    def headers(self, owed):
+        """Signed anew for each try."""
+        return SIGN[owed.connection](owed.body)
+
+    def is_later(self, owed, status):
+        """Is it to be sent again after this status?"""
+        return status in LATER
+
     def _once(self, owed):
         try:
-            status, _, _ = self.world.hook(owed.connection, owed.body, SIGN[owed.connection](owed.body))
+            status, _, _ = self.world.hook(owed.connection, owed.body, self.headers(owed))
         except (OSError, http.client.HTTPException):
             return False
         if 200 <= status < 300:
             self.ledger.acknowledge(owed)
             return True
-        if status not in LATER:
+        if not self.is_later(owed, status):
             self.ledger.refuse(owed, status)
         return False
 

@@ -127,9 +127,11 @@ def effect_of(row):
     facts = row["facts"]
     if row["type"] == "text":
         return {"to": row["person"], "text": facts["text"]["body"]}
-    said = {p.get("parameter_name"): p["text"] for c in facts["template"]["components"]
-            for p in c.get("parameters", [])}
-    return {"to": row["person"], "template": facts["template"]["name"], "name": said.get("anrede_name")}
+    said = [p for c in facts["template"]["components"] for p in c.get("parameters", [])]
+    effect = {"to": row["person"], "template": facts["template"]["name"]}
+    if said and "parameter_name" in said[0]:
+        return {**effect, "name": next(p["text"] for p in said if p["parameter_name"] == "anrede_name")}
+    return {**effect, "params": [p["text"] for p in said]}
 
 
 class Facts:

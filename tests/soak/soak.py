@@ -11,8 +11,8 @@ import time
 
 import office
 
-FAULTS = {"kill": "kill", "power": "power", "disk": "disk_faults", "provider": "provider",
-          "plugin": "plugin", "overload": "overload", "backlog": "backlog"}  # command: module
+FAULTS = {"kill": "kill", "power": "power", "disk": "disk_faults", "clock": "clock", "damage": "damage",
+          "provider": "provider", "plugin": "plugin", "overload": "overload", "backlog": "backlog"}  # command: module
 
 
 def one(module, seed, rounds, keep):

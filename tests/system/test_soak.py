@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "soak"))
+import clock  # noqa: E402
+import damage  # noqa: E402
 import disk  # noqa: E402
 import disk_faults  # noqa: E402
 import kill  # noqa: E402
@@ -203,5 +205,19 @@ def test_power_cuts_under_load(soaked):
 
 def test_a_disk_that_fails_under_load(soaked):
     verdict = disk_faults.run(soaked, SEED, 6)
+    assert not verdict.findings, verdict
+    assert verdict.counts["done"] > 6
+
+
+@pytest.mark.parametrize("wrong", [False, True], ids=["the world's", "the host's"])
+def test_a_clock_that_leaps_under_load(soaked, wrong):
+    verdict = clock.run(soaked, 2 * (SEED // 2) + wrong, 2)
+    assert not verdict.findings, verdict
+    assert verdict.counts["done"] > 6
+    assert verdict.counts["refused signatures"] or not wrong
+
+
+def test_a_damaged_file_is_never_begun_anew(soaked):
+    verdict = damage.run(soaked, SEED, 4)
     assert not verdict.findings, verdict
     assert verdict.counts["done"] > 6
