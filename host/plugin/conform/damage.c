@@ -10,7 +10,7 @@
 #include "plugin/conform/kit.h"
 
 #define DEEP 30u
-#define DEPTH_MOST 64u           /* of the host's JSON */
+#define DEPTH_MOST 48u /* of the host's 64, which a plugin may come to by wrapping what it got */
 #define HUGE ((size_t)16 * 1024) /* with room for all of it in a state of 64 KiB */
 #define LONG ((size_t)600)
 #define TRIES 120u /* of one sample */
