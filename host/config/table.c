@@ -141,7 +141,8 @@ static const struct config_key host_keys[] = {
 		TO(struct config_host, integrity_check_ms),
 		.high = 31 * DAY,
 		.fallback = "24h",
-		.help = "How often all of the store's file is read and checked, beside the work; 0: "
+		.help = "How often all of the store's file is read and checked, beside the work; "
+			"0: "
 			"never."},
 	{.name = "admin_token",
 		.kind = K_SECRET,
@@ -527,7 +528,7 @@ static const struct config_key connection_keys[] = {
 		.high = HOUR,
 		.fallback = "30s",
 		.help = "How long before it probes."},
-	RETRY(struct config_connection, "10", "24h", "2s", "15m"),
+	RETRY(struct config_connection, "30", "24h", "2s", "15m"), /* outlasts an hour of errors */
 	{.name = "poll_",
 		.kind = K_OTHER,
 		.type = "duration",

@@ -36,7 +36,7 @@ static int64_t pick(int64_t own, int64_t general)
 /* The pipeline's word goes before the connection's. */
 static struct config_retry retry_of(const struct run *run)
 {
-	struct config_retry r = {10, 24 * 3600 * 1000LL, 1000, 15 * 60 * 1000};
+	struct config_retry r = {30, 24 * 3600 * 1000LL, 1000, 15 * 60 * 1000};
 
 	if (run->connection)
 		r = run->connection->config->retry;

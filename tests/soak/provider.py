@@ -213,6 +213,20 @@ def excuse(job):
             or "a part of it has happened" in job.get("reason", ""))
 
 
+def lone(world, scale):
+    """One booking in an hour of errors, too few requests for a breaker to open: its job at the end of that hour."""
+    Street(world, scale)
+    del world.ini["connection calendar"]["poll_bookings"]
+    world.ini["connection calendar"]["breaker_rate"] = 101  # whose window cannot be made so short
+    office.start(world)
+    for what in ASKED:
+        world.fault(**what, status=503, count=0)
+    driver = Driver(world, Ledger(world.directory / "ledger.jsonl"), 1)
+    driver.send(driver.make("call"))
+    time.sleep(3600 / scale)  # the hour
+    return next(j for j in world.jobs() if j.get("pipeline", "").endswith("/book"))
+
+
 def run(world, seed, rounds, faults=tuple(FAULTS), length_s=3, scale=SCALE, kinds=None):
     dice = random.Random(seed)
     street, ledger = Street(world, scale), Ledger(world.directory / "ledger.jsonl")

@@ -19,6 +19,12 @@ def test_providers_that_fail_under_load(soaked):
     assert counts["callers"] >= len(provider.SHORT) and counts["done"] > 4
 
 
+def test_a_lone_booking_outlasts_an_hour_of_errors(soaked):
+    """As retries are set when nobody sets them, but 4,000 times as fast."""
+    job = provider.lone(soaked, 4000)
+    assert job["state"] == "ready" and job["fail"] == "broken" and job["tries"] > 4, job
+
+
 def test_plugins_that_misbehave_under_load(soaked):
     counts = kept(plugin.run(soaked, SEED, 1, plugin.SHORT, length_s=0.6))
     assert counts["deaths"] >= 5 and counts["poisonous jobs"] >= 2 and counts["parked"] >= 6
