@@ -10,7 +10,8 @@
  * A sync is not done at all but written down with the number of records that came before it: these
  * are safe from then on, or, if the sync fails, lost for good, as kernels do it. So the journal
  * outlives kill -9 (it is in the kernel), and no disk is worn. SQLite's -shm is left out: it is
- * mapped, and nobody may rely on it after a cut. Any thread; one lock.
+ * mapped, and nobody may rely on it after a cut. What goes through stdio or the calls relative to a
+ * directory (openat, renameat) is not seen: klinke run writes nothing that way. Any thread; one lock.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
