@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 #include "store_plan.h"
 
+#include "base/error.h"
 #include "store/reader.h"
 
 WAITED(save_receipt)
@@ -167,6 +168,34 @@ static void what_was_not_stored_is_not_counted(void **state)
 	assert_true(receipt_balanced(&c));
 }
 
+/* Its job was stored before it turned out that the time is taken. */
+static void what_was_undone_is_not_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct receipt_counts c;
+
+	for (int i = 0; i < 2; i++) {
+		struct job_row job = a_job(STR(""));
+		struct hold_row hold = {.id = id_new(),
+			.tenant = TENANT,
+			.holder = i ? STR("call:2") : STR("call:1"),
+			.resource = STR("staff:Dr. Petersen"),
+			.event_type = STR("1"),
+			.start_ms = 100 * DAY_MS,
+			.end_ms = 100 * DAY_MS + HOLD_CELL_MS,
+			.expires_ms = clock_now_ms() + DAY_MS,
+			.capacity = 1,
+			.state = HOLD_BOOKING,
+			.job = job.id};
+		struct store_add_jobs op = {
+			.jobs = &job, .job_count = 1, .holds = &hold, .hold_count = 1};
+		assert_int_equal(add_jobs_now(f, &op), i ? E_TAKEN : 0);
+	}
+	c = first_day(f, TENANT);
+	assert_int_equal(c.jobs.in, 1);
+	assert_int_equal(c.jobs.waiting, 1);
+}
+
 static void one_row_for_a_quarter_of_an_hour(void **state)
 {
 	struct fixture *f = *state;
@@ -259,6 +288,7 @@ int main(void)
 		STORE_TEST(tenants_are_counted_apart),
 		STORE_TEST(days_end_at_a_quarter_of_an_hour),
 		STORE_TEST(what_was_not_stored_is_not_counted),
+		STORE_TEST(what_was_undone_is_not_counted),
 		STORE_TEST(one_row_for_a_quarter_of_an_hour),
 		STORE_TEST(effects_are_those_of_the_day),
 		STORE_TEST(a_receipt_is_made_once_and_read_by_its_tenant),

@@ -325,11 +325,18 @@ static void a_number_does_not_come_again(void **state)
 {
 	struct fixture *f = *state;
 	struct story_of s = a_done_story(f, STR("one"));
+	struct event_row alone = an_event(STR("alone"));
+	struct event_change change = {.row = &alone};
+	struct store_finish_inbox told = {
+		.inbox = append(f), .state = INBOX_DONE, .events = &change, .event_count = 1};
+	struct store_finish_inbox ignored = {.inbox = append(f), .state = INBOX_IGNORED};
 
+	assert_int_equal(finish_inbox_now(f, &told), 0);
+	assert_int_equal(finish_inbox_now(f, &ignored), 0);
 	pass(f, 5000);
 	pass(f, 5000);
-	assert_int_equal(count_of(f, "SELECT max(seq) FROM inbox"), 1);
-	assert_int_equal(count_of(f, "SELECT max(seq) FROM event"), 1);
+	assert_int_equal(count_of(f, "SELECT max(seq) FROM inbox"), 3);
+	assert_int_equal(count_of(f, "SELECT max(seq) FROM event"), 2);
 	assert_int_equal(count_of(f, "SELECT max(seq) FROM job"), 1);
 	assert_str(read_story(f, &s.event.id).events[0].data, "{}");
 }
