@@ -7,7 +7,9 @@ import http.client
 import json
 import os
 import random
+import shlex
 import shutil
+import subprocess
 import threading
 import time
 
@@ -15,7 +17,7 @@ import office
 from driver import Driver
 from hooks_kit import SIGN
 from oracle import DONE, FILTERED, PARKED, Ledger, Obligation, Oracle, judge, unknown_only
-from world import BUILD, TENANT, descendants
+from world import TENANT, TOP, descendants
 
 ROUNDS, BATCH = 20, 4
 RATE = 10      # webhooks per second to the good plugins
@@ -40,8 +42,11 @@ def furnish(world, rogues):
     plugins = world.directory / "plugins"
     plugins.mkdir()
     world.ini["host"]["plugins"] += f" {plugins}"
+    made = world.directory / "rogue.so"
+    subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-I",
+                    TOP / "sdk" / "include", TOP / "tests" / "plugins" / "rogue.c", "-o", made], check=True)
     for rogue in rogues:
-        shutil.copy(BUILD / "tests" / "abi" / "rogue.so", plugins / f"{rogue.name}.so")
+        shutil.copy(made, plugins / f"{rogue.name}.so")
         world.ini.add(f"connection {rogue.name}", tenant=TENANT, plugin=rogue.name, mode=rogue.mode, where=rogue.where,
                       every=EVERY if rogue.deadly else 0, worker_timeout=f"{TIMEOUT_MS}ms")
         world.ini.add(f"pipeline {rogue.name}", ("on", "thing.happened"),
