@@ -584,6 +584,66 @@ static void who_is_behind_a_dropped_job_may_run(void **state)
 	assert_int_equal(state_of(f, &two), JOB_READY);
 }
 
+/* ---- at the same moment ------------------------------------------------------------------- */
+
+#define CALLS 120
+
+struct caller {
+	struct fixture *f;
+	unsigned stored, refused;
+};
+
+/* Own memory: the fixture's arena is the other thread's. */
+static void *call_again_and_again(void *arg)
+{
+	struct caller *caller = arg;
+	struct arena *arena = arena_create((size_t)16 << 20);
+	struct fixture own = {.store = caller->f->store, .arena = arena};
+
+	for (int i = 0; i < CALLS; i++) {
+		struct event_row event = event_of(&own, ANNA, arena_printf(arena, "again_%d", i));
+		struct event_change change = {.row = &event};
+		struct store_finish_inbox finish = {
+			.tenant = TENANT, .state = INBOX_DONE, .events = &change, .event_count = 1};
+		finish.inbox = event.inbox = append_of(&own, event.data.ptr);
+		while (finish_inbox_now(&own, &finish) == E_BUSY)
+			caller->refused++;
+		assert_int_equal(finish.op.result, 0);
+		caller->stored++;
+	}
+	arena_destroy(arena);
+	return NULL;
+}
+
+/* Whatever was acknowledged can be read, or was forgotten; never is it lost in between. */
+static void who_calls_while_they_are_forgotten_loses_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct caller caller = {.f = f};
+	struct store_filter filter = {.limit = 10 * CALLS};
+	struct event_row *rows;
+	size_t count, i, unreadable = 0;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, call_again_and_again, &caller), 0);
+	for (i = 0; i < 25; i++)
+		forget(f, ANNA);
+	pthread_join(thread, NULL);
+	assert_int_equal(caller.stored, CALLS);
+	assert_int_equal(store_list_events(NULL, f->reader, &filter, f->arena, &rows, &count), 0);
+	assert_int_equal(count, CALLS);
+	for (i = 0; i < count; i++)
+		unreadable += rows[i].unreadable;
+	assert_int_equal(unreadable,
+		ask(f, "klinke.db",
+			"SELECT count(*) FROM event WHERE person IN (SELECT number FROM "
+			"forgotten)"));
+	forget(f, ANNA);
+	assert_int_equal(store_list_events(NULL, f->reader, &filter, f->arena, &rows, &count), 0);
+	for (i = 0; i < count; i++)
+		assert_true(rows[i].unreadable);
+}
+
 /* ---- interrupted -------------------------------------------------------------------------- */
 
 /* The key is gone, the rows were not seen to: as if the host was killed in between. */
@@ -766,6 +826,7 @@ int main(void)
 		STORE_TEST(a_parked_webhook_that_names_them_is_let_go),
 		STORE_TEST(a_job_in_somebodys_hands_stores_nothing_any_more),
 		STORE_TEST(who_is_behind_a_dropped_job_may_run),
+		STORE_TEST(who_calls_while_they_are_forgotten_loses_nothing),
 		STORE_TEST(what_was_interrupted_is_finished_at_the_start),
 		STORE_TEST(killed_at_any_moment_it_is_done_or_not),
 		STORE_TEST(a_row_never_comes_before_its_key),
