@@ -18,8 +18,9 @@ static void tell_table(const struct care_saved *t)
 
 	if (!t->read && !t->missing && !t->unusable)
 		return;
-	snprintf(missing, sizeof(missing), t->missing < 0 ? "some" : "%lld", (long long)t->missing);
-	printf("%-24s %10lld %10s  ", t->table, (long long)t->read, missing);
+	snprintf(missing, sizeof(missing), "%lld", (long long)t->missing);
+	printf("%-24s %10lld %10s  ", t->table, (long long)t->read,
+		t->missing < 0 ? "some" : missing);
 	if (t->where[0])
 		printf("rows %s ", t->where);
 	if (t->unusable)

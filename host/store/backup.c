@@ -165,7 +165,7 @@ static int name_copy(struct error *error, const char *to, char path[CARE_PATH])
 {
 	char stamp[FILE_STAMP];
 
-	file_stamp(stamp, clock_now_ms());
+	file_stamp(stamp, clock_now_ms(), 0);
 	if (is_directory(to))
 		return file_path(error, path, CARE_PATH, "%s/klinke-%s.db", to, stamp);
 	if (!*to || to[strlen(to) - 1] == '/')

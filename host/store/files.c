@@ -194,11 +194,14 @@ void file_give(const char *state, const char *path)
 		give_all(path, &owner);
 }
 
-void file_stamp(char out[FILE_STAMP], int64_t ms)
+void file_stamp(char out[FILE_STAMP], int64_t ms, int again)
 {
 	time_t seconds = (time_t)(ms / 1000);
 	struct tm tm;
+	size_t n;
 
 	gmtime_r(&seconds, &tm);
-	strftime(out, FILE_STAMP, "%Y%m%dT%H%M%SZ", &tm);
+	n = strftime(out, FILE_STAMP, "%Y%m%dT%H%M%SZ", &tm);
+	if (again)
+		snprintf(out + n, FILE_STAMP - n, "-%d", again);
 }

@@ -28,8 +28,8 @@ void file_remove(const char *path);
 /* Done by root for a state that is another user's: the file, or all below the directory, becomes
  * that user's, or its host could not open it. Otherwise nothing. */
 void file_give(const char *state, const char *path);
-/* "20261123T010203Z", for names. */
-#define FILE_STAMP 20
-void file_stamp(char out[FILE_STAMP], int64_t ms);
+/* "20261123T010203Z", for names; "20261123T010203Z-2" for the third of the same second. */
+#define FILE_STAMP 32
+void file_stamp(char out[FILE_STAMP], int64_t ms, int again);
 
 #endif

@@ -162,17 +162,27 @@ static int apply_from(struct error *error, sqlite3 *db, struct migrations all, l
 	return rc ? rc : migrate_verify_at(error, db, all, (long)all.count);
 }
 
+static int name_snapshot(struct error *error, const char *directory, struct migrated *out)
+{
+	char stamp[FILE_STAMP];
+	int n = 0, rc;
+
+	do {
+		file_stamp(stamp, clock_now_ms(), n++);
+		rc = file_path(error, out->snapshot, sizeof(out->snapshot),
+			"%s/before-schema-%04ld-%s.db", directory, out->to, stamp);
+	} while (!rc && file_exists(out->snapshot));
+	return rc;
+}
+
 static int take_snapshot(
 	struct error *error, sqlite3 *db, const char *directory, struct migrated *out)
 {
-	char stamp[FILE_STAMP], draft[CARE_PATH + 8];
+	char draft[CARE_PATH + 8];
 	struct care_copied copied;
 	struct error why = {0};
-	int rc;
+	int rc = name_snapshot(&why, directory, out);
 
-	file_stamp(stamp, clock_now_ms());
-	rc = file_path(&why, out->snapshot, sizeof(out->snapshot), "%s/before-schema-%04ld-%s.db",
-		directory, out->to, stamp);
 	snprintf(draft, sizeof(draft), "%s.new", out->snapshot);
 	file_remove(draft); /* of a start that was interrupted: nobody else has the lock */
 	if (!rc)

@@ -321,13 +321,16 @@ static int move(struct error *error, struct restore *r, const char *from, const 
 	return 0;
 }
 
-static void undo_moves(struct restore *r)
+/* False: not all of them; then the marker stays, and no host starts on this. */
+static bool undo_moves(struct restore *r)
 {
+	bool undone = true;
+
 	while (r->moved) {
 		struct move *m = &r->moves[--r->moved];
-		if (rename(m->to, m->from) != 0)
-			r->moved = 0; /* the marker stays: no host starts on this */
+		undone = rename(m->to, m->from) == 0 && undone;
 	}
+	return undone;
 }
 
 static int move_aside(struct error *error, struct restore *r, const char *name)
@@ -387,19 +390,35 @@ static int exchange(struct error *error, struct restore *r)
 	return rc ? rc : file_sync(error, r->state);
 }
 
-static int put_in_place(struct error *error, struct restore *r)
+/* Of one that was interrupted and began again there may be several in one second. */
+static int make_aside(struct error *error, struct restore *r)
 {
-	char marker[CARE_PATH], stamp[FILE_STAMP];
-	unsigned added = 0;
-	int rc;
+	char stamp[FILE_STAMP];
+	int n = 0, rc;
 
-	file_stamp(stamp, clock_now_ms());
-	rc = file_path(error, marker, sizeof(marker), "%s/" CARE_UNFINISHED, r->state);
-	if (!rc)
+	do {
+		file_stamp(stamp, clock_now_ms(), n++);
 		rc = file_path(error, r->out->aside, sizeof(r->out->aside), "%s/before-restore-%s",
 			r->state, stamp);
+	} while (!rc && file_exists(r->out->aside));
 	if (!rc && mkdir(r->out->aside, 0700) != 0)
 		rc = file_fail(error, "create", r->out->aside);
+	return rc;
+}
+
+static int put_in_place(struct error *error, struct restore *r)
+{
+	char marker[CARE_PATH];
+	unsigned added = 0;
+	bool half = false; /* one before us was interrupted, and the state is what it left */
+	bool undone = true;
+	int rc;
+
+	rc = file_path(error, marker, sizeof(marker), "%s/" CARE_UNFINISHED, r->state);
+	if (!rc) {
+		half = file_exists(marker);
+		rc = make_aside(error, r);
+	}
 	if (!rc)
 		rc = file_write(
 			error, marker, "klinke restore was interrupted here: run it again\n");
@@ -407,14 +426,13 @@ static int put_in_place(struct error *error, struct restore *r)
 		rc = file_sync(error, r->state);
 	if (!rc && !r->replace_keys && r->keys)
 		rc = add_keys(error, r->draft_keys, r->present, &added);
-	if (rc)
-		return rc;
-	empty_log(r);
-	give(r);
-	rc = exchange(error, r);
-	if (rc)
-		undo_moves(r);
-	if (!rc || file_exists(r->draft_file)) /* done, or all is as it was */
+	if (!rc) {
+		empty_log(r);
+		give(r);
+		rc = exchange(error, r);
+		undone = !rc || undo_moves(r);
+	}
+	if (!rc || (!half && undone)) /* done, or all is as it was */
 		unlink(marker);
 	if (rmdir(r->out->aside) == 0) /* nothing was there */
 		r->out->aside[0] = '\0';

@@ -191,12 +191,31 @@ static int check_untouched(struct error *error, struct store *store, const char 
 	return rc;
 }
 
-static int migrate(struct error *error, struct store *store)
+/* A store has its tables before it has keys. */
+static int check_emptiness(struct error *error, const struct store *store, const char *path)
+{
+	char keys[4200];
+	long version;
+	int rc = migrate_origin(error, store->conn.db, migrations_released(), &version);
+
+	snprintf(keys, sizeof(keys), "%s/keys/master.key", store->directory);
+	if (rc || version || access(keys, F_OK) != 0)
+		return rc;
+	return error_set(error, E_CORRUPT,
+		"%s is empty, and its key store is there: klinke restore a backup; to begin with "
+		"nothing, move %s/keys away",
+		path, store->directory);
+}
+
+static int migrate(struct error *error, struct store *store, const char *path)
 {
 	struct migrated done;
 	char from[16], to[16];
-	int rc = migrate_up(error, store->conn.db, migrations_released(), store->directory, &done);
+	int rc = check_emptiness(error, store, path);
 
+	if (!rc)
+		rc = migrate_up(
+			error, store->conn.db, migrations_released(), store->directory, &done);
 	if (rc || !done.snapshot[0])
 		return rc;
 	snprintf(from, sizeof(from), "%ld", done.from);
@@ -220,7 +239,7 @@ static int open_writer(struct error *error, struct store *store, const char *pat
 	if (!rc)
 		rc = checkpoint_all(error, &store->conn);
 	if (!rc)
-		rc = migrate(error, store);
+		rc = migrate(error, store, path);
 	if (!rc)
 		rc = migrate_verify(error, store->conn.db);
 	if (!rc)

@@ -483,6 +483,9 @@ static void a_file_that_is_gone_is_not_begun_anew(void **state)
 	error = refused(f, E_CORRUPT);
 	assert_says(&error, "is gone");
 	assert_int_not_equal(access(in(f, "klinke.db"), F_OK), 0);
+	fclose(fopen(in(f, "klinke.db"), "w"));
+	error = refused(f, E_CORRUPT);
+	assert_says(&error, "is empty");
 }
 
 /* Runs work(f) in a child that is killed after so many microseconds. */
