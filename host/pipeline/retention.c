@@ -16,9 +16,10 @@
 #define AGAIN_MS 60000    /* after a step that failed, and after a pass that deleted rows */
 #define PAUSE_MS 20       /* between two steps */
 #define LONG_PAUSE_MS 200 /* while somebody is on the line */
-#define DOUBT_MS (INT64_C(24) * 60 * 60 * 1000) /* for somebody to notice that the clock is wrong  \
-						 */
-#define LONG_PAUSES_MOST 300                    /* in a row: then a step is due all the same */
+#define DOUBT_MS                                                                                   \
+	(INT64_C(24) * 60 * 60 * 1000) /* for somebody to notice that the clock is wrong           \
+					*/
+#define LONG_PAUSES_MOST 300           /* in a row: then a step is due all the same */
 #define MEMORY ((size_t)16 * 1024 * 1024)
 
 struct retention {
