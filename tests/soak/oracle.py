@@ -251,7 +251,7 @@ class Oracle:
         self._job(what, jobs[0], effect)
 
     def _job(self, what, job, effect):
-        rows = self.facts.effects[job["key"]]
+        rows = self.facts.effects[job["key"]] if job.get("key") else []  # it has not begun
         if job["state"] == "done":
             self.result.counts["done"] += 1
             if len(rows) != 1:
