@@ -313,8 +313,9 @@ static int move(struct error *error, struct restore *r, const char *from, const 
 
 	if (!file_exists(from))
 		return 0;
-	snprintf(m->from, sizeof(m->from), "%s", from);
-	snprintf(m->to, sizeof(m->to), "%s", to);
+	if ((size_t)snprintf(m->from, sizeof(m->from), "%s", from) >= sizeof(m->from) ||
+		(size_t)snprintf(m->to, sizeof(m->to), "%s", to) >= sizeof(m->to))
+		return error_set(error, E_INVALID, "the path of the state directory is too long");
 	if (rename(from, to) != 0)
 		return file_fail(error, "move", from);
 	r->moved++;
