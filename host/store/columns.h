@@ -11,15 +11,15 @@
 	"event.dedupe, event.subject, event.also, event.regarding, "                               \
 	"event.correlation, event.at_ms, event.received_ms, event.lock, event.sealed"
 #define JOB_COLUMNS                                                                                \
-	"job.id, job.event, job.tenant, job.pipeline, job.connection, job.op, "         \
+	"job.id, job.event, job.tenant, job.pipeline, job.connection, job.op, "                    \
 	"job.dedupe, job.order_key, job.cancel_on, job.subject, job.key, job.correlation, "        \
 	"job.state, job.strict, job.due_ms, job.created_ms, job.updated_ms, job.generation, "      \
-	"job.step, job.tries, job.absent, job.kills, job.sent, job.reason, job.fail, job.lock, "    \
+	"job.step, job.tries, job.absent, job.kills, job.sent, job.reason, job.fail, job.lock, "   \
 	"job.sealed, job.progress"
 #define ATTEMPT_COLUMNS                                                                            \
 	"attempt.id, job.id, attempt.kind, attempt.step, attempt.number, attempt.name, "           \
-	"attempt.outcome, attempt.method, attempt.status, attempt.started_ms, "       \
-	"attempt.took_us, attempt.lock, attempt.sealed, "    \
+	"attempt.outcome, attempt.method, attempt.status, attempt.started_ms, "                    \
+	"attempt.took_us, attempt.lock, attempt.sealed, "                                          \
 	"attempt.expired"
 #define APPOINTMENT_COLUMNS                                                                        \
 	"appointment.tenant, appointment.connection, appointment.uid, "                            \

@@ -80,8 +80,8 @@ void queue_submit(
 	struct store *store, struct store_op *op, int (*run)(struct store *, struct store_op *));
 
 /* ---- checkpoint.c ------------------------------------------------------------------------- */
-/* At the start, before anything is promised: what the log shows now may be in memory only, if a sync
- * of the last process failed. What is copied from here on is synced anew. */
+/* At the start, before anything is promised: what the log shows now may be in memory only, if a
+ * sync of the last process failed. What is copied from here on is synced anew. */
 int checkpoint_all(struct error *error, struct conn *conn);
 int checkpoint_start(struct error *error, struct store *store, const char *path);
 void checkpoint_stop(struct store *store);

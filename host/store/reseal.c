@@ -1,5 +1,6 @@
 /* reseal.c - what is stored is sealed again, changed, under the owners it has. Never for new rows:
- * those are sealed where they are submitted. The writer's thread; results are in the scratch arena. */
+ * those are sealed where they are submitted. The writer's thread; results are in the scratch arena.
+ */
 #include "store/engine.h"
 
 int owners_of_lock(struct error *error, struct store *store, struct str lock, struct str tenant,

@@ -174,8 +174,8 @@ int read_attempt(struct error *error, struct keys *keys, struct stmt *stmt, stru
 	sealed = col_str(stmt);
 	row->expired = col_i64(stmt) != 0;
 	if (lock.len)
-		rc = seal_open(error, keys, place_of("attempt", &row->id), lock, sealed, arena,
-			parts, 5);
+		rc = seal_open(
+			error, keys, place_of("attempt", &row->id), lock, sealed, arena, parts, 5);
 	if (rc)
 		return rc;
 	row->input = parts[0];
