@@ -358,6 +358,7 @@ static void submit(struct ask *a)
 {
 	a->op.op.done = added;
 	a->op.op.user = a;
+	a->op.op.urgent = a->run && a->run->urgent;
 	a->op.jobs = &a->job;
 	a->op.job_count = 1;
 	a->op.claim = true;

@@ -337,6 +337,7 @@ static bool keep(const struct caller *c, uint32_t outcome, struct str result)
 	k->op.row = &k->row;
 	k->op.op.done = kept;
 	k->op.op.user = k;
+	k->op.op.urgent = true;
 	store_save_answer(c->runner->store, &k->op);
 	return true;
 }

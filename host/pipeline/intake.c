@@ -370,6 +370,7 @@ static void store_raw(struct intake *in)
 	fill_row(in);
 	in->append.op.done = appended;
 	in->append.op.user = in;
+	in->append.op.urgent = in->route->reply_ms > 0;
 	in->append.row = &in->row;
 	if (arena_failed(in->arena)) {
 		refuse(in, 503, "no memory, please send it again\n", NULL);
@@ -456,9 +457,10 @@ struct intake *intake_create(struct runner *r, const struct plan_connection *con
 	return in;
 }
 
-static bool too_much(const struct runner *r)
+/* Who is on the line has room of their own. */
+static bool too_much(const struct runner *r, const struct plugin_route *route)
 {
-	return r->draining || r->hooks >= HOOKS_MAX;
+	return r->draining || r->hooks >= HOOKS_MAX + (!route || route->reply_ms ? URGENT_MAX : 0);
 }
 
 static void begin(struct runner *r, struct hook *hook, const struct plan_connection *connection,
@@ -479,6 +481,12 @@ static void begin(struct runner *r, struct hook *hook, const struct plan_connect
 	intake_call(in, PLUGIN_VERIFY, verified);
 }
 
+static void turn_away(struct runner *r, struct hook *hook)
+{
+	atomic_fetch_add(&r->n_refused, 1);
+	answer(hook, 503, "too much at once, please send it again\n", RETRY_AFTER_S);
+}
+
 static void take(struct mailbox_item *item)
 {
 	struct hook *hook = (struct hook *)item;
@@ -489,9 +497,8 @@ static void take(struct mailbox_item *item)
 	int n = snprintf(
 		full, sizeof(full), "%.*s/%.*s", STR_ARG(hook->owner), STR_ARG(hook->connection));
 
-	if (too_much(r)) {
-		atomic_fetch_add(&r->n_refused, 1);
-		answer(hook, 503, "too much at once, please send it again\n", RETRY_AFTER_S);
+	if (too_much(r, NULL)) {
+		turn_away(r, hook);
 		return;
 	}
 	connection =
@@ -504,6 +511,8 @@ static void take(struct mailbox_item *item)
 		answer(hook, 503, "this connection is disabled until its plugin loads\n", 60);
 	} else if (!(route = intake_route(connection->config->info, hook->route))) {
 		answer(hook, 404, "this connection has no such route\n", 0);
+	} else if (too_much(r, route)) {
+		turn_away(r, hook);
 	} else {
 		begin(r, hook, connection, route);
 	}

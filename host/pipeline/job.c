@@ -27,8 +27,8 @@ static void copy_job(struct run *run, const struct job_row *job)
 {
 	struct job_row *r = &run->row;
 	struct str *const texts[] = {&r->tenant, &r->pipeline, &r->connection, &r->op, &r->input,
-		&r->person, &r->dedupe, &r->order_key, &r->cancel_on, &r->subject, &r->key, &r->correlation,
-		&r->progress, &r->reason, &r->fail};
+		&r->person, &r->dedupe, &r->order_key, &r->cancel_on, &r->subject, &r->key,
+		&r->correlation, &r->progress, &r->reason, &r->fail};
 
 	*r = *job;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -481,6 +481,7 @@ static void submit(struct run *run)
 	struct store_save_job *s = &run->save;
 
 	memset(&s->op, 0, sizeof(s->op));
+	s->op.urgent = run->urgent;
 	s->op.done = saved;
 	s->op.user = run;
 	store_save_job(run->runner->store, s);
@@ -703,8 +704,8 @@ static void come_late(struct run *run)
 		start_call(run, &run->pipeline->late, "late", STR(JOB_LATE));
 }
 
-/* A plugin quotes a vendor behind "(HTTP 422): ", and a vendor may name whom it is about: that is for
- * who looks at the job, not for the log. */
+/* A plugin quotes a vendor behind "(HTTP 422): ", and a vendor may name whom it is about: that is
+ * for who looks at the job, not for the log. */
 static const char *own_words(struct run *run, const char *reason)
 {
 	const char *end = reason ? strstr(reason, "): ") : NULL;

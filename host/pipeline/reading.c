@@ -160,6 +160,7 @@ static void finish(struct intake *in, enum inbox_state state, const char *reason
 	}
 	f->op.done = finished;
 	f->op.user = in;
+	f->op.urgent = intake_waits(in);
 	f->inbox = in->row.id;
 	f->state = state;
 	f->reason = str_of(reason);

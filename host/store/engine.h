@@ -42,6 +42,7 @@ struct queue {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct store_op *first, **last;
+	struct store_op **urgent; /* behind the last urgent one: where the next one goes */
 	bool sleeping, stopping, settle; /* settle: finish the checkpoint between two groups */
 	bool corked;
 };

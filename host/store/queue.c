@@ -85,8 +85,8 @@ static enum group_result try_group(
 	if (result == GROUP_FINE && tally_flush(error, store))
 		result = GROUP_FAILED;
 	/* No row before the keys that it was sealed under. */
-	if (result == GROUP_FINE && (keys_flush(error, store->keys) ||
-					    conn_run(error, &store->conn, &q_commit)))
+	if (result == GROUP_FINE &&
+		(keys_flush(error, store->keys) || conn_run(error, &store->conn, &q_commit)))
 		result = GROUP_FAILED;
 	return result;
 }
@@ -125,6 +125,29 @@ static void finish_group(struct store_op *group)
 
 /* ---- the queue ---------------------------------------------------------------------------- */
 
+static void put_on(struct queue *queue, struct store_op *op)
+{
+	struct store_op **at = op->urgent ? queue->urgent : queue->last;
+
+	op->next = *at;
+	*at = op;
+	if (op->urgent)
+		queue->urgent = &op->next;
+	if (!op->next)
+		queue->last = &op->next;
+}
+
+/* All up to the last one of a group. */
+static void take_off(struct queue *queue, struct store_op *last)
+{
+	queue->first = last->next;
+	last->next = NULL;
+	if (!queue->first)
+		queue->last = &queue->first;
+	if (!queue->first || !queue->first->urgent)
+		queue->urgent = &queue->first;
+}
+
 /* The next group, NULL to stop. Under the lock only as long as it takes to move pointers. */
 static struct store_op *next_group(struct queue *queue, unsigned max, bool *settle)
 {
@@ -142,12 +165,8 @@ static struct store_op *next_group(struct queue *queue, unsigned max, bool *sett
 	group = last = queue->corked ? NULL : queue->first;
 	for (n = 1; last && last->next && n < max; n++)
 		last = last->next;
-	if (last) {
-		queue->first = last->next;
-		last->next = NULL;
-		if (!queue->first)
-			queue->last = &queue->first;
-	}
+	if (last)
+		take_off(queue, last);
 	pthread_mutex_unlock(&queue->lock);
 	return group;
 }
@@ -230,8 +249,7 @@ void queue_submit(
 	}
 	pthread_mutex_lock(&queue->lock);
 	assert(!queue->stopping);
-	*queue->last = op;
-	queue->last = &op->next;
+	put_on(queue, op);
 	wake = queue->sleeping && !queue->corked;
 	pthread_mutex_unlock(&queue->lock);
 	if (wake)

@@ -278,7 +278,7 @@ static struct store *create(const struct store_options *options)
 	store->read_only = options->read_only;
 	store->max_group = options->max_group ? options->max_group : GROUP_DEFAULT;
 	store->scratch = arena_create(SCRATCH_MAX);
-	store->queue.last = &store->queue.first;
+	store->queue.last = store->queue.urgent = &store->queue.first;
 	store->claims.floor_ms = INT64_MIN;
 	pthread_mutex_init(&store->queue.lock, NULL);
 	pthread_cond_init(&store->queue.wake, NULL);

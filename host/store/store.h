@@ -283,6 +283,8 @@ struct store_op {                                      /* first member of every 
 	void *sealed;                                  /* the store's */
 	void (*done)(struct store_op *op);             /* called on the writer's thread */
 	void *user;                                    /* the caller's */
+	bool urgent; /* somebody is on the line: before all that are not. What must come in order is
+			all urgent, or all not */
 	int result; /* 0 or an error_code: then nothing of it was stored */
 	struct error error;
 };

@@ -194,6 +194,49 @@ static void breakers_survive_a_restart(void **state)
 	assert_int_equal(rows[0].failures, 3);
 }
 
+/* Writer's thread. */
+struct sequence {
+	struct waiter waiter;
+	const struct store_op *done[6];
+	unsigned count;
+};
+
+static void note_turn(struct store_op *op)
+{
+	struct sequence *sequence = op->user;
+	struct store_op waited = {.user = &sequence->waiter};
+
+	sequence->done[sequence->count++] = op;
+	waiter_done(&waited);
+}
+
+static void who_is_on_the_line_goes_first_and_in_order(void **state)
+{
+	struct fixture *f = *state;
+	static const bool urgent[6] = {false, true, false, true, true, false};
+	static const unsigned turn[6] = {1, 3, 4, 0, 2, 5};
+	struct store_append_inbox op[6] = {0};
+	struct inbox_row row[6];
+	struct sequence sequence = {.count = 0};
+
+	waiter_init(&sequence.waiter, 6);
+	store_cork(f->store);
+	for (unsigned i = 0; i < 6; i++) {
+		row[i] = an_inbox_row();
+		op[i].row = &row[i];
+		op[i].op.done = note_turn;
+		op[i].op.user = &sequence;
+		op[i].op.urgent = urgent[i];
+		store_append_inbox(f->store, &op[i]);
+	}
+	store_uncork(f->store);
+	waiter_wait(&sequence.waiter);
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(op[i].op.result, 0);
+		assert_ptr_equal(sequence.done[i], &op[turn[i]].op);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +250,7 @@ int main(void)
 		STORE_TEST(a_row_without_tenant_is_refused_but_the_inbox_takes_it),
 		STORE_TEST(generations_are_numbered_by_their_text),
 		STORE_TEST(breakers_survive_a_restart),
+		STORE_TEST(who_is_on_the_line_goes_first_and_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
