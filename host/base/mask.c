@@ -2,7 +2,10 @@
  * thread. */
 #include "base/mask.h"
 
+#include <ctype.h>
 #include <string.h>
+
+#include "base/id.h"
 
 /* ---- one ---------------------------------------------------------------------------------- */
 
@@ -118,11 +121,34 @@ static bool is_bare(struct str text, size_t at)
 	return n >= 11 && n <= 14 && text.ptr[at] != '1';
 }
 
+static bool is_id(const char *p)
+{
+	for (size_t i = 0; i < ID_TEXT - 1; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? p[i] != '-'
+							    : !isxdigit((unsigned char)p[i]))
+			return false;
+	return true;
+}
+
+/* A group of an id may have digits only: it is no number, and people look for ids. */
+static bool is_in_id(struct str text, size_t at)
+{
+	static const uint8_t groups[] = {0, 9, 14, 19, 24};
+
+	for (size_t i = 0; i < sizeof(groups); i++)
+		if (at >= groups[i] && at - groups[i] + ID_TEXT - 1 <= text.len &&
+			is_id(text.ptr + at - groups[i]))
+			return true;
+	return false;
+}
+
 static size_t number_at(struct str text, size_t at)
 {
 	size_t digits, n, i = at;
 	char c = text.ptr[at], next = at + 1 < text.len ? text.ptr[at + 1] : 0;
 
+	if ((is_digit(c) || c == '+') && is_in_id(text, at))
+		return 0;
 	if (at && (is_word(text.ptr[at - 1]) || text.ptr[at - 1] == '.' || text.ptr[at - 1] == '+'))
 		return 0;
 	if (c == '+' && (is_digit(next) || next == ' ' || next == '('))

@@ -304,7 +304,7 @@ static const struct found *look_up(const struct found *all, size_t count, const 
 {
 	struct found key = {.id = *id};
 
-	return bsearch(&key, all, count, sizeof(*all), by_id);
+	return count ? bsearch(&key, all, count, sizeof(*all), by_id) : NULL;
 }
 
 static struct found *all_inbox(struct store_reader *reader, size_t *count)

@@ -181,7 +181,7 @@ def test_an_office_moves_to_a_new_machine(world, tmp_path):
     world.klinke("backup", copy, "--keys", tmp_path / "safe")
     hook(world, "after-the-copy")
     assert world.stop_host() == 0
-    world.state = tmp_path / "new machine"
+    world.state = world.directory / "new machine"
     world.ini["host"]["state"] = world.state
     world.write_ini()
     alone = world.klinke("restore", copy, check=False)

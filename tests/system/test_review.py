@@ -349,14 +349,14 @@ def test_a_new_token_replaces_the_old_one(odd):
         return request(odd.port, "GET", "/api/v1/status", headers={"Authorization": f"Bearer {token}"})[0]
 
     key = odd.directory / "token"
-    key.write_text("first\n")
+    key.write_text("the-first-token-of-all\n")
     key.chmod(0o600)
     odd.ini["host"]["admin_token"] = f"@{key}"
     odd.start_host()
-    assert look("first") == 200 and look("second") == 401
-    key.write_text("second\n")
+    assert look("the-first-token-of-all") == 200 and look("the-second-token-of-all") == 401
+    key.write_text("the-second-token-of-all\n")
     odd.reload()
-    assert look("second") == 200 and look("first") == 401
+    assert look("the-second-token-of-all") == 200 and look("the-first-token-of-all") == 401
 
 
 # ---- Crowds ----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 from contextlib import contextmanager
 from urllib.parse import urlencode
@@ -35,8 +36,7 @@ def use(world, cert, key):
 @contextmanager
 def started(place, name, key="ec", **settings):
     """A host with one certificate; its world speaks no TLS itself."""
-    (place / "world").mkdir()
-    made = World(place / "world")
+    made = World(tempfile.mkdtemp(prefix="klinke-"))  # short: a socket's path has 107 characters
     try:
         made.cert, made.key = make(place, name, key=key)
         made.files = place
