@@ -30,14 +30,16 @@ static const char insert_row[] =
 static const char insert_raw[] = "INSERT INTO inbox_raw (seq, sealed) VALUES (?1, ?2)";
 static const char insert_event[] =
 	"INSERT INTO event (id, inbox, tenant, connection, type, dedupe, subject, also, regarding, "
-	"data, correlation, at_ms, received_ms) VALUES (?1, ?1, 'praxis-winter', "
-	"'praxis-winter/phone', 'call.ended', 'call_ended:' || ?2, 'call:' || ?2, '', '', ?3, ?2, "
-	"1732300000000, 1732300000000)";
+	"correlation, at_ms, received_ms, person, lock, sealed) VALUES (?1, ?1, 'praxis-winter', "
+	"'praxis-winter/phone', 'call.ended', 'call_ended:' || ?2, 'call:' || ?2, '', '', ?2, "
+	"1732300000000, 1732300000000, 4711, zeroblob(71), ?3)";
 static const char insert_call[] =
-	"INSERT INTO call (tenant, connection, call_id, rank, direction, status, agent, started_ms, "
-	"ended_ms, lock, sealed) VALUES ('praxis-winter', 'praxis-winter/phone', ?1, 2, 'inbound', "
-	"'ended', 'agent', 1732300000000, 1732300000000, zeroblob(60), ?2)";
-static const char mark_done[] = "UPDATE inbox SET state = 2, tenant = 'praxis-winter' WHERE seq = ?1";
+	"INSERT INTO call (tenant, connection, call_id, rank, direction, status, agent, "
+	"started_ms, "
+	"ended_ms, person, lock, sealed) VALUES ('praxis-winter', 'praxis-winter/phone', ?1, 2, "
+	"'inbound', 'ended', 'agent', 1732300000000, 1732300000000, 4711, zeroblob(71), ?2)";
+static const char mark_done[] =
+	"UPDATE inbox SET state = 2, tenant = 'praxis-winter' WHERE seq = ?1";
 static const char headers[] =
 	"[[\"content-type\",\"application/json\"],[\"x-retell-signature\",\"v=1732300000000,d="
 	"5d41402abc4b2a76b9719d911017c5925d41402abc4b2a76b9719d911017c592\"],"
@@ -114,7 +116,7 @@ static void insert(sqlite3 *db, const struct statements *s, const struct row *ro
 		return;
 	sqlite3_bind_blob(s->event, 1, row->id, 16, SQLITE_STATIC);
 	sqlite3_bind_text(s->event, 2, row->correlation, -1, SQLITE_STATIC);
-	sqlite3_bind_text(s->event, 3, row->body, EVENT_BYTES, SQLITE_STATIC);
+	sqlite3_bind_blob(s->event, 3, row->body, EVENT_BYTES, SQLITE_STATIC);
 	run(db, s->event);
 	sqlite3_bind_text(s->call, 1, row->correlation, -1, SQLITE_STATIC);
 	sqlite3_bind_blob(s->call, 2, row->body, CALL_BYTES, SQLITE_STATIC);
