@@ -75,11 +75,12 @@ static struct world *begin_with(
 
 static void end(struct world *world)
 {
+	/* First: the loop lets go of descriptors whose numbers its threads may have got again. */
+	if (world->peer)
+		peer_stop(world->peer);
 	transfer_destroy(world->transfer);
 	uv_run(&world->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&world->loop), 0);
-	if (world->peer)
-		peer_stop(world->peer);
 	free(world);
 }
 
