@@ -170,18 +170,26 @@ static void lose_zygote(struct plugins *plugins)
 	plugins_wake(plugins);
 }
 
+static void on_control(uv_poll_t *poll, int status, int events);
+
+static void watch_control(struct plugins *plugins)
+{
+	uv_poll_start(&plugins->control, UV_READABLE | UV_DISCONNECT, on_control);
+}
+
 static void on_control(uv_poll_t *poll, int status, int events)
 {
 	struct plugins *plugins = poll->data;
 	struct zygote_news news;
 	int got;
 
-	(void)status;
 	(void)events;
 	while ((got = zygote_read(plugins->client, &news)) > 0)
 		take_news(plugins, &news);
 	if (got < 0)
 		lose_zygote(plugins);
+	else if (status < 0) /* which libuv takes for the end of watching */
+		watch_control(plugins);
 }
 
 static void open_handle(struct plugins *plugins, uv_handle_t *handle)
@@ -200,7 +208,7 @@ static int open_control(struct error *error, struct plugins *plugins)
 			"the process that workers are forked from cannot be watched: %s",
 			uv_strerror(failed));
 	open_handle(plugins, (uv_handle_t *)&plugins->control);
-	uv_poll_start(&plugins->control, UV_READABLE | UV_DISCONNECT, on_control);
+	watch_control(plugins);
 	return 0;
 }
 

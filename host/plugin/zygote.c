@@ -612,7 +612,7 @@ int zygote_read(int client, struct zygote_news *news)
 		news->text[sizeof(news->text) - 1] = '\0';
 		return 1;
 	}
-	return got < 0 ? 0 : -1; /* an error passes; only the end does not */
+	return got < 0 && errno != ECONNRESET ? 0 : -1; /* another error passes */
 }
 
 struct str plugin_sandbox_report(struct plugin_zygote *zygote, struct arena *arena)

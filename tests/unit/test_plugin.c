@@ -872,6 +872,28 @@ static void zygotes_that_die_one_after_another_are_made_anew(void **state)
 	close_bench(&bench);
 }
 
+/* What it was asked is lost with it, and its end comes as an error first. */
+static void a_zygote_that_dies_before_it_reads_is_made_anew(void **state)
+{
+	struct bench bench;
+	struct plugin *plugin;
+	pid_t it;
+
+	(void)state;
+	open_bench(&bench, TEST_PLUGINS);
+	assert_fine(&bench, plugins_get(bench.plugins, "bad"));
+	it = child_of(getpid());
+	assert_true(it > 0);
+	kill(it, SIGSTOP);
+	bench.last_change[0] = '\0';
+	plugin = plugins_get(bench.plugins, "sample");
+	kill(it, SIGKILL);
+	run_until_told(&bench, "made anew");
+	while (plugin_state(plugin) != PLUGIN_READY)
+		uv_run(&bench.loop, UV_RUN_ONCE);
+	close_bench(&bench);
+}
+
 static void without_a_zygote_calls_end_at_once_until_there_is_one(void **state)
 {
 	struct rlimit limit, none;
@@ -956,6 +978,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_reload_repairs_and_a_bad_one_changes_nothing),
 		cmocka_unit_test(a_zygote_that_died_is_made_anew),
 		cmocka_unit_test(zygotes_that_die_one_after_another_are_made_anew),
+		cmocka_unit_test(a_zygote_that_dies_before_it_reads_is_made_anew),
 		cmocka_unit_test(without_a_zygote_calls_end_at_once_until_there_is_one),
 		cmocka_unit_test(workers_die_with_their_host),
 		cmocka_unit_test(commands_describe_and_check),
