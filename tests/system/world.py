@@ -11,6 +11,7 @@ import ctypes
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -167,12 +168,30 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def ports():
+    """Below those that the kernel gives to connections, which would take one between asking and using; and each of the
+    tests that run side by side has its own."""
+    share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4
+    first, count = 12000 + 5000 * share, 5000
+    start = random.randrange(count)
+    while True:
+        for n in range(count):
+            yield first + (start + n) % count
+
+
+PORTS = ports()
+
+
 def free_port():
     """One that nobody has; it is taken again after every restart."""
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    for port in PORTS:
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wait(look, what="", timeout=None):
