@@ -2,8 +2,8 @@
  *
  * None of it is needed to run; store.h opens and uses a store without. Paths are names of files and
  * directories as the operator gave them. Everything here that writes does it beside the place
- *first, brings it to the disk, and gives it its name last; nothing that exists is written over.
- *Errors say what to do. Any thread, one call at a time per state directory.
+ * first, brings it to the disk, and gives it its name last; nothing that exists is written over.
+ * Errors say what to do. Any thread, one call at a time per state directory.
  *
  * What care leaves in STATE:
  *	backup.note, integrity.note, damage.note   when, and one sentence (care_note)

@@ -17,8 +17,8 @@
  *
  * A person's key is random and made when the first row about them is sealed. It reaches the disk
  * before the row does (keys_flush), and only then costs a sync. Forgotten, it is overwritten, and
- *its number stays behind, here and in the store's table `forgotten`: an older copy of either does
- *not bring it back. Who calls again afterwards is somebody new.
+ * its number stays behind, here and in the store's table `forgotten`: an older copy of either does
+ * not bring it back. Who calls again afterwards is somebody new.
  *
  * Safe from any thread, unless it says otherwise.
  */

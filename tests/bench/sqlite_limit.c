@@ -1,5 +1,5 @@
 /* sqlite_limit - what SQLite itself can do with the rows of a webhook: the yardstick of `./dev
- *bench`.
+ * bench`.
  *
  *	sqlite_limit DIRECTORY SCHEMA [SECONDS [GROUP [raw|all]]]
  *

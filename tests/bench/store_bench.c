@@ -3,8 +3,8 @@
  *	store_bench DIRECTORY [SECONDS [OUTSTANDING [BODY_BYTES [PERSONS [COUNT]]]]]
  *
  * One submitting thread keeps OUTSTANDING (64) operations on their way, as a listener with that
- *many connections does: what has been acknowledged comes back through a mailbox and is submitted
- *anew. Prints rows per second and how long an acknowledgement took (microseconds: p50, p99, most).
+ * many connections does: what has been acknowledged comes back through a mailbox and is submitted
+ * anew. Prints rows per second and how long an acknowledgement took (microseconds: p50, p99, most).
  * PERSONS: each is also finished with an event of one of so many persons, and the time is that of
  * both commits. COUNT: as many and no more, for counting instructions.
  */

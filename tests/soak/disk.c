@@ -1,17 +1,18 @@
 /* disk.c - LD_PRELOAD: a disk below one directory that can fail, and lose its power.
  *
  *	DISK_ROOT     the directory, absolute, without a slash at its end
- *	DISK_JOURNAL  what was done to it is appended there, so that the disk after a power cut can
- *be made up (disk.py) DISK_CUT      after that many records the power is gone: SIGKILL; 0 or none:
- *never DISK_SYNC_US  how long a sync takes DISK_FAULTS   a file with a struct faults: what fails
- *from now on; others write to it
+ *	DISK_JOURNAL  what was done to it is appended there: disk.py makes up the disk from it
+ *	DISK_CUT      after that many records the power is gone: SIGKILL; 0 or none: never
+ *	DISK_SYNC_US  how long a sync takes
+ *	DISK_FAULTS   a file with a struct faults: what fails from now on; others write to it
  *
  * Each operation is done first and written down then: what is killed in between was never finished.
  * A sync is not done at all but written down with the number of records that came before it: these
  * are safe from then on, or, if the sync fails, lost for good, as kernels do it. So the journal
  * outlives kill -9 (it is in the kernel), and no disk is worn. SQLite's -shm is left out: it is
  * mapped, and nobody may rely on it after a cut. What goes through stdio or the calls relative to a
- * directory (openat, renameat) is not seen: klinke run writes nothing that way. Any thread; one lock.
+ * directory (openat, renameat) is not seen: klinke run writes nothing that way. Any thread,
+ * one lock.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
