@@ -1,4 +1,5 @@
-/* plugin.c - which plugins there are, and what one says about itself. */
+/* plugin.c - which plugins there are, what one says about itself, and how it has fared in the
+ * running host. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -7,21 +8,109 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "command/client.h"
 #include "command/command.h"
 #include "command/list.h"
 #include "command/plugin.h"
 #include "command/setup.h"
-#include "http/admin.h"
+#include "http/control.h"
 #include "klinke/plugin.h"
 
 #define MEMORY ((size_t)64 * 1024 * 1024)
+#define PATIENCE_MS 5000
 
 struct asked {
 	const struct invocation *in;
 	struct arena *arena;
 	struct setup *setup;
 	struct error error;
+	const struct json *health; /* of all plugins, as the host tells it; NULL: no host answers */
 };
+
+/* ---- How they fare ------------------------------------------------------------------------ */
+
+/* That no host runs is no fault: there is nothing to tell then. */
+static void ask_health(struct asked *a)
+{
+	struct error error = {0};
+	const char *state;
+	struct str line;
+
+	if (client_find_state_quietly(a->in, a->arena, &state) == 0 &&
+		control_ask(&error, state, STR("{\"verb\":\"plugins\"}"), PATIENCE_MS, a->arena,
+			&line) == 0)
+		a->health = json_get(json_parse(a->arena, line, &error), "rows");
+}
+
+static const struct json *health_of(const struct asked *a, const char *name)
+{
+	for (size_t i = 0; i < json_count(a->health); i++) {
+		const struct json *row = json_at(a->health, i, NULL);
+		if (str_is(json_get_text(row, "plugin"), name))
+			return row;
+	}
+	return NULL;
+}
+
+static void put_health(struct asked *a, struct json *o, const char *name)
+{
+	static const char *const members[] = {
+		"state", "problem", "calls", "deaths", "last_death", "last_reason"};
+	const struct json *row = health_of(a, name);
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (json_get(row, members[i]))
+			json_put(a->arena, o, members[i], json_get(row, members[i]));
+	if (a->health && !row)
+		json_put_text(a->arena, o, "state", STR("not used"));
+}
+
+static const char *afterwards(const struct json *o)
+{
+	struct str state = json_get_text(o, "state");
+
+	return str_is(state, "disabled")     ? "it is disabled"
+	       : str_is(state, "restarting") ? "the next one starts after a pause"
+					     : "another was started";
+}
+
+static void print_deaths(const char *indent, const struct json *o)
+{
+	struct str problem = json_get_text(o, "problem");
+
+	if (problem.len)
+		printf("%sdisabled: %.*s\n", indent, STR_ARG(problem));
+	if (json_i64(json_get(o, "deaths"), 0))
+		printf("%s%.*s deaths since the host began, the last at %.*s: %.*s; %s\n", indent,
+			STR_ARG(json_get_text(o, "deaths")),
+			STR_ARG(json_get_text(o, "last_death")),
+			STR_ARG(json_get_text(o, "last_reason")), afterwards(o));
+}
+
+static void print_health(const struct asked *a, const struct json *o)
+{
+	puts("\nin the running host");
+	if (!a->health) {
+		puts("  no host answers here, so it is not known");
+		return;
+	}
+	printf("  state    %.*s\n", STR_ARG(json_get_text(o, "state")));
+	if (json_get(o, "deaths"))
+		printf("  deaths   %.*s\n  calls    %.*s\n", STR_ARG(json_get_text(o, "deaths")),
+			STR_ARG(json_get_text(o, "calls")));
+	print_deaths("  ", o);
+}
+
+static void print_troubles(const struct json *rows)
+{
+	for (size_t i = 0; i < json_count(rows); i++) {
+		const struct json *o = json_at(rows, i, NULL);
+		if (!json_get_text(o, "problem").len && !json_i64(json_get(o, "deaths"), 0))
+			continue;
+		printf("\n%.*s\n", STR_ARG(json_get_text(o, "name")));
+		print_deaths("  ", o);
+	}
+}
 
 /* ---- As JSON ------------------------------------------------------------------------------ */
 
@@ -136,6 +225,7 @@ static struct json *info_json(struct asked *a, const struct plugin_info *info)
 	json_put(a->arena, o, "routes", routes_json(a, info));
 	json_put(a->arena, o, "needs", needs_json(a, info));
 	json_put(a->arena, o, "gets", gets_json(a));
+	put_health(a, o, info->name);
 	return o;
 }
 
@@ -161,7 +251,7 @@ static void print_gets(const struct json *gets)
 	}
 }
 
-static void print_info(const struct json *o)
+static void print_info(const struct asked *a, const struct json *o)
 {
 	static const char *const facts[] = {"summary", "id", "version", "path", "hosts", "events"};
 	static const char *const options[] = {"key", "kind", "default", "help", NULL};
@@ -180,6 +270,7 @@ static void print_info(const struct json *o)
 	list_table(json_get(o, "routes"), routes);
 	print_needs(json_get(o, "needs"));
 	print_gets(json_get(o, "gets"));
+	print_health(a, o);
 }
 
 /* ---- Finding them ------------------------------------------------------------------------- */
@@ -221,6 +312,7 @@ static void list_directory(struct asked *a, const char *directory, struct json *
 			json_put_text(a->arena, o, "summary",
 				str_of(arena_printf(a->arena, "does not load: %s", a->error.text)));
 		}
+		put_health(a, o, name);
 		json_push(a->arena, rows, o);
 	}
 	closedir(dir);
@@ -239,15 +331,19 @@ static const char *const *directories(struct asked *a)
 static int list(struct asked *a)
 {
 	static const char *const columns[] = {"name", "version", "summary", NULL};
+	static const char *const lively[] = {"name", "version", "state", "deaths", "summary", NULL};
 	struct json *rows = json_array(a->arena);
 	const char *const *dirs = directories(a);
 
+	ask_health(a);
 	for (size_t i = 0; dirs && dirs[i]; i++)
 		list_directory(a, dirs[i], rows);
 	if (a->in->json)
 		printf("%.*s\n", STR_ARG(json_print(a->arena, rows)));
-	else
-		list_table(rows, columns);
+	else {
+		list_table(rows, a->health ? lively : columns);
+		print_troubles(rows);
+	}
 	return 0;
 }
 
@@ -266,11 +362,13 @@ static int info(struct asked *a, const char *name)
 	}
 	if (describe(a, path, name, &info) < 0)
 		return fail(a->in, &a->error);
+	if (!strchr(name, '/')) /* a file is not what the host runs by its name */
+		ask_health(a);
 	o = info_json(a, &info);
 	if (a->in->json)
 		printf("%.*s\n", STR_ARG(json_print(a->arena, o)));
 	else
-		print_info(o);
+		print_info(a, o);
 	return 0;
 }
 
@@ -312,7 +410,10 @@ const struct command command_plugin = {
 		"it needs, and what\n"
 		"it gets here: its process, and what confines that. Names are looked up in the "
 		"directories of\n"
-		"plugins = in the configuration.\n"
+		"plugins = in the configuration. Of the running host both tell whether it has the "
+		"plugin, how often a worker\n"
+		"of it has died since the host began, when and how the last one did, and what came "
+		"of that.\n"
 		"A plugin is loaded in a sandboxed process to be asked; nothing is sent.\n"
 		"\n"
 		"check runs the conformance kit: the plugin with its own cases (--cases, or cases/ "

@@ -562,6 +562,15 @@ static const struct json *status(struct ask *q)
 	return o;
 }
 
+static const struct json *plugins(struct ask *q)
+{
+	struct json *list = json_array(q->arena);
+
+	if (q->admin->runner)
+		runner_plugins(q->admin->runner, q->arena, list);
+	return rows_object(q, list);
+}
+
 static const struct json *reload(struct ask *q)
 {
 	if (!q->admin->reload) {
@@ -617,8 +626,8 @@ static const struct verb {
 	{"dead", dead, false, false}, {"show", show, false, false}, {"retry", retry, true, false},
 	{"drop", drop, true, false}, {"replay", replay, true, false}, {"call", call, true, true},
 	{"receipt", receipt, false, false}, {"gaps", gaps, true, true},
-	{"status", status, false, true}, {"reload", reload, true, true},
-	{"forget", privacy_forget, true, true},
+	{"status", status, false, true}, {"plugins", plugins, false, true},
+	{"reload", reload, true, true}, {"forget", privacy_forget, true, true},
 	{"export", privacy_export, true, true}, /* POST: a person has no place in a URL */
 };
 

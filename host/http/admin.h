@@ -20,6 +20,7 @@
  *   gaps      {tenant, since, fetch}           what vendors list and never came -> {gaps, problems,
  *                                              looked, open}; waits for them
  *   status    {}                               -> counts, plugins, generation
+ *   plugins   {}                               how they have fared since the start -> {rows}
  *   reload    {}                               -> {generation}
  *   forget    {person, tenant, reason}         a number in any spelling or an address; its key is
  *                                              destroyed -> {receipts}: of each tenant that knew it

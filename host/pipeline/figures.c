@@ -1,6 +1,9 @@
-/* figures.c - lanes and plugins as Prometheus text. No personal data: lanes are named by a digest.
- * Runner's thread. */
+/* figures.c - lanes and plugins as Prometheus text, and plugins for people. No personal data: lanes
+ * are named by a digest. Runner's thread. */
 #include "pipeline/runner_i.h"
+
+#include "base/clock.h"
+#include "base/json.h"
 
 /* All samples of one name stand together under its head, as the format wants it. */
 struct family {
@@ -75,18 +78,14 @@ static double plugin_in_flight(const struct plugin_stats *s, enum plugin_state s
 	return s->in_flight;
 }
 
-/* Each plugin once, however many connections use it. */
-static void print_plugins(const struct family *f, const struct plan *plan)
+static void print_plugins(const struct family *f, const struct plugins *plugins)
 {
-	for (size_t i = 0; i < plan->connection_count; i++) {
-		struct plugin *plugin = plan->connections[i].plugin;
+	const struct plugin *plugin = NULL;
+
+	while ((plugin = plugins_next(plugins, plugin))) {
 		struct plugin_stats s = plugin_stats(plugin);
-		bool first = true;
-		for (size_t k = 0; k < i; k++)
-			first &= plan->connections[k].plugin != plugin;
-		if (first)
-			buf_printf(f->out, "%s{plugin=\"%s\"} %.0f\n", f->name, plugin_name(plugin),
-				f->plugin(&s, plugin_state(plugin)));
+		buf_printf(f->out, "%s{plugin=\"%s\"} %.0f\n", f->name, plugin_name(plugin),
+			f->plugin(&s, plugin_state(plugin)));
 	}
 }
 
@@ -131,8 +130,53 @@ void figures_print(struct runner *r, struct buf *out)
 		f->out = out;
 		print_head(f);
 		if (f->plugin)
-			print_plugins(f, r->plan);
+			print_plugins(f, r->plugins);
 		else
 			transfer_each_lane(r->transfer, f->lane ? print_lane : print_outcomes, f);
 	}
+}
+
+/* ---- For people --------------------------------------------------------------------------- */
+
+static const char *state_name(const struct plugin *plugin, const struct plugin_stats *stats)
+{
+	if (plugin_state(plugin) == PLUGIN_BROKEN)
+		return "disabled";
+	if (plugin_state(plugin) == PLUGIN_LOADING)
+		return "loading";
+	return stats->pausing && !stats->workers ? "restarting" : "ready";
+}
+
+static void put_death(
+	struct arena *arena, struct json *o, const struct plugin *plugin, int64_t at_ms)
+{
+	char at[CLOCK_TEXT];
+
+	clock_utc(at, at_ms);
+	json_put_text(arena, o, "last_death", str_of(at));
+	json_put_text(arena, o, "last_reason", str_of(plugin_last_death(plugin)));
+}
+
+static struct json *plugin_row(struct arena *arena, const struct plugin *plugin)
+{
+	struct plugin_stats stats = plugin_stats(plugin);
+	struct json *o = json_object(arena);
+
+	json_put_text(arena, o, "plugin", str_of(plugin_name(plugin)));
+	json_put_text(arena, o, "state", str_of(state_name(plugin, &stats)));
+	if (plugin_problem(plugin))
+		json_put_text(arena, o, "problem", str_of(plugin_problem(plugin)));
+	json_put_i64(arena, o, "calls", (int64_t)stats.calls);
+	json_put_i64(arena, o, "deaths", (int64_t)stats.deaths);
+	if (stats.deaths)
+		put_death(arena, o, plugin, stats.last_death_ms);
+	return o;
+}
+
+void figures_plugins(struct runner *r, struct arena *arena, struct json *list)
+{
+	const struct plugin *plugin = NULL;
+
+	while ((plugin = plugins_next(r->plugins, plugin)))
+		json_push(arena, list, plugin_row(arena, plugin));
 }

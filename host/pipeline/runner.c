@@ -104,6 +104,8 @@ struct question {
 	uint64_t generation; /* the configuration's */
 	int64_t deadline_ms;
 	struct buf *out;
+	struct arena *arena;
+	struct json *list;
 };
 
 static void question_run(struct mailbox_item *item)
@@ -869,4 +871,15 @@ void runner_metrics(struct runner *r, struct buf *out)
 {
 	struct question q = {.out = out};
 	ask(r, &q, metrics_here);
+}
+
+static void plugins_here(struct question *q)
+{
+	figures_plugins(q->runner, q->arena, q->list);
+}
+
+void runner_plugins(struct runner *r, struct arena *arena, struct json *list)
+{
+	struct question q = {.arena = arena, .list = list};
+	ask(r, &q, plugins_here);
 }

@@ -61,5 +61,10 @@ void runner_stats(struct runner *runner, struct runner_stats *out); /* from any 
 /* Lanes and plugins as Prometheus text, appended to out. Asks the runner, waits for it. */
 struct buf;
 void runner_metrics(struct runner *runner, struct buf *out);
+/* An object for each plugin, of how it has fared since the start: "plugin", "state": ready,
+ * loading, restarting or disabled, "problem", "calls", "deaths", "last_death", "last_reason".
+ * Waits, too. */
+struct json;
+void runner_plugins(struct runner *runner, struct arena *arena, struct json *list);
 
 #endif

@@ -131,8 +131,9 @@ void intake_fetch(struct runner *runner);
 int polls_start(struct runner *runner);
 void polls_watch_clock(struct runner *runner); /* once a second */
 void polls_stop(struct runner *runner);
-/* figures.c: appends to out. */
+/* figures.c: appends to out, or objects to list. */
 void figures_print(struct runner *runner, struct buf *out);
+void figures_plugins(struct runner *runner, struct arena *arena, struct json *list);
 /* job.c, intake.c: at the very end, frees what is still in hand; its rows tell where it was. */
 void jobs_abandon(struct runner *runner);
 void intakes_abandon(struct runner *runner);

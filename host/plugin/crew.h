@@ -95,8 +95,9 @@ struct plugin {
 	int64_t respawn_at_ms; /* 0: not waiting to */
 	int64_t load_at_ms;    /* again, since something was lacking; 0: not */
 	unsigned load_tries;
-	unsigned deaths; /* in a row */
-	int64_t last_death_ms;
+	unsigned deaths;       /* in a row */
+	int64_t last_death_ms; /* monotonic */
+	char last_death[320];
 	struct plugin_stats stats;
 };
 

@@ -376,6 +376,14 @@ static void plan_respawn(struct plugin *plugin)
 	plugin->stats.respawns++;
 }
 
+static void note_death(struct plugin *plugin, const char *how, const char *in)
+{
+	plugin->stats.deaths++;
+	plugin->stats.last_death_ms = clock_now_ms();
+	snprintf(plugin->last_death, sizeof(plugin->last_death), "its worker %s%s%s", how,
+		in ? " in " : "", in ? in : "");
+}
+
 static void unlink_hand(struct hand *hand)
 {
 	struct hand **at = &hand->plugin->hands;
@@ -389,16 +397,20 @@ void plugin_hand_ended(struct hand *hand, const char *how)
 {
 	struct plugin *plugin = hand->plugin;
 	bool was_current = hand->edition == plugin->current && hand->edition && !hand->orphan;
-	char sentence[300];
+	bool was_loading = hand->edition == plugin->loading && plugin->loading;
+	const struct flight *ran = hand_suspect(hand);
+	char end[200], sentence[300];
 
 	unlink_hand(hand);
 	if (hand->killed_why[0])
-		snprintf(sentence, sizeof(sentence), "plugin %s: its worker was stopped: %s",
-			plugin->name, hand->killed_why);
+		snprintf(end, sizeof(end), "was stopped: %s", hand->killed_why);
 	else
-		snprintf(sentence, sizeof(sentence), "plugin %s: its worker %s%s", plugin->name,
-			how, hand->was_ready ? "" : " while it was loaded");
-	if (hand->edition == plugin->loading && plugin->loading)
+		snprintf(end, sizeof(end), "%s%s", how,
+			hand->was_ready ? "" : " while it was loaded");
+	snprintf(sentence, sizeof(sentence), "plugin %s: its worker %s", plugin->name, end);
+	if (was_current || was_loading)
+		note_death(plugin, end, ran && ran->call ? call_name(ran->call->in.kind) : NULL);
+	if (was_loading)
 		load_later(plugin, hand->starved ? E_NOMEM : E_CORRUPT, sentence);
 	share_out(hand, how);
 	hand_destroy(hand);
@@ -639,11 +651,22 @@ struct plugin_stats plugin_stats(const struct plugin *plugin)
 	const struct hand *hand;
 
 	stats.queued = plugin->waiting.count + plugin->urgent.count;
+	stats.pausing = plugin->respawn_at_ms != 0;
 	for (hand = plugin->hands; hand; hand = hand->next) {
 		stats.in_flight += hand->flights.count;
 		stats.workers += hand->state == HAND_READY;
 	}
 	return stats;
+}
+
+const char *plugin_last_death(const struct plugin *plugin)
+{
+	return plugin->last_death;
+}
+
+const struct plugin *plugins_next(const struct plugins *plugins, const struct plugin *plugin)
+{
+	return plugin ? plugin->next : plugins->list;
 }
 
 /* ---- connections' options ----------------------------------------------------------------- */

@@ -98,11 +98,20 @@ const char *plugin_problem(const struct plugin *plugin); /* NULL unless PLUGIN_B
 /* NULL before the first load. Stays valid for the plugin's life, also after a reload. */
 const struct plugin_info *plugin_info(const struct plugin *plugin);
 
+/* failed, died, timeouts: calls. deaths: workers, whether or not one of ours killed them; not those
+ * that ended with the zygote. */
 struct plugin_stats {
-	uint64_t calls, failed, died, timeouts, respawns;
+	uint64_t calls, failed, died, timeouts, respawns, deaths;
 	uint32_t in_flight, queued, workers;
+	bool pausing;          /* after a death; the next worker is not there yet */
+	int64_t last_death_ms; /* since 1970; 0: none died */
 };
 struct plugin_stats plugin_stats(const struct plugin *plugin);
+/* How the last worker ended, and in which function: "its worker was killed by SIGSEGV in step()".
+ * Empty if none died. */
+const char *plugin_last_death(const struct plugin *plugin);
+/* All of the set, also those that no connection uses any more. NULL: the first; NULL: no more. */
+const struct plugin *plugins_next(const struct plugins *plugins, const struct plugin *plugin);
 
 /* ---- Connections' options ----------------------------------------------------------------- */
 

@@ -121,6 +121,24 @@ static void verdict_of_office(struct buf *out, const struct json *needs)
 
 #define COLUMNS(names) names, sizeof(names) / sizeof(names[0])
 
+/* Those that are disabled, or whose worker has died since the start; nothing if all is well. */
+static void plugins_in_trouble(const struct admin *admin, struct arena *arena, struct buf *out)
+{
+	static const char *const names[] = {
+		"plugin", "state", "deaths", "last_death", "last_reason", "problem"};
+	static const struct layout layout = {"Plugins in trouble", COLUMNS(names), .links = false};
+	const struct json *all = json_get(ask(admin, arena, "{\"verb\":\"plugins\"}"), "rows");
+	struct json *bad = json_array(arena);
+
+	for (size_t i = 0; i < json_count(all); i++) {
+		const struct json *row = json_at(all, i, NULL);
+		if (json_i64(json_get(row, "deaths"), 0) || json_get(row, "problem"))
+			json_push(arena, bad, row);
+	}
+	if (json_count(bad))
+		table(out, arena, &layout, bad);
+}
+
 static void overview(const struct admin *admin, struct arena *arena, struct buf *out)
 {
 	static const char *const failed[] = {
@@ -138,6 +156,8 @@ static void overview(const struct admin *admin, struct arena *arena, struct buf 
 	else
 		verdict(out, ask(admin, arena, "{\"verb\":\"status\"}"));
 	table(out, arena, &needs, dead);
+	if (!admin->tenant)
+		plugins_in_trouble(admin, arena, out);
 	table(out, arena, &latest,
 		json_get(ask(admin, arena, "{\"verb\":\"events\",\"limit\":30}"), "rows"));
 }

@@ -1,11 +1,12 @@
 """Bad plugins: what dies, loops or does not load takes nothing with it but itself."""
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
 
-from world import BUILD, TENANT, TOP
+from world import BUILD, PLUGINS, SECRETS, TENANT, TOP, request
 
 SOURCE = r"""
 #include <klinke/sugar.h>
@@ -222,3 +223,42 @@ def test_jobs_wait_for_a_plugin_that_does_not_load_and_go_on_when_it_does(fragil
     fragile.reload()
     fragile.wait(lambda: fragile.job(late["id"])["state"] == "done", "it goes on at once", 10)
     assert tell(fragile, id="4", text="fine") == 200
+
+
+def told(world, *arguments):
+    return json.loads(world.klinke("plugin", *arguments, "--json").stdout)
+
+
+def test_did_anything_go_wrong_is_told_by_list_and_info(fragile):
+    """Deaths since the start, the last one's time and reason, and what came of it: in words, as JSON, on the page."""
+    plugins = fragile.directory / "plugins"
+    shutil.copy(BUILD / "tests" / "abi" / "bad_constructor_crash.so", plugins)
+    fragile.ini["host"]["plugins"] = " ".join([*map(str, PLUGINS), str(plugins)])
+    del fragile.ini["connection whatsapp"]
+    fragile.ini.drop("pipeline")
+    fragile.ini["connection calendar"]["plugin"] = "bad_constructor_crash"
+    for key in ("api_key", "webhook_secret", "base_url"):
+        del fragile.ini["connection calendar"][key]
+    fragile.start()
+    fragile.wait(lambda: told(fragile, "info", "fragile")["state"] == "ready", "it is loaded")
+    before = told(fragile, "info", "fragile")
+    assert before["deaths"] == 0 and "last_death" not in before and "last_reason" not in before
+    assert tell(fragile, id="1", note="poison") == 200
+    fragile.wait(lambda: told(fragile, "info", "fragile")["deaths"] == 2, "both tries are counted")
+    after = fragile.wait(lambda: [o for o in [told(fragile, "info", "fragile")] if o["state"] == "ready"], "restarted")[0]
+    assert after["last_reason"] == "its worker was killed by SIGABRT in normalize()"
+    assert after["last_death"] > fragile.inbox()[0]["received"]
+    rows = {row["name"]: row for row in told(fragile, "list")}
+    assert rows["fragile"]["deaths"] == 2 and rows["fragile"]["last_reason"] == after["last_reason"]
+    assert rows["retell"]["deaths"] == 0 and rows["whatsapp"]["state"] == "not used"
+    broken = rows["bad_constructor_crash"]
+    assert broken["state"] == "disabled" and broken["deaths"] == 1 and "SIGSEGV" in broken["problem"]
+    for words in (["list"], ["info", "fragile"]):
+        text = fragile.klinke("plugin", *words).stdout
+        assert f"2 deaths since the host began, the last at {after['last_death']}: {after['last_reason']}; another was started" in text
+    assert f"disabled: {broken['problem']}" in fragile.klinke("plugin", "list").stdout
+    page = request(fragile.port, "GET", "/", headers={"Authorization": f"Bearer {SECRETS['KLINKE_ADMIN_TOKEN']}"})[1].decode()
+    assert "Plugins in trouble" in page and after["last_reason"] in page and ">retell<" not in page
+    fragile.stop_host()
+    assert "deaths" not in told(fragile, "info", "fragile")
+    assert "no host answers here" in fragile.klinke("plugin", "info", "fragile").stdout
