@@ -38,23 +38,9 @@ def open_calendar(world):
 
 
 class Office(World):
-    """preload: more environment of `klinke run`, e.g. LD_PRELOAD and what a shim reads; of no other verb."""
-
     def __init__(self, directory):
         super().__init__(directory)
-        self.preload, self.launching = {}, False
         furnish(self)
-
-    @property
-    def environment(self):
-        return {**super().environment, **(self.preload if self.launching else {})}
-
-    def launch_host(self):
-        self.launching = True
-        try:
-            super().launch_host()
-        finally:
-            self.launching = False
 
 
 def make(directory):

@@ -17,7 +17,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -286,6 +288,7 @@ class World:
         self.secrets = dict(SECRETS)
         self.ini = office(self)
         self.host = self.sandbox = None
+        self.preload = {}  # more environment of `klinke run`, e.g. LD_PRELOAD and what a shim reads; of no other verb
         # Patient vendors: no webhook is given up while the host is down.
         pauses = ",".join(["50"] * 20 + ["200"] * 600)
         self.sandbox_options = ["--retry-retell", pauses, "--retry-calcom", pauses,
@@ -330,7 +333,7 @@ class World:
         """Starts it with today's INI and does not wait."""
         self.write_ini()
         with open(self.host_log, "ab") as log:
-            self.host = subprocess.Popen([str(KLINKE), "run"], env=self.environment,
+            self.host = subprocess.Popen([str(KLINKE), "run"], env={**self.environment, **self.preload},
                                          stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                          preexec_fn=die_with_parent)
 
@@ -574,3 +577,25 @@ class World:
 
     def forget(self):
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@contextmanager
+def a_world(make=World, failed=lambda: False):
+    """One to test in, made by make(directory) and not started yet. When all went well its host must stop on TERM with 0,
+    whatever it is at, and no sanitizer may have complained; else what is known of it is printed. failed(): did a test
+    that pytest ran meanwhile?"""
+    assert KLINKE.exists(), f"{KLINKE} is not built; KLINKE_BUILD names another build directory"
+    made = make(tempfile.mkdtemp(prefix="klinke-"))  # short: a socket's path has 107 characters
+    code = None
+    try:
+        yield made
+        if not failed():
+            code = made.stop_host() if made.host and made.host.poll() is None else 0
+    finally:
+        if code is None:
+            print(made.tell())
+        made.close()
+        complaints, log = made.complaints(), made.log()
+        made.forget()
+    assert not complaints, "\n".join(complaints)
+    assert code in (None, 0), f"the host ended with {code} on TERM:\n{log[-3000:]}"
