@@ -247,3 +247,38 @@ void client_print_rows(struct arena *arena, const struct json *rows)
 		printf("%.*s\n", STR_ARG(line));
 	}
 }
+
+static int ask_person(const struct invocation *in, struct arena *arena, const char *list,
+	void (*print)(struct arena *arena, const struct json *member))
+{
+	struct json *request = client_request(in, arena, in->verb);
+	const struct json *answer, *members;
+	int code;
+
+	json_put_text(arena, request, "person", str_of(in->args[0]));
+	code = client_ask(in, arena, request, &answer);
+	if (code)
+		return code;
+	if (in->json) {
+		printf("%.*s\n", STR_ARG(json_print(arena, answer)));
+		return 0;
+	}
+	members = json_get(answer, list);
+	for (size_t i = 0; i < json_count(members); i++)
+		print(arena, json_at(members, i, NULL));
+	return 0;
+}
+
+int client_ask_person(const struct invocation *in, size_t max, const char *list,
+	void (*print)(struct arena *arena, const struct json *member))
+{
+	struct arena *arena;
+	int code;
+
+	if (in->count != 1)
+		return usage_error(in, "say whom: one number or one address, in quotes");
+	arena = arena_create(max);
+	code = ask_person(in, arena, list, print);
+	arena_destroy(arena);
+	return code;
+}

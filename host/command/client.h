@@ -29,4 +29,9 @@ const struct json *client_input(struct arena *arena, const char *given, struct e
 /* One JSON object per row, a line each. */
 void client_print_rows(struct arena *arena, const struct json *rows);
 
+/* A whole verb about the one person who is its argument: asks, and prints the answer as JSON or
+ * each member of its list in words. Takes at most max bytes. The exit code. */
+int client_ask_person(const struct invocation *in, size_t max, const char *list,
+	void (*print)(struct arena *arena, const struct json *member));
+
 #endif

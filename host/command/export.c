@@ -1,6 +1,5 @@
 /* export.c - all that is stored of one person, for that person. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/arena.h"
 #include "base/json.h"
@@ -66,37 +65,9 @@ static void print_person(struct arena *arena, const struct json *person)
 			STR_ARG(json_print(arena, json_get(person, "mentioned_elsewhere"))));
 }
 
-static int export_person(const struct invocation *in, struct arena *arena)
-{
-	struct json *request = client_request(in, arena, "export");
-	const struct json *answer, *list;
-	int code;
-
-	json_put_text(arena, request, "person", str_of(in->args[0]));
-	code = client_ask(in, arena, request, &answer);
-	if (code)
-		return code;
-	if (in->json) {
-		printf("%.*s\n", STR_ARG(json_print(arena, answer)));
-		return 0;
-	}
-	list = json_get(answer, "persons");
-	for (size_t i = 0; i < json_count(list); i++)
-		print_person(arena, json_at(list, i, NULL));
-	return 0;
-}
-
 static int run(const struct invocation *in)
 {
-	struct arena *arena;
-	int code;
-
-	if (in->count != 1)
-		return usage_error(in, "say whom: one number or one address, in quotes");
-	arena = arena_create(MEMORY);
-	code = export_person(in, arena);
-	arena_destroy(arena);
-	return code;
+	return client_ask_person(in, MEMORY, "persons", print_person);
 }
 
 const struct command command_export = {

@@ -65,11 +65,12 @@ static void print_vendors(const struct json *receipt)
 	puts("");
 }
 
-static void print_receipt(const struct json *receipt)
+static void print_receipt(struct arena *arena, const struct json *receipt)
 {
 	struct str before = json_get_text(receipt, "forgotten_before");
 	bool now = json_bool(json_get(receipt, "key_destroyed"), false);
 
+	(void)arena;
 	printf("%.*s, of %.*s: ", STR_ARG(json_get_text(receipt, "person")),
 		STR_ARG(json_get_text(receipt, "tenant")));
 	if (now)
@@ -91,37 +92,9 @@ static void print_receipt(const struct json *receipt)
 		print_vendors(receipt);
 }
 
-static int forget(const struct invocation *in, struct arena *arena)
-{
-	struct json *request = client_request(in, arena, "forget");
-	const struct json *answer, *list;
-	int code;
-
-	json_put_text(arena, request, "person", str_of(in->args[0]));
-	code = client_ask(in, arena, request, &answer);
-	if (code)
-		return code;
-	if (in->json) {
-		printf("%.*s\n", STR_ARG(json_print(arena, answer)));
-		return 0;
-	}
-	list = json_get(answer, "receipts");
-	for (size_t i = 0; i < json_count(list); i++)
-		print_receipt(json_at(list, i, NULL));
-	return 0;
-}
-
 static int run(const struct invocation *in)
 {
-	struct arena *arena;
-	int code;
-
-	if (in->count != 1)
-		return usage_error(in, "say whom: one number or one address, in quotes");
-	arena = arena_create(MEMORY);
-	code = forget(in, arena);
-	arena_destroy(arena);
-	return code;
+	return client_ask_person(in, MEMORY, "receipts", print_receipt);
 }
 
 const struct command command_forget = {
