@@ -3,12 +3,11 @@ import hashlib
 import hmac
 import json
 import socket
-import tempfile
 import time
 
 import pytest
 
-from world import KLINKE, World
+from world import a_world
 
 RETELL_KEY = "key_sandbox"
 CALCOM_SECRET = "lindenhof-webhook-secret"
@@ -142,16 +141,7 @@ def lasting_world(prepare):
     prepare(world) changes its INI and starts what is wanted."""
     @pytest.fixture(scope="module")
     def fixture():
-        assert KLINKE.exists(), f"{KLINKE} is not built; KLINKE_BUILD names another build directory"
-        made = World(tempfile.mkdtemp(prefix="klinke-"))
-        try:
+        with a_world() as made:
             prepare(made)
             yield made
-            ended = made.stop_host() if made.host and made.host.poll() is None else 0
-        finally:
-            made.close()
-            told, complaints = made.tell(), made.complaints()
-            made.forget()
-        assert not complaints, "\n".join(complaints)
-        assert ended == 0, f"the host ended with {ended}\n{told}"
     return fixture

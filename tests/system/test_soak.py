@@ -8,11 +8,12 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import pytest
+
+from world import a_world, request as send
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "soak"))
 import clock  # noqa: E402
@@ -30,23 +31,10 @@ SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
 
 @pytest.fixture
 def soaked(request):
-    """An office that is not started. After a test that passed it must stop on TERM."""
+    """An office that is not started."""
     print(f"SEED={SEED}")
-    made = office.make(tempfile.mkdtemp(prefix="klinke-"))
-    code, failed = None, True
-    try:
+    with a_world(office.make, lambda: getattr(request.node, "failed", True)) as made:
         yield made
-        failed = getattr(request.node, "failed", True)
-    finally:
-        if failed:
-            print(made.tell())
-        elif made.host and made.host.poll() is None:
-            code = made.stop_host()
-        made.close()
-        complaints = made.complaints()
-        made.forget()
-    assert not complaints, "\n".join(complaints)
-    assert code in (None, 0)
 
 
 # ---- The oracle sees what it should ------------------------------------------------------------------
@@ -114,8 +102,7 @@ def send_ourselves(world, message):
     """At the vendor's, past the host."""
     facts = message["facts"]
     body = json.dumps({**facts, "messaging_product": "whatsapp"}).encode()
-    from world import request
-    status, answer, _ = request(world.sandbox_port, "POST", "/whatsapp/v25.0/106000000000001/messages", body, {
+    status, answer, _ = send(world.sandbox_port, "POST", "/whatsapp/v25.0/106000000000001/messages", body, {
         "Content-Type": "application/json", "Authorization": "Bearer EAAsandbox"})
     assert status == 200, answer
 
