@@ -342,6 +342,32 @@ def test_an_operation_of_another_office_is_one_that_is_not_there(city, south):
         assert status == 403 and SOUTH not in text, operation
 
 
+# ---- Webhooks' addresses -----------------------------------------------------------------------------------------
+
+def test_guessing_at_the_address_of_webhooks_tells_pairs_only(city):
+    """Names are no secret, but half a guess is worth nothing: which of the two was wrong is not told, no plugin is asked
+    and nothing stored. A good guess is told by 401, whatever the proof lacks."""
+    def knock(tenant, connection, headers=None, method="POST"):
+        status, text, fields = city.hook(connection, b"{}", headers, method, tenant=tenant)
+        return status, text, {k: v for k, v in fields.items() if k.lower() != "date"}
+
+    def calls():
+        return {k: v for k, v in city.metrics().items() if k.startswith("klinke_plugin_calls_total")}
+    before, stored, asked = city.metrics(), city.inbox(), calls()
+    for method in ("POST", "GET"):
+        answers = [knock(tenant, connection, headers, method)
+                   for tenant, connection in (("nowhere", "phone"), (SOUTH, "nothing"), ("nowhere", "nothing"), (SOUTH, "phon"),
+                                              (SOUTH, "phonee"), (SOUTH + "s", "phone"), (SOUTH.upper(), "phone"))
+                   for headers in ({}, retell_headers(b"{}", KEY[SOUTH]), {"Authorization": f"Bearer {TOKEN[NORTH]}"})]
+        assert answers[0][0] == 404 and all(a == answers[0] for a in answers), set(map(str, answers))
+    assert calls() == asked
+    wrong = [knock(SOUTH, "phone", h) for h in ({}, retell_headers(b"{}", KEY[NORTH]), {"X-Retell-Signature": "v=1,d=00"},
+                                                credentials(city)["token"])]
+    assert wrong[0][0] == 401 and all(a == wrong[0] for a in wrong), set(map(str, wrong))
+    assert city.inbox() == stored
+    assert city.metrics()["klinke_webhooks_rejected_total"] == before["klinke_webhooks_rejected_total"] + len(wrong)
+
+
 # ---- Last, since it stores things: webhooks ------------------------------------------------------------------------
 
 def test_webhooks_are_proved_by_their_own_office(city, south):
