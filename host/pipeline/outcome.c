@@ -72,13 +72,19 @@ static int64_t backoff(const struct config_retry *retry, uint32_t tries)
 	return retry->base_ms / 2 + random_below(most);
 }
 
+/* For so long it could be tried. What was before the clock was set does not count, since nobody
+ * knows how long it was, nor does what was before the start: a job is not given up because the host
+ * was off for a day. */
 static int64_t age_of(const struct run *run)
 {
+	int64_t now = clock_now_ms(), even = run->runner->even_since_ms;
 	int64_t from = run->row.created_ms;
 
 	if (run->step.due_ms > from) /* a reminder waits for weeks before its first try */
 		from = run->step.due_ms;
-	return clock_now_ms() - from;
+	if (from < even || from > now)
+		from = even;
+	return now - from;
 }
 
 /* Costs no try, so what grows is the age: who stays busy for an hour is asked every quarter of one,
@@ -94,6 +100,9 @@ static int64_t busy_backoff(const struct run *run, const struct config_retry *re
 
 static bool too_old(const struct run *run, const struct config_retry *retry)
 {
+	if (age_of(run) <= retry->max_age_ms)
+		return false;
+	polls_watch_clock(run->runner); /* it may have been set since the last tick */
 	return age_of(run) > retry->max_age_ms;
 }
 

@@ -151,6 +151,7 @@ void polls_watch_clock(struct runner *r)
 	if (back || leap > CLOCK_SLACK_MS) {
 		snprintf(text, sizeof(text), "%lld", (long long)leap);
 		log_line(LOG_WARN, "the clock was set", "by_ms", text, NULL);
+		r->even_since_ms = now;
 		r->claim_wanted = true;
 	}
 	if (r->hasten_ticks) {

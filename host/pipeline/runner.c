@@ -610,6 +610,7 @@ static void *run(void *arg)
 	struct runner *r = arg;
 
 	pthread_setname_np(pthread_self(), "runner");
+	r->even_since_ms = clock_now_ms();
 	if (!r->options.only_ours) {
 		uv_timer_start(&r->tick_timer, on_tick, TICK_MS, TICK_MS);
 		polls_start(r);

@@ -67,6 +67,8 @@ struct runner {
 	int64_t next_due_ms;
 	int64_t clock_ahead_ms;    /* of the monotonic one, a second ago */
 	int64_t clock_put_back_ms; /* when it last was; 0: never */
+	int64_t even_since_ms;     /* the start, or when the clock was last set: since then it tells
+				      how much time has passed */
 	int64_t latest_ms;         /* by which a run was put off, since the last tick */
 	int hasten_ticks;
 	struct pause pauses[16];
