@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -301,6 +302,8 @@ const char *slot_prepare(struct slot *slot, struct transfer_request *request, in
 	curl_easy_setopt(slot->easy, CURLOPT_MAXAGE_CONN,
 		request->repeat == KL_SAFE || request->repeat == KL_KEYED ? IDLE_OTHER_S
 									  : IDLE_NEVER_S);
+	curl_easy_setopt(slot->easy, CURLOPT_DNS_CACHE_TIMEOUT,
+		clock_mono_ms() < slot->setup->doubt_until_ms ? 0L : SLOT_NAMES_S);
 	slot->max_body = request->max_body ? request->max_body : DEFAULT_MAX_BODY;
 	slot->body.max = slot->max_body + 1; /* the NUL */
 	return problem;
@@ -372,6 +375,33 @@ static const char *unknown_reason(struct slot *slot, CURLcode code)
 	return arena_printf(arena, "sent, but no whole answer came: %s", error_text(slot, code));
 }
 
+static bool is_refused(const struct slot *slot)
+{
+	return slot->refused_address && !slot->opened;
+}
+
+bool slot_was_misled(const struct slot *slot)
+{
+	uint8_t address[16];
+
+	return is_refused(slot) && inet_pton(AF_INET, slot->host, address) != 1 &&
+	       inet_pton(AF_INET6, slot->host, address) != 1;
+}
+
+/* An address stays what it is. What a name leads to may be wrong for a while: a router without its
+ * line answers for every name with its own address, and a filter with 0.0.0.0. */
+static void judge_refused(struct slot *slot)
+{
+	struct transfer_request *request = slot->request;
+	bool misled = slot_was_misled(slot);
+
+	request->outcome = misled ? KL_NOT_SENT : KL_REFUSED;
+	request->reason = arena_printf(request->arena,
+		"%sthe address of %s:%u is %s; add it to allow_private if that is meant",
+		misled ? "nothing was sent: " : "", slot->host, slot->port,
+		slot->tls ? "not a public one" : "none that plain http may go to");
+}
+
 static void judge(struct slot *slot, CURLcode code)
 {
 	struct transfer_request *request = slot->request;
@@ -388,12 +418,8 @@ static void judge(struct slot *slot, CURLcode code)
 	} else if (sent) {
 		request->outcome = KL_UNKNOWN;
 		request->reason = unknown_reason(slot, code);
-	} else if (slot->refused_address && !slot->opened) {
-		request->outcome = KL_REFUSED;
-		request->reason = arena_printf(arena,
-			"the address of %s:%u is %s; add it to allow_private if that is meant",
-			slot->host, slot->port,
-			slot->tls ? "not a public one" : "none that plain http may go to");
+	} else if (is_refused(slot)) {
+		judge_refused(slot);
 	} else {
 		request->outcome = KL_NOT_SENT;
 		request->reason =

@@ -8,7 +8,10 @@
 #include <curl/curl.h>
 #include <netinet/in.h>
 
-struct slot_setup { /* the same for every slot of a transfer; not owned */
+#define SLOT_NAMES_S 60L /* for so long libcurl need not ask for a name again */
+
+struct slot_setup {             /* the same for every slot of a transfer; not owned */
+	int64_t doubt_until_ms; /* clock_mono_ms(): until then every name is resolved anew */
 	const struct egress *egress;
 	const char *user_agent, *ca_file;
 	struct curl_slist *resolve;
@@ -45,6 +48,8 @@ void slot_destroy(struct slot *slot); /* takes NULL */
 const char *slot_prepare(struct slot *slot, struct transfer_request *request, int64_t left_ms);
 /* After the attempt: fills the out part of the request, from how libcurl says it ended. */
 void slot_conclude(struct slot *slot, CURLcode code, int64_t now_ms, int64_t now_us);
+/* Did its name lead to nothing but addresses that are refused? */
+bool slot_was_misled(const struct slot *slot);
 void slot_clear(struct slot *slot); /* ready for the next */
 
 /* fill.c: headers and body as the request wants them, in the slot's arena. */

@@ -227,6 +227,9 @@ static void conclude(struct transfer *transfer, struct slot *slot, CURLcode code
 	struct transfer_request *request = slot->request;
 
 	slot_conclude(slot, code, wall_ms(transfer), clock_mono_us());
+	/* libcurl remembers what it was told of a name: the next try shall ask again. */
+	if (slot_was_misled(slot))
+		transfer->setup.doubt_until_ms = clock_mono_ms() + (SLOT_NAMES_S + 1) * 1000;
 	judge_peer(transfer, slot, code == CURLE_OUT_OF_MEMORY);
 	list_remove(&transfer->flying, request);
 	request->own.slot = NULL;

@@ -11,8 +11,10 @@
  *
  * Where a request may go: https to allowed_hosts; plain http only to what allow_private covers.
  * The address is checked when the socket is made, so a name that changes its address gains
- * nothing. Private, loopback, link-local, multicast and reserved ranges (also inside IPv6) need
- * allow_private. Certificates are always checked. No proxy from the environment is used.
+ * nothing. An address that is not allowed is REFUSED; a name that leads to such a one NOT_SENT, and
+ * asked for anew by the next try: name servers may be wrong for a while. Private, loopback,
+ * link-local, multicast and reserved ranges (also inside IPv6) need allow_private. Certificates are
+ * always checked. No proxy from the environment is used.
  */
 #ifndef TRANSFER_TRANSFER_H
 #define TRANSFER_TRANSFER_H

@@ -136,12 +136,11 @@ class Street:
 
     def mend(self, fault, callers):
         self.world.clear_faults()
-        if "name" in FAULTS[fault]:
-            self.rename("127.0.0.1", callers)
+        self.resolve("127.0.0.1")  # what was wrong is not remembered
         self.front.turn("pass")
 
     def rename(self, word, callers):
-        """What it has heard of a name it remembers for a minute: so it starts anew."""
+        """Where a name led it remembers for a minute, unless that was refused: so it starts anew."""
         self.resolve(word)
         with callers.patient():
             self.world.restart_host()
@@ -206,11 +205,9 @@ def judge_storm(world, street, verdict):
 
 def excuse(job):
     """A message that may have left, since the messenger cannot be asked; never a booking, since the calendar can. For a
-    person is also who was told that the address of a provider is not public, or whose booking was answered with a redirect
-    and is not in the list."""
+    person is also a booking that was answered with a redirect and is not in the list."""
     message = job["pipeline"].endswith(("/echo", "/confirm"))
-    return (message and unknown_only(job) or "not a public one" in job.get("reason", "")
-            or "a part of it has happened" in job.get("reason", ""))
+    return (message and unknown_only(job) or "a part of it has happened" in job.get("reason", ""))
 
 
 def lone(world, scale):

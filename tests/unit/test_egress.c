@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define LAST "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 
 /* ---- DNS and connect() -------------------------------------------------------------------- */
 
@@ -142,11 +143,31 @@ static void on_done(struct transfer_request *request)
 	*(bool *)request->user = true;
 }
 
-/* With a transfer of its own, which remembers no name from before. */
-static uint32_t outcome(const char *url, const char *host)
+struct world {
+	uv_loop_t loop;
+	struct transfer *transfer;
+};
+
+static void begin(struct world *world)
 {
 	static const char *const allow[] = {"127.0.0.1", NULL};
 	struct transfer_options options = {.allow_private = allow};
+	struct error error = {0};
+
+	assert_int_equal(uv_loop_init(&world->loop), 0);
+	world->transfer = transfer_create(&error, &world->loop, &options);
+	assert_non_null(world->transfer);
+}
+
+static void end(struct world *world)
+{
+	transfer_destroy(world->transfer);
+	uv_run(&world->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&world->loop), 0);
+}
+
+static uint32_t ask(struct world *world, const char *url, const char *host)
+{
 	struct str hosts[2] = {str_of(host)};
 	bool done = false;
 	struct transfer_request request = {.done = on_done,
@@ -156,32 +177,46 @@ static uint32_t outcome(const char *url, const char *host)
 		.allowed_hosts = hosts,
 		.allowed_host_count = 2,
 		.timeout_ms = 5000};
-	struct error error = {0};
-	struct transfer *transfer;
-	uv_loop_t loop;
 
-	assert_int_equal(uv_loop_init(&loop), 0);
-	transfer = transfer_create(&error, &loop, &options);
-	assert_non_null(transfer);
 	request.arena = arena_create(8 << 20);
 	hosts[1] = transfer_host(request.arena, request.url); /* however it is spelled */
-	transfer_submit(transfer, &request);
+	transfer_submit(world->transfer, &request);
 	while (!done)
-		assert_true(uv_run(&loop, UV_RUN_ONCE) || done);
-	transfer_destroy(transfer);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&loop), 0);
+		assert_true(uv_run(&world->loop, UV_RUN_ONCE) || done);
 	arena_destroy(request.arena);
 	return request.outcome;
 }
 
-static uint32_t outcome_of_name(unsigned port)
+/* With a transfer of its own, which remembers no name from before. */
+static uint32_t outcome(const char *url, const char *host)
+{
+	struct world world;
+	uint32_t outcome;
+
+	begin(&world);
+	outcome = ask(&world, url, host);
+	end(&world);
+	return outcome;
+}
+
+static uint32_t ask_name(struct world *world, unsigned port)
 {
 	char url[64], host[64];
 
 	snprintf(url, sizeof(url), "http://moving.test:%u/", port);
 	snprintf(host, sizeof(host), "moving.test:%u", port);
-	return outcome(url, host);
+	return ask(world, url, host);
+}
+
+static uint32_t outcome_of_name(unsigned port)
+{
+	struct world world;
+	uint32_t outcome;
+
+	begin(&world);
+	outcome = ask_name(&world, port);
+	end(&world);
+	return outcome;
 }
 
 /* ---- Names that move ---------------------------------------------------------------------- */
@@ -201,12 +236,50 @@ static void a_name_that_moves_is_judged_each_time(void **state)
 	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
 		unsigned before = asked;
 		resolve_to(elsewhere[i], NULL);
-		assert_int_equal(outcome_of_name(peer_port(peer)), KL_REFUSED);
+		assert_int_equal(outcome_of_name(peer_port(peer)), KL_NOT_SENT);
 		assert_string_equal(connected, "");
 		assert_true(asked > before);
 	}
 	resolve_to("127.0.0.1", NULL);
 	assert_int_equal(outcome_of_name(peer_port(peer)), KL_ANSWERED);
+	peer_stop(peer);
+}
+
+/* As when a router has no line for a moment, and answers for every name itself. */
+static void a_wrong_address_is_not_remembered(void **state)
+{
+	static const struct peer_step steps[] = {{OK, PEER_CLOSE, 0}};
+	struct peer *peer = peer_start(steps, 1);
+	unsigned before = asked;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	resolve_to("192.168.0.1", NULL);
+	assert_int_equal(ask_name(&world, peer_port(peer)), KL_NOT_SENT);
+	assert_int_equal(ask_name(&world, peer_port(peer)), KL_NOT_SENT);
+	assert_int_equal(asked - before, 2);
+	assert_string_equal(connected, "");
+	resolve_to("127.0.0.1", NULL);
+	assert_int_equal(ask_name(&world, peer_port(peer)), KL_ANSWERED);
+	end(&world);
+	peer_stop(peer);
+}
+
+static void a_right_one_is(void **state)
+{
+	static const struct peer_step steps[] = {{LAST, PEER_CLOSE, 0}, {LAST, PEER_CLOSE, 0}};
+	struct peer *peer = peer_start(steps, 2);
+	unsigned before = asked;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	resolve_to("127.0.0.1", NULL);
+	assert_int_equal(ask_name(&world, peer_port(peer)), KL_ANSWERED);
+	assert_int_equal(ask_name(&world, peer_port(peer)), KL_ANSWERED);
+	assert_int_equal(asked - before, 1);
+	end(&world);
 	peer_stop(peer);
 }
 
@@ -220,7 +293,7 @@ static void of_several_addresses_only_open_ones_are_tried(void **state)
 	assert_int_equal(outcome_of_name(peer_port(peer)), KL_ANSWERED);
 	assert_string_equal(connected, "127.0.0.1 ");
 	resolve_to("10.0.0.1", "::ffff:169.254.169.254");
-	assert_int_equal(outcome_of_name(peer_port(peer)), KL_REFUSED);
+	assert_int_equal(outcome_of_name(peer_port(peer)), KL_NOT_SENT);
 	assert_string_equal(connected, "");
 	peer_stop(peer);
 }
@@ -255,6 +328,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_that_moves_is_judged_each_time),
+		cmocka_unit_test(a_wrong_address_is_not_remembered),
+		cmocka_unit_test(a_right_one_is),
 		cmocka_unit_test(of_several_addresses_only_open_ones_are_tried),
 		cmocka_unit_test(spellings_of_an_address_open_nothing),
 	};
