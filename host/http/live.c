@@ -174,7 +174,7 @@ static const struct request_pair stream_headers[] = {
 	PAIR("X-Accel-Buffering", "no"), /* nginx would keep it until it has a page full */
 	PAIR("X-Content-Type-Options", "nosniff"),
 	PAIR("X-Frame-Options", "DENY"),
-	PAIR("Referrer-Policy", "no-referrer"),
+	PAIR("Referrer-Policy", "same-origin"),
 	PAIR("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
 };
 

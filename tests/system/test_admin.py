@@ -203,7 +203,7 @@ def test_safe_headers_of_login(house):
     for method, path, headers in (("GET", "/login", {}), ("POST", "/login", from_("198.51.100.91")), ("POST", "/logout", {})):
         fields = request(house.port, method, path, "" if method == "POST" else None, headers)[2]
         assert fields["x-content-type-options"] == "nosniff" and fields["x-frame-options"] == "DENY"
-        assert fields["referrer-policy"] == "no-referrer" and fields["cache-control"] == "no-store"
+        assert fields["referrer-policy"] == "same-origin" and fields["cache-control"] == "no-store"
         assert fields["cross-origin-opener-policy"] == fields["cross-origin-resource-policy"] == "same-origin"
         assert "frame-ancestors 'none'" in fields["content-security-policy"]
 
