@@ -40,6 +40,7 @@ LAYOUT = struct.Struct("=IIQIIQiI40Q")  # struct table of fail.c, but for its pl
 PLACES = 8 << 16
 ADDR_NO_RANDOMIZE = 0x0040000
 BATCH = 60        # rounds with one store
+TELL = 300        # rounds between two lines that it goes on
 REST_S = float(os.environ.get("PATIENCE_S", "20"))
 LATER = (500, 503)  # what a host that lacks something may say; never that the sender was wrong
 LIBUV_ABORTS = re.compile(r"^[^<]* < uv_run ")
@@ -597,6 +598,8 @@ class Torture:
                 self.open(name)
             missed = 0 if self.round(kind, n if every else 0, n + self.seed, role) else missed + 1
             n += every or 1
+            if not n % TELL:
+                self.out(f"{name} {kind}: {n - 1} after {time.monotonic() - began:.0f} s")
         self.close()
         self.out(f"{name} {kind}: to {n - 1} in {time.monotonic() - began:.0f} s, {len(self.places)} places so far, "
                  f"{len(self.findings)} findings")
