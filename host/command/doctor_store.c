@@ -1,4 +1,5 @@
 /* doctor_store.c - what the doctor looks at in the store, through readers. */
+#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,6 +133,21 @@ static void check_pages(struct doctor *d)
 			"the last check by schedule was more than a week ago");
 }
 
+/* It stays until a person takes it away: what was lost with it is not in the file any more. */
+static void check_log(struct doctor *d)
+{
+	glob_t found;
+
+	if (glob(arena_printf(d->arena, "%s/" CARE_DAMAGED_LOG "*.wal", d->state), 0, NULL,
+		    &found) == 0)
+		doctor_say(d, FINDING_WARN, "log",
+			"klinke gaps --fetch brings what the vendors still list; then move that "
+			"file away",
+			"commits were lost in a damaged log; the last copy of one is %s",
+			found.gl_pathv[found.gl_pathc - 1]);
+	globfree(&found);
+}
+
 static void check_backup(struct doctor *d)
 {
 	static const char remedy[] =
@@ -221,6 +237,7 @@ void doctor_store(struct doctor *d)
 		return;
 	check_keys(d);
 	check_pages(d);
+	check_log(d);
 	check_backup(d);
 	if (store_reader_open(NULL, &reader, d->state) < 0)
 		return; /* told above */

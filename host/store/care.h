@@ -10,6 +10,7 @@
  *	before-schema-NNNN-TIME.db                 the store before a migration
  *	before-restore-TIME/                       what was there before a restore
  *	restore.unfinished                         a restore that was interrupted: no host starts
+ *	damaged-log-TIME.wal                       a log of SQLite's that could not be used to its end
  */
 #ifndef STORE_CARE_H
 #define STORE_CARE_H
@@ -24,6 +25,7 @@ struct arena;
 struct buf;
 
 #define CARE_PATH 4400
+#define CARE_DAMAGED_LOG "damaged-log-"
 
 /* ---- Notes: small files that every process may read --------------------------------------- */
 

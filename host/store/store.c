@@ -15,6 +15,7 @@
 #include "store/engine.h"
 #include "store/lock.h"
 #include "store/migrate.h"
+#include "store/wal.h"
 
 #define START_CHECK_MS 250
 #define GROUP_DEFAULT 256
@@ -230,6 +231,10 @@ static int open_writer(struct error *error, struct store *store, const char *pat
 	int rc;
 
 	rc = check_files(error, store, path);
+	if (!rc)
+		rc = wal_guard(error, store->directory, STORE_FILE, true);
+	if (!rc)
+		rc = wal_guard(error, store->directory, "keys/persons.db", false);
 	if (!rc)
 		rc = make_file(error, path);
 	if (!rc)

@@ -40,5 +40,7 @@ def run(world, seed, rounds):
         drive.launch()
         world.wait_for_host()
     verdict = judge(Oracle(world, ledger), driver)
+    if "log is damaged" in world.log():
+        verdict.findings.append("ALARM: what a power cut leaves in the log was taken for damage")
     verdict.counts["unsynced"] = drive.lost
     return verdict

@@ -231,6 +231,37 @@ def test_damage_is_told_salvaged_and_left_behind(world, tmp_path):
     assert request(world.port, "GET", "/readyz")[0] == 200
 
 
+def test_a_log_that_was_damaged_after_its_sync_is_told_and_kept(world):
+    """SQLite ends there without a word, and all behind it is gone: the operator is told, by the doctor for as long as the copy is
+    there. A log that only ends in the middle is what power cuts leave."""
+    world.start()
+    hooks(world, "early-", 3)
+    world.restart_host()  # which copies the log into the file
+    hooks(world, "late-", 3)
+    world.kill_host()
+    log = world.state / "klinke.db-wal"
+    with open(log, "r+b") as file:
+        file.truncate(log.stat().st_size - PAGE // 2)
+    world.start_host()
+    assert "log is damaged" not in world.log() and not findings(doctor(world), "log")
+    hooks(world, "last-", 3)
+    world.kill_host()
+    good = log.read_bytes()
+    with open(log, "r+b") as file:
+        file.seek(32 + 24 + 2000)
+        file.write(bytes([good[32 + 24 + 2000] ^ 1]))
+    world.start_host()
+    line = next(line for line in world.log().splitlines() if "log is damaged" in line)
+    assert "the log of klinke.db was damaged at frame 1: " in line and "gaps --fetch" in line
+    assert len(world.events("call.ended")) == 6, "what was behind the bad byte is gone"
+    wait(lambda: request(world.port, "GET", "/readyz")[0] == 200, "the file itself was checked, and is whole")
+    told, = findings(doctor(world), "log")
+    kept, = world.state.glob("damaged-log-*.wal")
+    assert told["result"] == "warn" and str(kept) in told["text"] and "gaps --fetch" in told["remedy"]
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600 and len(kept.read_bytes()) == len(good)
+    hooks(world, "after-", 1)
+
+
 def test_damage_that_nobody_meets_is_found_by_schedule(world):
     world.ini["host"]["integrity_check"] = "200ms"
     world.start()
