@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/latch.h"
 #include "base/log.h"
 #include "http/limit.h"
 #include "http/listener.h"
@@ -84,12 +85,14 @@ static void refuse(struct live *live, struct request *request, unsigned status, 
 	const char *why)
 {
 	char seconds[16];
-	struct request_pair headers[] = {
-		{STR("Retry-After"), {seconds, 0}}, {STR("Cache-Control"), STR("no-store")}};
+	struct request_pair headers[] = {{STR("Retry-After"), {seconds, 0}},
+		{STR("Cache-Control"), STR("no-store")},
+		{STR("X-Content-Type-Options"), STR("nosniff")},
+		{STR("X-Frame-Options"), STR("DENY")}};
 	struct answer a = {.status = status,
 		.content_type = "text/plain; charset=utf-8",
 		.headers = wait_s ? headers : headers + 1,
-		.header_count = wait_s ? 2 : 1,
+		.header_count = wait_s ? 4 : 3,
 		.body = str_of(why),
 		.close = true};
 
@@ -451,7 +454,7 @@ static void rest(struct live *live) /* locked */
 static void doze(struct live *live) /* locked */
 {
 	int64_t until_ms = clock_mono_ms() + TICK_MS;
-	struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+	struct timespec until = latch_time(until_ms);
 	int rc = 0;
 
 	while (!live->woken && !live->stopping && !rc)
@@ -496,17 +499,6 @@ static void *run(void *arg)
 
 /* ---- Beginning and end -------------------------------------------------------------------- */
 
-static void init_lock(struct live *live)
-{
-	pthread_condattr_t attributes;
-
-	pthread_mutex_init(&live->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&live->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
 struct live *live_create(struct error *error, const char *state)
 {
 	struct live *live = calloc(1, sizeof(*live));
@@ -515,7 +507,8 @@ struct live *live_create(struct error *error, const char *state)
 		error_set(error, E_NOMEM, "no memory for the live view");
 		return NULL;
 	}
-	init_lock(live);
+	pthread_mutex_init(&live->lock, NULL);
+	latch_init_timed(&live->changed);
 	live->state = strdup(state);
 	live->limit = limit_create(LIVE_CONNECTS_PER_MINUTE, LIVE_CONNECTS_AT_ONCE);
 	if (live->state && live->limit)
