@@ -1,7 +1,6 @@
 /* admin.c - the verbs of admin.h over the store and the runner. Any thread; keeps nothing. */
 #include "http/admin.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 #include "base/arena.h"
@@ -281,31 +280,19 @@ static const struct json *show(struct ask *q)
 
 static void over(struct store_op *op)
 {
-	struct waited *w = op->user;
-
-	pthread_mutex_lock(&w->lock);
-	w->over = true;
-	pthread_cond_signal(&w->done);
-	pthread_mutex_unlock(&w->lock);
+	latch_open(op->user);
 }
 
-void admin_begin_wait(struct waited *w, struct store_op *op)
+void admin_begin_wait(struct latch *latch, struct store_op *op)
 {
-	memset(w, 0, sizeof(*w));
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->done, NULL);
+	latch_init(latch);
 	op->done = over;
-	op->user = w;
+	op->user = latch;
 }
 
-int admin_end_wait(struct ask *q, struct waited *w, struct store_op *op)
+int admin_end_wait(struct ask *q, struct latch *latch, struct store_op *op)
 {
-	pthread_mutex_lock(&w->lock);
-	while (!w->over)
-		pthread_cond_wait(&w->done, &w->lock);
-	pthread_mutex_unlock(&w->lock);
-	pthread_mutex_destroy(&w->lock);
-	pthread_cond_destroy(&w->done);
+	latch_wait(latch);
 	if (op->result < 0)
 		q->error = op->error;
 	else if (q->admin->runner)
@@ -385,22 +372,22 @@ static const struct json *decide_job(struct ask *q, const struct id *id, enum jo
 {
 	struct store_decide_job op = {
 		.job = *id, .verdict = verdict, .reason = json_get_text(q->request, "reason")};
-	struct waited w;
+	struct latch latch;
 
-	admin_begin_wait(&w, &op.op);
+	admin_begin_wait(&latch, &op.op);
 	store_decide_job(q->admin->store, &op);
-	return admin_end_wait(q, &w, &op.op) < 0 ? NULL : decided(q, "job", id);
+	return admin_end_wait(q, &latch, &op.op) < 0 ? NULL : decided(q, "job", id);
 }
 
 static const struct json *decide_hook(struct ask *q, const struct id *id, bool drop)
 {
 	struct store_replay_inbox op = {
 		.inbox = *id, .drop = drop, .reason = json_get_text(q->request, "reason")};
-	struct waited w;
+	struct latch latch;
 
-	admin_begin_wait(&w, &op.op);
+	admin_begin_wait(&latch, &op.op);
 	store_replay_inbox(q->admin->store, &op);
-	return admin_end_wait(q, &w, &op.op) < 0 ? NULL : decided(q, "inbox", id);
+	return admin_end_wait(q, &latch, &op.op) < 0 ? NULL : decided(q, "inbox", id);
 }
 
 static const struct json *decide(struct ask *q, enum job_verdict verdict)

@@ -2,9 +2,8 @@
 #ifndef HTTP_ADMIN_I_H
 #define HTTP_ADMIN_I_H
 
-#include <pthread.h>
-#include <stdbool.h>
 #include "base/error.h"
+#include "base/latch.h"
 #include "http/admin.h"
 #include "store/store.h"
 
@@ -17,13 +16,9 @@ struct ask {
 };
 int admin_reader(struct ask *q); /* opens it */
 
-struct waited {
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool over;
-};
-void admin_begin_wait(struct waited *w, struct store_op *op);
-int admin_end_wait(struct ask *q, struct waited *w, struct store_op *op);
+/* Around a store_…() with this op. Below 0, and q->error: it failed. */
+void admin_begin_wait(struct latch *latch, struct store_op *op);
+int admin_end_wait(struct ask *q, struct latch *latch, struct store_op *op);
 
 /* privacy.c: NULL and q->error, or the answer */
 const struct json *privacy_forget(struct ask *q);

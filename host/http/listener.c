@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/latch.h"
 #include "base/log.h"
 
 #include <arpa/inet.h>
@@ -443,17 +444,6 @@ static void take_options(struct listener *listener, const struct listener_option
 		mine->max_connections = 1024;
 }
 
-static void init_lock(struct listener *listener)
-{
-	pthread_condattr_t attributes;
-
-	pthread_mutex_init(&listener->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&listener->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
 static int start_thread(struct error *error, struct listener *listener)
 {
 	pthread_t thread;
@@ -508,7 +498,8 @@ struct listener *listener_create(struct error *error, const struct listener_opti
 	}
 	listener->listen_fd = listener->wake_fd = -1;
 	listener->holders = 1;
-	init_lock(listener);
+	pthread_mutex_init(&listener->lock, NULL);
+	latch_init_timed(&listener->changed);
 	mailbox_init(&listener->mailbox, wake, listener);
 	take_options(listener, options);
 	if (!open_all(error, listener, options))
@@ -574,7 +565,7 @@ static void on_stop(struct mailbox_item *item)
 
 int listener_drain(struct listener *listener, int64_t deadline_ms)
 {
-	struct timespec until = {deadline_ms / 1000, deadline_ms % 1000 * 1000000};
+	struct timespec until = latch_time(deadline_ms);
 	int rc = 0;
 
 	pthread_mutex_lock(&listener->lock);

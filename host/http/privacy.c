@@ -117,15 +117,15 @@ static int forget_one(struct ask *q, const struct person_hit *hit, struct json *
 	};
 	struct person_rows rows;
 	struct json *vendors;
-	struct waited w;
+	struct latch latch;
 
 	*out = NULL;
 	if (store_read_person(&q->error, q->reader, hit->tenant, hit->person, q->arena, &rows) < 0)
 		return q->error.code;
 	vendors = names(q, rows.connections, rows.connection_count);
-	admin_begin_wait(&w, &op.op);
+	admin_begin_wait(&latch, &op.op);
 	store_forget(q->admin->store, &op);
-	if (admin_end_wait(q, &w, &op.op) < 0)
+	if (admin_end_wait(q, &latch, &op.op) < 0)
 		return q->error.code;
 	if (op.known || op.mentions || hit->forgotten_ms)
 		*out = receipt(q, hit, &op, vendors);

@@ -4,7 +4,6 @@
 #include "pipeline/builtin.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/latch.h"
 #include "base/log.h"
 #include "desk/desk.h"
 #include "pipeline/asks.h"
@@ -529,46 +529,28 @@ void builtin_tick(struct runner *r)
 
 /* ---- The configuration's part of the catalogue -------------------------------------------- */
 
-struct seeding {
-	struct store_save_catalogue op;
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool stored;
-};
-
 static void seeded(struct store_op *op)
 {
-	struct seeding *s = op->user;
-
-	pthread_mutex_lock(&s->lock);
-	s->stored = true;
-	pthread_cond_signal(&s->done);
-	pthread_mutex_unlock(&s->lock);
+	latch_open(op->user);
 }
 
 int builtin_catalogue(struct error *error, struct store *store, const struct config *config)
 {
 	struct arena *arena = arena_create(RUN_MEMORY);
 	struct catalogue catalogue = {0};
-	struct seeding s = {.op = {.op = {.done = seeded}}};
+	struct latch latch;
+	struct store_save_catalogue op = {.op = {.done = seeded, .user = &latch},
+		.origin = CATALOGUE_INI,
+		.catalogue = &catalogue};
 
 	if (!arena)
 		return error_set(error, E_NOMEM, "no memory for the catalogue");
 	desk_catalogue(arena, config, &catalogue);
-	s.op.op.user = &s;
-	s.op.origin = CATALOGUE_INI;
-	s.op.catalogue = &catalogue;
-	pthread_mutex_init(&s.lock, NULL);
-	pthread_cond_init(&s.done, NULL);
-	store_save_catalogue(store, &s.op);
-	pthread_mutex_lock(&s.lock);
-	while (!s.stored)
-		pthread_cond_wait(&s.done, &s.lock);
-	pthread_mutex_unlock(&s.lock);
-	pthread_mutex_destroy(&s.lock);
-	pthread_cond_destroy(&s.done);
+	latch_init(&latch);
+	store_save_catalogue(store, &op);
+	latch_wait(&latch);
 	arena_destroy(arena);
-	if (s.op.op.result < 0 && error)
-		*error = s.op.op.error;
-	return s.op.op.result;
+	if (op.op.result < 0 && error)
+		*error = op.op.error;
+	return op.op.result;
 }

@@ -2,7 +2,6 @@
  * care.h. Never writes one before the day is over, nor twice. Counting is on a thread of its
  * own or the asking one; the rest is the runner's thread.
  */
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/latch.h"
 #include "base/log.h"
 #include "desk/mirror.h"
 #include "pipeline/care.h"
@@ -128,34 +128,19 @@ static int count_day(struct error *error, struct store_reader *reader, const str
 
 /* ---- Saved -------------------------------------------------------------------------------- */
 
-struct waited {
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool over;
-};
-
 static void over(struct store_op *op)
 {
-	struct waited *w = op->user;
-
-	pthread_mutex_lock(&w->lock);
-	w->over = true;
-	pthread_cond_signal(&w->done);
-	pthread_mutex_unlock(&w->lock);
+	latch_open(op->user);
 }
 
 static int save(struct error *error, struct store *store, const struct receipt_row *row)
 {
-	struct waited w = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
-	struct store_save_receipt op = {.row = row, .op = {.done = over, .user = &w}};
+	struct latch latch;
+	struct store_save_receipt op = {.row = row, .op = {.done = over, .user = &latch}};
 
+	latch_init(&latch);
 	store_save_receipt(store, &op);
-	pthread_mutex_lock(&w.lock);
-	while (!w.over)
-		pthread_cond_wait(&w.done, &w.lock);
-	pthread_mutex_unlock(&w.lock);
-	pthread_mutex_destroy(&w.lock);
-	pthread_cond_destroy(&w.done);
+	latch_wait(&latch);
 	if (op.op.result < 0)
 		*error = op.op.error;
 	return op.op.result;

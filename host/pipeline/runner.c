@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/latch.h"
 #include "base/log.h"
 #include "desk/desk.h"
 #include "pipeline/asks.h"
@@ -95,9 +96,7 @@ struct question {
 	struct mailbox_item item;
 	struct runner *runner;
 	void (*ask)(struct question *q);
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool answered;
+	struct latch answered;
 	int result;
 	struct error *error;
 	const struct config *config;
@@ -113,10 +112,7 @@ static void question_run(struct mailbox_item *item)
 	struct question *q = (struct question *)item;
 
 	q->ask(q);
-	pthread_mutex_lock(&q->lock);
-	q->answered = true;
-	pthread_cond_signal(&q->done);
-	pthread_mutex_unlock(&q->lock);
+	latch_open(&q->answered);
 }
 
 static int ask(struct runner *r, struct question *q, void (*what)(struct question *))
@@ -124,15 +120,9 @@ static int ask(struct runner *r, struct question *q, void (*what)(struct questio
 	q->runner = r;
 	q->ask = what;
 	q->item.run = question_run;
-	pthread_mutex_init(&q->lock, NULL);
-	pthread_cond_init(&q->done, NULL);
+	latch_init(&q->answered);
 	runner_post(r, &q->item);
-	pthread_mutex_lock(&q->lock);
-	while (!q->answered)
-		pthread_cond_wait(&q->done, &q->lock);
-	pthread_mutex_unlock(&q->lock);
-	pthread_mutex_destroy(&q->lock);
-	pthread_cond_destroy(&q->done);
+	latch_wait(&q->answered);
 	return q->result;
 }
 
@@ -303,45 +293,27 @@ static struct plan_means means(struct runner *r)
 	return (struct plan_means){r->plugins, r->transfer, r->engine};
 }
 
-/* Stored before anything runs by it, so that a run can always find the one it began with. */
-struct generation {
-	struct store_save_generation op;
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool stored;
-};
-
 static void generation_stored(struct store_op *op)
 {
-	struct generation *g = op->user;
-
-	pthread_mutex_lock(&g->lock);
-	g->stored = true;
-	pthread_cond_signal(&g->done);
-	pthread_mutex_unlock(&g->lock);
+	latch_open(op->user);
 }
 
-/* Waits for the disk: at start and reload only. Any thread. */
+/* Stored before anything runs by it, so that a run can always find the one it began with. Waits for
+ * the disk: at start and reload only. Any thread. */
 static int save_generation(
 	struct error *error, struct store *store, const struct config *config, uint64_t *generation)
 {
-	struct generation g = {.op = {.op = {.done = generation_stored}}};
+	struct latch stored;
+	struct store_save_generation op = {.op = {.done = generation_stored, .user = &stored},
+		.text = config_snapshot(config)};
 
-	g.op.op.user = &g;
-	g.op.text = config_snapshot(config);
-	pthread_mutex_init(&g.lock, NULL);
-	pthread_cond_init(&g.done, NULL);
-	store_save_generation(store, &g.op);
-	pthread_mutex_lock(&g.lock);
-	while (!g.stored)
-		pthread_cond_wait(&g.done, &g.lock);
-	pthread_mutex_unlock(&g.lock);
-	pthread_mutex_destroy(&g.lock);
-	pthread_cond_destroy(&g.done);
-	if (g.op.op.result < 0 && error)
-		*error = g.op.op.error;
-	*generation = g.op.generation;
-	return g.op.op.result;
+	latch_init(&stored);
+	store_save_generation(store, &op);
+	latch_wait(&stored);
+	if (op.op.result < 0 && error)
+		*error = op.op.error;
+	*generation = op.generation;
+	return op.op.result;
 }
 
 /* The latest few stay at hand; an older one that nothing runs by is read from the store again if a

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/latch.h"
 #include "desk/desk.h"
 #include "desk/persons.h"
 #include "pipeline/builtin.h"
@@ -281,7 +282,7 @@ static struct waiter *create(
 		return NULL;
 	}
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->told, NULL);
+	latch_init_timed(&w->told);
 	correlation = arena_alloc(w->arena, ID_TEXT);
 	w->runner = r;
 	w->item.run = begin;
@@ -304,14 +305,9 @@ static struct waiter *create(
 
 static bool wait_until_over(struct waiter *w, uint32_t timeout_ms)
 {
-	struct timespec until;
+	struct timespec until = latch_time(clock_mono_ms() + timeout_ms);
 	bool over;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&w->lock);
 	while (!w->over && pthread_cond_timedwait(&w->told, &w->lock, &until) == 0)
 		;

@@ -6,9 +6,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/latch.h"
 #include "store/migrate.h"
 
 #define BUSY_MS 5000
@@ -258,29 +258,16 @@ struct timer {
 	bool over;
 };
 
-static struct timespec after_ms(int64_t ms)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += (time_t)(ms / 1000);
-	at.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
-	return at;
-}
-
 static void *wait_and_interrupt(void *arg)
 {
 	struct timer *timer = arg;
 
 	pthread_mutex_lock(&timer->lock);
 	while (!timer->over) {
-		int64_t left = timer->until_ms - clock_mono_ms();
-		struct timespec at = after_ms(left > 0 ? left : NAG_MS);
-		if (left <= 0) {
+		int64_t now_ms = clock_mono_ms();
+		bool late = timer->until_ms <= now_ms;
+		struct timespec at = latch_time(late ? now_ms + NAG_MS : timer->until_ms);
+		if (late) {
 			atomic_store(&timer->up, true);
 			sqlite3_interrupt(timer->db);
 		}
@@ -292,15 +279,11 @@ static void *wait_and_interrupt(void *arg)
 
 static bool timer_start(struct timer *timer, sqlite3 *db, int64_t ms)
 {
-	pthread_condattr_t attr;
 	bool ok;
 
 	*timer = (struct timer){.db = db, .until_ms = clock_mono_ms() + ms};
 	pthread_mutex_init(&timer->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&timer->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	latch_init_timed(&timer->wake);
 	ok = pthread_create(&timer->thread, NULL, wait_and_interrupt, timer) == 0;
 	if (!ok) {
 		pthread_cond_destroy(&timer->wake);

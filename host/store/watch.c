@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/latch.h"
 #include "base/log.h"
 #include "store/care_i.h"
 #include "store/files.h"
@@ -123,8 +123,7 @@ static bool suspects(struct care_watch *w)
 
 static void wait_until(struct care_watch *w, int64_t ms)
 {
-	struct timespec at = {
-		.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+	struct timespec at = latch_time(ms);
 
 	pthread_cond_timedwait(&w->wake, &w->lock, &at);
 }
@@ -176,7 +175,6 @@ static void plan(struct care_watch *w)
 struct care_watch *care_watch_start(struct error *error, const char *state, int64_t every_ms)
 {
 	struct care_watch *w = calloc(1, sizeof(*w));
-	pthread_condattr_t attr;
 
 	if (!w || file_path(error, w->file, sizeof(w->file), "%s/" STORE_FILE, state)) {
 		if (!w)
@@ -188,10 +186,7 @@ struct care_watch *care_watch_start(struct error *error, const char *state, int6
 	w->every_ms = every_ms;
 	plan(w);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	latch_init_timed(&w->wake);
 	if (pthread_create(&w->thread, NULL, watch, w) == 0)
 		return w;
 	error_set(error, E_NOMEM, "cannot start a thread to watch the store");
