@@ -1,6 +1,9 @@
 /* html.c - see html.h. Any thread; keeps nothing. */
 #include "web/html.h"
 
+extern const char web_style_css[];
+extern const unsigned long web_style_css_len;
+
 void html_escaped(struct buf *out, struct str text)
 {
 	for (size_t i = 0; i < text.len; i++)
@@ -25,22 +28,28 @@ void html_escaped(struct buf *out, struct str text)
 		}
 }
 
-void html_begin(struct buf *out, const char *title)
+static void head(struct buf *out, const char *title)
 {
 	buf_printf(out,
-		"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-		"content=\"width=device-width\"><title>%s</title><style>"
-		"body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem "
-		"auto;padding:0 1rem;"
-		"color:#1c1f23;background:#fbfaf8}h1,h2{font-weight:600}a{color:#0b5c7a}table{"
-		"border-"
-		"collapse:collapse;width:100%%}td,th{text-align:left;padding:.3rem "
-		".6rem;border-bottom:1px "
-		"solid "
-		"#ddd;vertical-align:top}.bad{color:#a3211b;font-weight:600}.good{color:#1d6b3a;"
-		"font-weight:600}pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px;"
-		"background:"
-		"#f1efeb;padding:.6rem}</style><p><a href=/>Klinke</a> <a "
-		"href=/live>Live</a></p><h1>%s</h1>",
-		title, title);
+		"<!doctype html><html lang=en><meta charset=utf-8>"
+		"<meta name=viewport content=\"width=device-width\"><title>%s</title><style>",
+		title);
+	buf_add_str(out, (struct str){web_style_css, web_style_css_len});
+	buf_add_text(out, "</style>");
+}
+
+void html_begin_outside(struct buf *out, const char *title)
+{
+	head(out, title);
+	buf_printf(out, "<h1>%s</h1>", title);
+}
+
+void html_begin(struct buf *out, const char *title)
+{
+	head(out, title);
+	buf_printf(out,
+		"<nav><a href=/>Klinke</a> <a href=/live>Live</a>"
+		"<form method=post action=/logout><button>Log out</button></form></nav>"
+		"<h1>%s</h1>",
+		title);
 }

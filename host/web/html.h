@@ -6,8 +6,10 @@
 
 struct buf;
 
-/* The head, the ways to the other pages, and the title. */
+/* The head, the ways to the other pages and out, and the title. */
 void html_begin(struct buf *out, const char *title);
+/* The same for who has not logged in. */
+void html_begin_outside(struct buf *out, const char *title);
 void html_escaped(struct buf *out, struct str text); /* for text and attributes in quotes */
 
 /* live.c: calls in progress, and the script that keeps them up to date. */

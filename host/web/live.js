@@ -76,6 +76,19 @@
 		}
 	}
 
+	// Refused, it does not try again by itself. Who is no longer logged in is shown the form.
+	function refused() {
+		const later = function () {
+			setTimeout(connect, 10000);
+		};
+		fetch(location.href).then(function (answer) {
+			if (answer.status === 401)
+				location.reload();
+			else
+				later();
+		}, later);
+	}
+
 	function connect() {
 		const query = new URLSearchParams();
 		if (last)
@@ -88,8 +101,8 @@
 		};
 		source.onerror = function () {
 			state.textContent = "connecting";
-			if (source.readyState === EventSource.CLOSED) // refused: it does not try again
-				setTimeout(connect, 10000);
+			if (source.readyState === EventSource.CLOSED)
+				refused();
 		};
 		source.addEventListener("reset", function () {
 			location.reload();

@@ -46,9 +46,9 @@ static void verdict(struct buf *out, const struct json *status)
 		(long long)jobs_in(status, "done"), (long long)jobs_in(status, "waiting"));
 }
 
-static void cell(struct buf *out, struct arena *arena, const struct json *value)
+static void cell(struct buf *out, struct arena *arena, const char *name, const struct json *value)
 {
-	buf_add_text(out, "<td>");
+	buf_printf(out, "<td data-name=\"%s\">", name);
 	if (json_type(value) == JSON_TEXT)
 		html_escaped(out, json_text(value));
 	else if (value)
@@ -89,15 +89,20 @@ struct layout { /* of one table */
 static void table(
 	struct buf *out, struct arena *arena, const struct layout *l, const struct json *list)
 {
-	buf_printf(out, "<h2>%s</h2><table><tr>", l->title);
+	buf_printf(out, "<h2>%s</h2>", l->title);
+	if (!json_count(list)) {
+		buf_add_text(out, "<p>None.</p>");
+		return;
+	}
+	buf_add_text(out, "<table><tr>");
 	for (size_t i = 0; i < l->count; i++)
 		buf_printf(out, "<th>%s</th>", l->columns[i]);
-	buf_add_text(out, "</tr>");
+	buf_add_text(out, l->links || l->details ? "<th></tr>" : "</tr>");
 	for (size_t i = 0; i < json_count(list); i++) {
 		const struct json *row = json_at(list, i, NULL);
 		buf_add_text(out, "<tr>");
 		for (size_t k = 0; k < l->count; k++)
-			cell(out, arena, json_get(row, l->columns[k]));
+			cell(out, arena, l->columns[k], json_get(row, l->columns[k]));
 		if (l->details)
 			folded(out, arena, row);
 		if (l->links) {
@@ -155,7 +160,8 @@ static void overview(const struct admin *admin, struct arena *arena, struct buf 
 		verdict_of_office(out, dead);
 	else
 		verdict(out, ask(admin, arena, "{\"verb\":\"status\"}"));
-	table(out, arena, &needs, dead);
+	if (json_count(dead))
+		table(out, arena, &needs, dead);
 	if (!admin->tenant)
 		plugins_in_trouble(admin, arena, out);
 	table(out, arena, &latest,
@@ -199,7 +205,7 @@ struct str page_login(struct arena *arena, const char *why)
 	struct str html;
 
 	buf_init(&out, 64 * 1024);
-	html_begin(&out, "Log in");
+	html_begin_outside(&out, "Log in");
 	if (why[0]) {
 		buf_add_text(&out, "<p class=bad>");
 		html_escaped(&out, str_of(why));
