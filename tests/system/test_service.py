@@ -17,9 +17,9 @@ ALLOW, ERRNO_EPERM = 0x7fff0000, 0x00050001
 MASKED_EQ = 7
 
 
-def settings():
-    """Every setting of [Service], in order: (name, value)."""
-    return re.findall(r"^(\w+)=(.*)$", UNIT.read_text().split("[Service]")[1].split("[Install]")[0], re.M)
+def settings(section="Service"):
+    """Every setting of a section, in order: (name, value)."""
+    return re.findall(r"^(\w+)=(.*)$", UNIT.read_text().split(f"[{section}]")[1].split("\n[")[0], re.M)
 
 
 def analyze(*arguments):
@@ -47,6 +47,28 @@ def test_own_user_and_one_directory():
     assert "ReadWritePaths" not in told, "StateDirectory is all it writes"
     assert told["LimitCORE"] == "0" and told["CapabilityBoundingSet"] == ""
     assert int(told["TimeoutStopSec"]) > 20, "longer than drain_timeout"
+
+
+def test_a_start_is_tried_until_it_goes_well():
+    """A disk may be full for a night. systemd counts no tries then, and what ends with 78 is not tried again: that counts for the main
+    process only, so nothing that reads the configuration may run before it."""
+    told = dict(settings())
+    assert dict(settings("Unit"))["StartLimitIntervalSec"] == "0"
+    assert told["Restart"] == "on-failure" and int(told["RestartSec"]) >= 5
+    assert told["RestartPreventExitStatus"] == "78"
+    assert not {"ExecStartPre", "ExecCondition"} & set(told)
+
+
+def test_the_host_itself_ends_with_78(world):
+    """And tells all the faults, so that the journal has them without a check before it."""
+    world.ini["tenant lindenhof"]["langage"] = "de"
+    world.ini["connection phone"]["plugin"] = "retel"
+    world.write_ini()
+    done = world.klinke("run", check=False)
+    assert done.returncode == 78
+    assert re.search(r"klinke\.ini:\d+:\d+: error: .*langage.*did you mean \"language\"", done.stderr), done.stderr
+    assert re.search(r"klinke\.ini:\d+:\d+: error: .*retel\b", done.stderr), done.stderr
+    assert not world.state.exists(), "nothing was begun"
 
 
 def test_every_setting_is_known_to_systemd(tmp_path):
