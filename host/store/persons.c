@@ -376,16 +376,33 @@ static int fail_file(struct error *error, const struct persons *persons, const c
 		"cannot %s %s: %s", doing, persons->path, strerror(errno));
 }
 
-/* The file's name must be on disk too before a row counts on what is in it. */
-static int make_file(struct error *error, const struct persons *persons)
+/* Only where there is none, and so before anybody has a connection to it: whoever closes a file
+ * drops all locks that the process has on it, SQLite's too, and another program that looks into it
+ * then takes itself for the last one and removes the log. */
+static int make_if_missing(struct error *error, struct persons *persons)
 {
-	int fd = open(persons->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), dir;
-	bool ok = fd >= 0;
+	int fd = -1, rc = 0;
 
-	if (fd >= 0)
-		close(fd);
-	if (!ok)
-		return fail_file(error, persons, "open");
+	pthread_mutex_lock(&persons->adding);
+	if (access(persons->path, F_OK) != 0) {
+		fd = open(persons->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd >= 0)
+			close(fd);
+		else if (errno != EEXIST)
+			rc = fail_file(error, persons, "create");
+	}
+	pthread_mutex_unlock(&persons->adding);
+	return rc;
+}
+
+/* The file's name must be on disk too before a row counts on what is in it. */
+static int make_file(struct error *error, struct persons *persons)
+{
+	int dir, rc = make_if_missing(error, persons);
+	bool ok;
+
+	if (rc)
+		return rc;
 	dir = open(persons->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ok = dir >= 0 && fsync(dir) == 0;
 	if (dir >= 0)
@@ -511,22 +528,29 @@ static int empty_log(struct error *error, struct persons *persons)
 	return conn_fail(error, &persons->writer, "emptying the log of the persons' keys");
 }
 
-/* Pages that were split once may hold a second copy that no delete reaches. */
+/* Reads n bytes, as many of them as there are; SQLite fills up what lies behind the end. */
+static bool read_piece(sqlite3_file *file, uint8_t *out, int n, sqlite3_int64 at)
+{
+	int rc = file->pMethods->xRead(file, out, n, at);
+
+	return rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ;
+}
+
+/* Pages that were split once may hold a second copy that no delete reaches. Read through SQLite's
+ * own descriptor, see make_if_missing(). What cannot be read may hold it. */
 static bool file_holds(const struct persons *persons, const uint8_t wrapped[KEYS_WRAPPED])
 {
-	FILE *file = fopen(persons->path, "re");
 	uint8_t *chunk = malloc(SCAN_BYTES + KEYS_WRAPPED);
-	size_t n, rest = 0;
-	bool found = !file || !chunk;
+	sqlite3_file *file = NULL;
+	sqlite3_int64 size = 0, at;
+	bool found;
 
-	while (!found && (n = fread(chunk + rest, 1, SCAN_BYTES, file)) > 0) {
-		n += rest;
-		found = memmem(chunk, n, wrapped, KEYS_WRAPPED) != NULL;
-		rest = n < KEYS_WRAPPED ? n : KEYS_WRAPPED;
-		memmove(chunk, chunk + n - rest, rest);
-	}
-	if (file)
-		fclose(file);
+	sqlite3_file_control(persons->writer.db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	found = !chunk || !file || !file->pMethods ||
+		file->pMethods->xFileSize(file, &size) != SQLITE_OK;
+	for (at = 0; at < size && !found; at += SCAN_BYTES)
+		found = !read_piece(file, chunk, SCAN_BYTES + KEYS_WRAPPED, at) ||
+			memmem(chunk, SCAN_BYTES + KEYS_WRAPPED, wrapped, KEYS_WRAPPED) != NULL;
 	free(chunk);
 	return found;
 }
