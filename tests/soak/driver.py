@@ -9,7 +9,6 @@ it also sends some again that got it. Each payload is unique and made from the s
 same webhooks in the same order, though not at the same moments.
 """
 import http.client
-import json
 import random
 import threading
 import time

@@ -7,7 +7,6 @@ Both answers must be the same, byte for byte. The store's side, the same stateme
 unit/test_isolation.c."""
 import json
 import re
-import uuid
 from urllib.parse import quote
 
 import pytest

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hooks_kit import Wire, booking_body, call_body, calcom_headers, head, message_body, retell_headers, \
+from hooks_kit import booking_body, call_body, calcom_headers, message_body, retell_headers, \
     whatsapp_headers
 from world import PATIENCE_S, SECRETS, TENANT, instant, log_in, request, wait
 

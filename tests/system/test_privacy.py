@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from hooks_kit import call_body, calcom_headers, booking_body, message_body, retell_headers, whatsapp_headers
+from hooks_kit import calcom_headers, booking_body, message_body, retell_headers, whatsapp_headers
 from world import CALLER, TENANT
 
 NAME = "Annegret Wüstenhagen"

@@ -2,11 +2,11 @@
 import json
 import sqlite3
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hooks_kit import booking_body, call_body, calcom_headers, retell_headers
-from world import TENANT, request
+from world import TENANT
 
 SAID = "Agent: Guten Tag, hier ist die Praxis. User: Ich habe seit gestern Zahnschmerzen."
 LINK = "https://recordings.example/call-4711.wav"

@@ -99,7 +99,7 @@ def test_the_contract_names_every_function_and_its_limits():
     page = (GUIDE / "contract.md").read_text()
     functions = re.search(r"All optional(.*?)\} kl_plugin;", HEADERS[0].read_text(), re.S).group(1)
     for name in re.findall(r"\(\*(\w+)\)", functions):
-        assert f"`{name}`" in page or f'"kl.time/1"' in page and name == "extension", name
+        assert f"`{name}`" in page or '"kl.time/1"' in page and name == "extension", name
     limits = (TOP / "host/plugin/data.h").read_text()
     for number in ("16 MiB", "64 KiB", "5,000", "20,000", "200"):
         assert number in page and number in limits, number
