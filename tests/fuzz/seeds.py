@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Seeds of the fuzz targets `webhook`, `operation` and `map`, made of the plugins' case files.
+"""Seeds of the fuzz targets `webhook`, `operation` and `map`, made of the plugins' case files, and
+of `wish`, made of tests/wish/corpus.jsonl.
 
-    seeds.py FOLDER STAMP CASEFILE...
+    seeds.py FOLDER STAMP PHRASES CASEFILE...
 
 writes FOLDER/TARGET/PLUGIN-FILE-NUMBER in the form that fuzz_TARGET.c reads, and STAMP when done.
 """
@@ -90,16 +91,28 @@ def mapping(plugin, case):
     yield lines(plugin, now_ms(case), context, fields)
 
 
+def wish(case):
+    """Both ways in: as it is said, and as a line for desk.match."""
+    english = case.get("language") == "en"
+    phrase = case["phrase"]
+    if isinstance(phrase, dict):   # a long one, made
+        phrase = phrase["repeat"] * min(phrase["times"], 20) + phrase.get("then", "")
+        case = {**case, "phrase": phrase}
+    yield bytes([60 + english, 97, 17, 255]) + phrase.encode()
+    line = {key: value for key, value in case.items() if key not in ("expect", "why", "grid")}
+    yield compact({"slots": ["2026-11-24T09:00:00Z", "2026-11-26T16:30:00Z"], **line}).encode()
+
+
 TARGETS = {"webhook": webhook, "operation": operation, "map": mapping}
 
 
 def main():
-    folder, stamp, files = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
-    count = dict.fromkeys(TARGETS, 0)
-    for target in TARGETS:
+    folder, stamp, phrases, *files = map(pathlib.Path, sys.argv[1:])
+    count = dict.fromkeys([*TARGETS, "wish"], 0)
+    for target in count:
         shutil.rmtree(folder / target, ignore_errors=True)
         (folder / target).mkdir(parents=True)
-    for path in map(pathlib.Path, files):
+    for path in files:
         plugin = path.parent.parent.name
         cases = json.loads(path.read_text(encoding="utf-8"))
         for number, case in enumerate(cases if isinstance(cases, list) else [cases]):
@@ -108,9 +121,13 @@ def main():
                     name = f"{plugin}-{path.stem}-{number}" + (f"-{part}" if part else "")
                     (folder / target / name).write_bytes(seed)
                     count[target] += 1
+    for number, line in enumerate(phrases.read_text(encoding="utf-8").splitlines()):
+        for part, seed in enumerate(wish(json.loads(line))):
+            (folder / "wish" / f"{number}-{part}").write_bytes(seed)
+            count["wish"] += 1
     empty = [target for target, n in count.items() if not n]
     if empty:
-        sys.exit(f"no case file gives a seed for: {', '.join(empty)}")
+        sys.exit(f"nothing gives a seed for: {', '.join(empty)}")
     stamp.write_text("".join(f"{target} {n}\n" for target, n in count.items()))
 
 

@@ -1,0 +1,237 @@
+/* fuzz_admin.c - any request to the HTTP API, the pages, the login: who asks for nothing of his own
+ * learns nothing, an office learns and changes only its own, and each request has one answer.
+ *
+ *   GET /api/v1/jobs?state=dead     method and target
+ *   authorization: Bearer ...       headers; in them "@o", "@n", "@s" stand for a session's value,
+ *                                   of the operator, of office nord, of office sued
+ *                                   an empty line, the body
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin_host.h"
+#include "base/arena.h"
+#include "base/json.h"
+#include "http/request.h"
+
+#define MOST 40
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+struct asked {
+	struct request request;
+	struct request_pair headers[MOST];
+	struct str all;                     /* the input */
+	bool by_operator, by_nord, by_sued; /* may be: it brings what would open it */
+};
+
+static char sessions[3][128]; /* o, n, s */
+
+static struct str line_of(struct str *rest)
+{
+	const char *stop = rest->len ? memchr(rest->ptr, '\n', rest->len) : NULL;
+	struct str line = {rest->ptr, stop ? (size_t)(stop - rest->ptr) : rest->len};
+
+	rest->ptr += line.len + (stop != NULL);
+	rest->len -= line.len + (stop != NULL);
+	return line;
+}
+
+static bool has(struct str text, const char *word)
+{
+	return text.len && memmem(text.ptr, text.len, word, strlen(word));
+}
+
+/* ---- Reading an input ----------------------------------------------------------------------- */
+
+static struct str with_session(struct arena *arena, struct str value)
+{
+	const char *at = value.len > 1 ? memchr(value.ptr, '@', value.len - 1) : NULL;
+	const char *which = at ? strchr("ons", at[1]) : NULL;
+	size_t before = at ? (size_t)(at - value.ptr) : 0;
+
+	if (!which || !*which)
+		return str_dup(arena, value);
+	return str_of(arena_printf(arena, "%.*s%s%.*s", (int)before, value.ptr,
+		sessions[which - strchr("ons", 'o')], (int)(value.len - before - 2), at + 2));
+}
+
+static void read_headers(struct asked *asked, struct str *text)
+{
+	struct arena *arena = asked->request.arena;
+	struct str line;
+
+	while (asked->request.header_count < MOST && (line = line_of(text)).len) {
+		const char *colon = memchr(line.ptr, ':', line.len);
+		size_t n = colon ? (size_t)(colon - line.ptr) : line.len, skip = colon ? 1 : 0;
+		struct request_pair *pair = &asked->headers[asked->request.header_count++];
+
+		if (skip && n + 1 < line.len && line.ptr[n + 1] == ' ')
+			skip++;
+		pair->name = str_dup(arena, (struct str){line.ptr, n});
+		pair->value =
+			with_session(arena, (struct str){line.ptr + n + skip, line.len - n - skip});
+		asked->by_operator |=
+			has(pair->value, ADMIN_OPERATOR) || has(pair->value, sessions[0]);
+		asked->by_nord |=
+			has(pair->value, ADMIN_NORD_TOKEN) || has(pair->value, sessions[1]);
+		asked->by_sued |=
+			has(pair->value, ADMIN_SUED_TOKEN) || has(pair->value, sessions[2]);
+	}
+	asked->request.headers = asked->headers;
+}
+
+/* A new one each time, or too many from there would be refused; behind our proxy as it is said. */
+static void set_address(struct asked *asked)
+{
+	static unsigned count;
+	char *out = asked->request.remote;
+
+	count++;
+	if (request_header(&asked->request, "x-forwarded-for").len)
+		strcpy(out, "127.0.0.1");
+	else
+		snprintf(out, sizeof(asked->request.remote), "10.%u.%u.%u", count >> 16 & 255,
+			count >> 8 & 255, count & 255);
+}
+
+/* As exchange.c does. false: it would not get as far as the handler. */
+static bool read_request(struct asked *asked, struct str text)
+{
+	static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+	struct str line = line_of(&text), word = line;
+	const char *space = line.len ? memchr(line.ptr, ' ', line.len) : NULL;
+	struct request_frame frame;
+	const char *why;
+
+	if (!space)
+		return false;
+	word.len = (size_t)(space - line.ptr);
+	line = (struct str){space + 1, line.len - word.len - 1};
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (str_is(word, methods[i]))
+			asked->request.method = methods[i];
+	read_headers(asked, &text);
+	if (!asked->request.method || request_read_target(&asked->request, line, &why) ||
+		request_read_headers(asked->headers, asked->request.header_count, 0, &frame, &why))
+		return false;
+	/* Memory of its own, as the listener has it: a login wipes it. */
+	if (text.len)
+		asked->request.body = str_dup(asked->request.arena, text);
+	set_address(asked);
+	return true;
+}
+
+/* ---- Judging an answer ---------------------------------------------------------------------- */
+
+static struct str header_of(const struct admin_said *said, const char *name)
+{
+	for (size_t i = 0; i < said->header_count; i++)
+		if (str_is(said->headers[i].name, name))
+			return said->headers[i].value;
+	return (struct str){0};
+}
+
+/* Nothing of that office, unless the request says it itself. */
+static void check_hidden(const struct asked *asked, const struct admin_said *said, const char *mark,
+	const char *id, const char *token)
+{
+	assert(!has(said->body, mark) || has(asked->all, "Zz"));
+	assert(!has(said->body, id) || has(asked->all, id));
+	assert(!has(said->body, token) || has(asked->all, token));
+}
+
+static void check_answer(const struct asked *asked, const struct admin_said *said)
+{
+	assert(said->answers == 1);
+	assert(said->status >= 200 && said->status <= 599);
+	for (size_t i = 0; i < said->header_count; i++) {
+		assert(!memchr(said->headers[i].value.ptr, '\n', said->headers[i].value.len));
+		assert(!memchr(said->headers[i].value.ptr, '\r', said->headers[i].value.len));
+	}
+	assert(str_is(header_of(said, "X-Content-Type-Options"), "nosniff"));
+	if (!said->hook)
+		assert(str_is(header_of(said, "X-Frame-Options"), "DENY"));
+	if (has(said->content_type, "json"))
+		assert(json_parse(asked->request.arena, said->body, NULL));
+	if (has(said->content_type, "text/html")) /* what is stored is never markup */
+		assert(!has(said->body, "<b>") && !has(said->body, "<read>"));
+	for (size_t i = 0; i < 3; i++)
+		assert(!has(said->body, sessions[i]) || has(asked->all, sessions[i]));
+}
+
+static void check_who(const struct asked *asked, const struct admin_said *said)
+{
+	if (asked->by_operator)
+		return;
+	check_hidden(asked, said, "Zz none", "no id", ADMIN_OPERATOR);
+	assert(!said->decided || said->whose != '*');
+	if (!asked->by_nord) {
+		check_hidden(asked, said, ADMIN_NORD, ADMIN_NORD_ID, ADMIN_NORD_TOKEN);
+		assert(!said->decided || said->whose != 'n');
+	}
+	if (!asked->by_sued) {
+		check_hidden(asked, said, ADMIN_SUED, ADMIN_SUED_ID, ADMIN_SUED_TOKEN);
+		assert(!said->decided || said->whose != 's');
+	}
+	if (!asked->by_nord && !asked->by_sued)
+		assert(!said->stream && !said->decided);
+}
+
+/* What changes something is never a GET, whatever credential comes along. */
+static void check_safe(const struct asked *asked, const struct admin_said *said)
+{
+	if (strcmp(asked->request.method, "POST") != 0)
+		assert(!said->decided && !header_of(said, "Set-Cookie").len);
+}
+
+/* ---- Sessions ------------------------------------------------------------------------------- */
+
+static void log_in(char session[128], const char *token)
+{
+	struct request request = {.method = "POST",
+		.target = STR("/login"),
+		.path = STR("/login"),
+		.remote = "127.0.0.9"};
+	struct request_pair form = {STR("content-type"), STR("application/x-www-form-urlencoded")};
+	struct admin_said said;
+	struct str cookie;
+	const char *stop;
+
+	request.arena = arena_create(1 << 20);
+	request.headers = &form;
+	request.header_count = 1;
+	request.body = str_of(arena_printf(request.arena, "secret=%s", token));
+	admin_host_ask(&request, &said);
+	cookie = header_of(&said, "Set-Cookie");
+	assert(said.status == 303 && cookie.len);
+	assert(has(cookie, "HttpOnly") && has(cookie, "SameSite=Strict"));
+	stop = memchr(cookie.ptr, ';', cookie.len);
+	assert(stop && stop - cookie.ptr < 127 && memcmp(cookie.ptr, "klinke_session=", 15) == 0);
+	snprintf(session, 128, "%.*s", (int)(stop - cookie.ptr) - 15, cookie.ptr + 15);
+	arena_destroy(request.arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	struct asked asked = {.all = {(const char *)bytes, len}};
+	struct admin_said said;
+
+	if (!sessions[0][0]) {
+		log_in(sessions[0], ADMIN_OPERATOR);
+		log_in(sessions[1], ADMIN_NORD_TOKEN);
+		log_in(sessions[2], ADMIN_SUED_TOKEN);
+	}
+	asked.request.arena = arena_create(64 << 20);
+	if (read_request(&asked, asked.all)) {
+		admin_host_ask(&asked.request, &said);
+		check_answer(&asked, &said);
+		check_who(&asked, &said);
+		check_safe(&asked, &said);
+	}
+	arena_destroy(asked.request.arena);
+	return 0;
+}
