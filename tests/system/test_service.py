@@ -4,14 +4,16 @@ memory that is both writable and executable."""
 import ctypes
 import functools
 import json
+import os
 import re
+import stat
 import subprocess
 
 import pytest
 
-from world import TOP, wait
+from world import BUILD, KLINKE, PLUGINS, SECRETS, TOP, wait
 
-UNIT = TOP / "config" / "klinke.service"
+UNIT = BUILD / "config" / "klinke.service"
 PROT_WRITE, PROT_EXEC = 2, 4
 ALLOW, ERRNO_EPERM = 0x7fff0000, 0x00050001
 MASKED_EQ = 7
@@ -42,7 +44,9 @@ def test_the_measure_would_find_it(tmp_path):
 
 def test_own_user_and_one_directory():
     told = dict(settings())
-    assert told["DynamicUser"] == "yes" and told["User"] == told["StateDirectory"] == "klinke"
+    assert told["User"] == told["Group"] == told["StateDirectory"] == "klinke"
+    assert "DynamicUser" not in told, "a user that is gone after each stop could be given no file to read"
+    assert "ConfigurationDirectory" not in told, "it would be given to root alone, or to everybody"
     assert told["StateDirectoryMode"] == "0700" and told["UMask"] == "0077" and told["ProtectSystem"] == "strict"
     assert "ReadWritePaths" not in told, "StateDirectory is all it writes"
     assert told["LimitCORE"] == "0" and told["CapabilityBoundingSet"] == ""
@@ -74,9 +78,99 @@ def test_the_host_itself_ends_with_78(world):
 def test_every_setting_is_known_to_systemd(tmp_path):
     """A word that systemd does not know would be passed over, and protect nothing."""
     copy = tmp_path / "klinke.service"
-    copy.write_text(re.sub(r"/usr/bin/klinke", "/bin/true", UNIT.read_text()))
+    copy.write_text(re.sub(r"/\S*/klinke\b(?= run)", "/bin/true", UNIT.read_text()))
     done = analyze("verify", "--man=no", str(copy))
     assert not re.search(r"klinke\.service.*(Unknown|Failed to parse|Invalid)", done.stderr), done.stderr
+
+
+# ---- As README installs it -----------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """What `meson install` puts where, below a directory."""
+    place = tmp_path_factory.mktemp("root")
+    done = subprocess.run(["meson", "install", "-C", str(BUILD), "--no-rebuild", "--tags", "runtime", "--destdir", str(place)],
+                          text=True, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return place
+
+
+def only(root, pattern):
+    found = list(root.rglob(pattern))
+    assert len(found) == 1, f"{pattern}: {found}"
+    return found[0]
+
+
+def test_the_unit_is_installed_and_names_what_is(root, tmp_path):
+    unit = only(root, "lib/systemd/system/klinke.service").read_text()
+    told = re.findall(r"^(?:ExecStart=|Documentation=file:)(\S+)", unit, re.M)
+    assert len(told) == 2 and all((root / path[1:]).is_file() for path in told), told
+    copy = tmp_path / "klinke.service"
+    copy.write_text(unit.replace("ExecStart=", f"ExecStart={root}"))
+    done = analyze("verify", "--man=no", str(copy))
+    assert "klinke.service" not in done.stderr and done.returncode == 0, done.stderr
+
+
+STUBS = {
+    "sudo": 'while [ "$1" = -u ]; do shift 2; done; exec "$@"',
+    "systemd-sysusers": 'PATH=${PATH#*:} exec systemd-sysusers --root="$ROOT"',
+    "systemctl": 'echo "$@" >>"$ROOT/systemctl"',
+    "sudoedit": 'ini=$1; env=$2; sed -i "s|^\\[host\\]|&\\nplugins = $PLUGINS|" "$ini"; echo "$SECRETS" >>"$env"',
+}
+
+
+@pytest.fixture(scope="module")
+def installed(root, tmp_path_factory):
+    """README's lines after `meson install`, with what needs a booted machine replaced. (root, id of group klinke)"""
+    block = only_block(re.findall(r"^```sh\n(.*?)^```$", (TOP / "README.md").read_text(), re.M | re.S))
+    stubs = tmp_path_factory.mktemp("stubs")
+    for name, text in STUBS.items():
+        (stubs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (stubs / name).chmod(0o755)
+    (stubs / "klinke").symlink_to(KLINKE)
+    (root / "etc").mkdir()
+    done = subprocess.run(["systemd-sysusers", f"--root={root}"], text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    group = int(re.search(r"^klinke:x?:(\d+):", (root / "etc/group").read_text(), re.M).group(1))
+    if os.geteuid() != 0:  # who else could give files away?
+        group = os.getegid()
+    block = block.replace("/etc/", f"{root}/etc/").replace("-g klinke", f"-g {group}")
+    block = block.replace("/usr/share/klinke", str(only(root, "share/klinke")))
+    done = subprocess.run(["sh", "-e", "-c", block], text=True, capture_output=True, timeout=60, env={
+        "PATH": f"{stubs}:{os.environ['PATH']}", "ROOT": str(root), "KLINKE_CONFIG": str(root / "etc/klinke/klinke.ini"),
+        "PLUGINS": " ".join(map(str, PLUGINS)), "SECRETS": "\n".join(f"{n}={v}" for n, v in SECRETS.items())})
+    assert done.returncode == 0, f"{block}{done.stdout}{done.stderr}"
+    assert "klinke.ini is fine" in done.stdout
+    return root, group
+
+
+def only_block(blocks):
+    found = [block for block in blocks if "systemd-sysusers" in block]
+    assert len(found) == 1
+    return re.sub(r" +#.*$", "", found[0], flags=re.M)
+
+
+def test_readmes_lines_make_user_group_and_files_and_begin_it(installed):
+    root, group = installed
+    user = re.search(r"^klinke:x?:\d+:(\d+):[^:]*:/var/lib/klinke:(.*)$", (root / "etc/passwd").read_text(), re.M)
+    assert user and user.group(2).endswith("nologin")
+    assert (root / "systemctl").read_text() == "daemon-reload\nenable --now klinke\n"
+    modes = {path.name: (stat.S_IMODE(path.stat().st_mode), path.stat().st_gid)
+             for path in [root / "etc/klinke", *(root / "etc/klinke").iterdir()]}
+    assert modes == {"klinke": (0o750, group), "klinke.ini": (0o640, group), "desk.ini": (0o640, group),
+                     "env": (0o600, os.getegid())}
+
+
+def test_a_secret_in_a_file_beside_it_is_found_fine(installed):
+    """As the unit's head says: root's, readable by the group, and nobody is warned of anything."""
+    root, group = installed
+    ini, key = root / "etc/klinke/klinke.ini", root / "etc/klinke/retell.key"
+    key.write_text("key_sandbox\n")
+    key.chmod(0o640)
+    os.chown(key, -1, group)
+    ini.write_text(ini.read_text().replace("${RETELL_API_KEY}", "@retell.key"))
+    done = subprocess.run([str(KLINKE), "check", "-c", str(ini)], text=True, capture_output=True, env={**os.environ, **SECRETS})
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # ---- Under the same conditions --------------------------------------------------------------------------------------
