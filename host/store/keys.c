@@ -587,8 +587,8 @@ static struct str number_text(const struct person *person)
 	return (struct str){(const char *)&person->number, sizeof(person->number)};
 }
 
-static int open_person(
-	struct error *error, struct keys *keys, const struct person *person, struct key *key)
+static int open_person(struct error *error, struct keys *keys, const struct person *person,
+	unsigned forgets, struct key *key)
 {
 	struct key tenant;
 	bool ok;
@@ -604,7 +604,7 @@ static int open_person(
 	if (!ok)
 		return damaged(error, keys, "persons.db", "is damaged, or another store's");
 	key->number = person->number;
-	persons_remember(keys->persons, person, key->bytes);
+	persons_remember(keys->persons, person, key->bytes, forgets);
 	return 0;
 }
 
@@ -663,14 +663,15 @@ int keys_of_mark(struct error *error, struct keys *keys, struct str tenant,
 int keys_by_number(struct error *error, struct keys *keys, uint64_t number, struct key *key)
 {
 	struct person person;
+	unsigned forgets;
 	int rc;
 
 	if (!(number & SEAL_PERSON))
 		return tenant_by_number(error, keys, number, key);
 	if (persons_kept(keys->persons, number, key))
 		return 0;
-	rc = persons_by_number(error, keys->persons, number, &person);
-	return rc ? rc : open_person(error, keys, &person, key);
+	rc = persons_by_number(error, keys->persons, number, &person, &forgets);
+	return rc ? rc : open_person(error, keys, &person, forgets, key);
 }
 
 int keys_flush(struct error *error, struct keys *keys)

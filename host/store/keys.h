@@ -39,16 +39,20 @@ void persons_close(struct persons *persons); /* takes NULL */
 void persons_keep(struct persons *persons);
 
 bool persons_kept(struct persons *persons, uint64_t number, struct key *key);
-void persons_remember(struct persons *persons, const struct person *person, const uint8_t *key);
-/* 0, or E_NOTFOUND. */
-int persons_by_number(
-	struct error *error, struct persons *persons, uint64_t number, struct person *out);
+/* Nothing, if somebody was forgotten since *forgets was told: it may have been this one, and would
+ * be back. */
+void persons_remember(
+	struct persons *persons, const struct person *person, const uint8_t *key, unsigned forgets);
+/* 0, or E_NOTFOUND. *forgets: how often somebody was forgotten before it was found. */
+int persons_by_number(struct error *error, struct persons *persons, uint64_t number,
+	struct person *out, unsigned *forgets);
 bool persons_kept_mark(struct persons *persons, const uint8_t mark[KEYS_MARK], uint64_t *number);
 /* *made: it was not there and is now *draft, on its way to the disk; otherwise *draft is it. */
 int persons_find_or_add(struct error *error, struct persons *persons, struct person *draft,
 	const uint8_t *key, bool *made);
 int persons_find(struct error *error, struct persons *persons, const uint8_t mark[KEYS_MARK],
 	struct person *out);
+/* Keys are gone: counts as a forget. */
 void persons_drop_kept(struct persons *persons);
 unsigned persons_forgets(const struct persons *persons);
 int persons_flush(struct error *error, struct persons *persons);

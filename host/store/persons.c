@@ -170,22 +170,26 @@ static void remember(struct persons *persons, const struct person *person, const
 	memcpy(kept_mark->mark, person->mark, KEYS_MARK);
 }
 
-void persons_remember(struct persons *persons, const struct person *person, const uint8_t *key)
+void persons_remember(
+	struct persons *persons, const struct person *person, const uint8_t *key, unsigned forgets)
 {
 	if (!persons->keys)
 		return;
 	pthread_mutex_lock(&persons->lock);
-	remember(persons, person, key);
+	if (atomic_load(&persons->forgets) == forgets)
+		remember(persons, person, key);
 	pthread_mutex_unlock(&persons->lock);
 }
 
+/* In one go: who found a key before and only then comes to keep it sees that it may be gone. */
 void persons_drop_kept(struct persons *persons)
 {
-	if (!persons->keys)
-		return;
 	pthread_mutex_lock(&persons->lock);
-	crypto_wipe(persons->keys, KEPT * sizeof(*persons->keys));
-	crypto_wipe(persons->marks, KEPT * sizeof(*persons->marks));
+	atomic_fetch_add(&persons->forgets, 1);
+	if (persons->keys) {
+		crypto_wipe(persons->keys, KEPT * sizeof(*persons->keys));
+		crypto_wipe(persons->marks, KEPT * sizeof(*persons->marks));
+	}
 	pthread_mutex_unlock(&persons->lock);
 }
 
@@ -305,12 +309,13 @@ static int find(struct error *error, struct persons *persons, const uint8_t *mar
 	return look_up(error, persons, mark, number, out);
 }
 
-int persons_by_number(
-	struct error *error, struct persons *persons, uint64_t number, struct person *out)
+int persons_by_number(struct error *error, struct persons *persons, uint64_t number,
+	struct person *out, unsigned *forgets)
 {
 	int rc;
 
 	pthread_mutex_lock(&persons->adding);
+	*forgets = persons_forgets(persons);
 	rc = find(error, persons, NULL, number, out);
 	pthread_mutex_unlock(&persons->adding);
 	return rc;
@@ -561,8 +566,7 @@ static int destroy(struct error *error, struct persons *persons, const struct pe
 	int rc;
 
 	rc = bury(error, persons, gone);
-	persons_drop_kept(persons);
-	atomic_fetch_add(&persons->forgets, 1); /* after nobody can find it any more */
+	persons_drop_kept(persons); /* after nobody can find it any more */
 	if (!rc)
 		rc = empty_log(error, persons);
 	if (!rc && person && file_holds(persons, person->wrapped)) {

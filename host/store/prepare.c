@@ -378,6 +378,18 @@ static int add_all(struct work *work, const struct prepare *what)
 	return rc || !what->answer ? rc : add_answer(work, what->answer, what->job);
 }
 
+/* Its key went while it was sealed: not damage, and the next time there is another one. */
+static int fail_change(struct work *work, int code)
+{
+	struct store_op *op = work->op;
+
+	if ((code == E_CORRUPT || code == E_NOTFOUND) && work->sealed &&
+		work->sealed->forgets != keys_forgets(work->store->keys))
+		code = error_set(
+			&op->error, E_BUSY, "a person was forgotten while this was on its way");
+	return fail(op, code);
+}
+
 int prepare_change(struct store *store, struct store_op *op, const struct prepare *what)
 {
 	struct work work = {.store = store, .op = op};
@@ -393,5 +405,5 @@ int prepare_change(struct store *store, struct store_op *op, const struct prepar
 		rc = allocate(&work);
 	if (!rc)
 		rc = add_all(&work, what);
-	return rc ? fail(op, rc) : 0;
+	return rc ? fail_change(&work, rc) : 0;
 }

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include "person_kit.h"
+#include "store/keys.h"
 
 /* ---- another program at the keys ---------------------------------------------------------- */
 
@@ -104,11 +105,94 @@ static void nor_after_somebody_was_forgotten(void **state)
 	acknowledged_stays_readable(*state, true);
 }
 
+/* ---- at the same moment ------------------------------------------------------------------- */
+
+/* A thread looks for a person, is slow, and keeps the key only after they were forgotten. */
+static void a_destroyed_key_is_not_kept_by_who_had_found_it(void **state)
+{
+	struct fixture *f = *state;
+	struct persons *persons = persons_create(f->directory);
+	struct person person = {.number = SEAL_PERSON | 7, .mark = {1}}, found;
+	struct keys_gone gone;
+	struct key key = {.bytes = {9}}, kept;
+	uint64_t number;
+	unsigned forgets;
+	bool made;
+
+	persons_keep(persons);
+	assert_int_equal(persons_find_or_add(NULL, persons, &person, key.bytes, &made), 0);
+	assert_true(made);
+	assert_int_equal(persons_flush(NULL, persons), 0);
+	assert_int_equal(persons_by_number(NULL, persons, person.number, &found, &forgets), 0);
+	persons_remember(persons, &found, key.bytes, forgets);
+	assert_true(persons_kept(persons, person.number, &kept));
+	assert_int_equal(persons_forget(NULL, persons, person.mark, 1000, &gone), 0);
+	assert_true(gone.number == person.number);
+	persons_remember(persons, &found, key.bytes, forgets);
+	assert_false(persons_kept(persons, person.number, &kept));
+	assert_false(persons_kept_mark(persons, person.mark, &number));
+	persons_close(persons);
+}
+
+#define CALLS 15
+
+struct caller {
+	struct fixture *f;
+	int number;
+};
+
+/* Own memory: the fixture's arena is the other thread's. */
+static void *call_again_and_again(void *arg)
+{
+	struct caller *caller = arg;
+	struct arena *arena = arena_create((size_t)16 << 20);
+	struct fixture own = {.store = caller->f->store, .arena = arena};
+
+	for (int i = 0; i < CALLS; i++) {
+		struct event_row event =
+			event_of(&own, ANNA, arena_printf(arena, "again_%d_%d", caller->number, i));
+		struct event_change change = {.row = &event};
+		struct store_finish_inbox finish = {
+			.tenant = TENANT, .state = INBOX_DONE, .events = &change, .event_count = 1};
+		finish.inbox = event.inbox = append_of(&own, event.data.ptr);
+		while (finish_inbox_now(&own, &finish) == E_BUSY)
+			;
+		assert_int_equal(finish.op.result, 0);
+	}
+	arena_destroy(arena);
+	return NULL;
+}
+
+/* Whatever others were doing when the person was forgotten: who calls then has another key. */
+static void who_calls_after_they_were_forgotten_is_readable(void **state)
+{
+	struct fixture *f = *state;
+	struct caller callers[2] = {{f, 0}, {f, 1}};
+	pthread_t threads[2];
+	const char *uid;
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, call_again_and_again, &callers[i]), 0);
+	for (int i = 0; i < 6; i++) {
+		forget(f, ANNA);
+		uid = arena_printf(f->arena, "after_%d", i);
+		store_call(f, ANNA, "", uid);
+		is_readable(f, uid, true);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	store_call(f, ANNA, "", "the_last");
+	is_readable(f, "the_last", true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(who_looks_at_the_keys_takes_no_log_away),
 		STORE_TEST(nor_after_somebody_was_forgotten),
+		STORE_TEST(a_destroyed_key_is_not_kept_by_who_had_found_it),
+		STORE_TEST(who_calls_after_they_were_forgotten_is_readable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
