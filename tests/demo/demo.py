@@ -128,6 +128,15 @@ class Demo:
         path.touch(mode=0o600)
         path.write_text("\n".join(lines + [f"export PATH='{KLINKE.parent}':\"$PATH\"", ""]))
 
+    @staticmethod
+    def office_file():
+        """The example that is installed, with the plugins of this build: an office to begin with."""
+        text = (TOP / "config" / "office.ini").read_text()
+        path = RUN / "office.ini"
+        path.write_text(text.replace("[host]\n", "[host]\nplugins = ${KLINKE_PLUGINS}\n", 1))
+        shutil.copy(TOP / "config" / "desk.ini", RUN)
+        return path
+
 
 def milliseconds(text):
     from datetime import datetime
@@ -305,6 +314,7 @@ def main():
         demo.start_sandbox()
         demo.start_host()
         demo.environment_file()
+        demo.office_file()
         complete, call_id = play(demo)
     finally:
         if once or not complete:
@@ -323,7 +333,7 @@ What to try next, in a shell after  . run/demo/env
   klinke jobs                     the reminder waits for the day before
   klinke call desk.offer '{{"customer_preferences":"nächste Woche vormittags, nicht vor neun"}}'
   klinke call lindenhof/whatsapp.templates      fails: set waba_id in config/demo.ini, then klinke reload
-  klinke check -c config/office.ini             tells what is missing, and where""")
+  klinke check -c run/demo/office.ini           config/office.ini with the plugins of this build: fine, until you spoil a line""")
         if shutil.which("curl"):
             print(f"""  curl -d '{{"from":"491713920042","text":"Kann ich später kommen?"}}' {demo.sandbox}/_control/whatsapp/inbound""")
     return 0 if complete else 1
