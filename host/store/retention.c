@@ -507,7 +507,8 @@ static const struct walk walks[] = {
 	{"job data", KEEP_CALL, JOB_SCAN, empty_job, false},
 	{"calls", KEEP_CALL,
 		"SELECT seq, tenant, coalesce(nullif(max(started_ms, ended_ms), 0), "
-		"(SELECT max(received_ms) FROM event WHERE subject = 'call:' || call_id "
+		"(SELECT max(received_ms) FROM event INDEXED BY event_subject "
+		"WHERE subject = 'call:' || call_id "
 		"AND subject <> '' AND event.tenant = call.tenant), 0), " LAST(
 			"call") ", 0 FROM call WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 		drop_call, false},
@@ -655,17 +656,19 @@ static int end_walk(struct error *error, struct store *store, struct retain_plac
 
 /* ---- one step of a walk ------------------------------------------------------------------- */
 
+/* Up to limit rows, or fewer if that takes too long; *over: there are no more. */
 static int scan(struct error *error, struct store *store, const struct walk *walk, int64_t after,
-	struct seen *rows, size_t limit, size_t *count)
+	struct seen *rows, size_t limit, size_t *count, bool *over)
 {
+	int64_t until_us = clock_mono_us() + LONGEST_US;
 	struct stmt stmt;
-	int rc;
+	int rc = 0;
 
 	*count = 0;
 	stmt_begin_sql(&stmt, &store->conn, walk->scan);
 	stmt_i64(&stmt, after);
 	stmt_i64(&stmt, (int64_t)limit);
-	while ((rc = stmt_step(error, &stmt)) == 1 && *count < limit) {
+	while ((!*count || clock_mono_us() < until_us) && (rc = stmt_step(error, &stmt)) == 1) {
 		struct seen *row = &rows[(*count)++];
 		row->seq = col_i64(&stmt);
 		row->tenant = col_text(&stmt, store->scratch);
@@ -674,6 +677,7 @@ static int scan(struct error *error, struct store *store, const struct walk *wal
 		row->house = col_i64(&stmt) != 0;
 	}
 	stmt_end(&stmt);
+	*over = rc == 0 && *count < limit;
 	if (rc >= 0 && arena_failed(store->scratch))
 		return error_set(error, E_NOMEM, "no memory to look for what is old");
 	return rc < 0 ? rc : 0;
@@ -707,16 +711,17 @@ static int step_walk(struct error *error, struct store *store, struct store_reta
 	size_t limit = op->rows && op->rows < ROWS_MOST ? op->rows : ROWS_DEFAULT, count, i;
 	struct seen *rows = arena_alloc(store->scratch, limit * sizeof(*rows));
 	int64_t until_us = clock_mono_us() + LONGEST_US;
+	bool over;
 	int rc;
 
 	if (!rows)
 		return error_set(error, E_NOMEM, "no memory to look for what is old");
-	rc = scan(error, store, walk, op->next.seq, rows, limit, &count);
+	rc = scan(error, store, walk, op->next.seq, rows, limit, &count, &over);
 	for (i = 0; i < count && !rc && (!i || clock_mono_us() < until_us); i++)
 		rc = visit(error, store, op, &rows[i]);
 	if (rc)
 		return rc;
-	if ((i == count && count < limit) || (!walk->all && op->next.young >= YOUNG_MOST))
+	if ((i == count && over) || (!walk->all && op->next.young >= YOUNG_MOST))
 		return end_walk(error, store, &op->next);
 	return 0;
 }
