@@ -103,27 +103,17 @@ static int ask_here(const struct invocation *in, const struct admin *admin, stru
 	return 0;
 }
 
-static int call_here(const struct invocation *in, struct admin *admin, struct arena *arena,
-	struct str request, struct str *answer)
+static int call_here(const struct invocation *in, struct admin *admin, const struct config *config,
+	struct arena *arena, struct str request, struct str *answer)
 {
-	struct error error = {0};
-	struct config_faults faults = {0};
-	struct setup *setup = setup_create(&error, in->zygote);
-	struct config *config = setup ? setup_load(setup, in->config, &faults) : NULL;
 	struct runner_options options = {
 		.zygote = in->zygote, .store = admin->store, .config = config, .only_ours = true};
-	int code = EXIT_CONFIG;
+	struct error error = {0};
+	int code;
 
-	if (!config)
-		config_faults_print(stderr, &faults, in->json);
-	else if (!(admin->runner = runner_create(&error, &options)))
-		code = fail(in, &error);
-	else
-		code = ask_here(in, admin, arena, request, answer);
+	admin->runner = runner_create(&error, &options);
+	code = admin->runner ? ask_here(in, admin, arena, request, answer) : fail(in, &error);
 	runner_destroy(admin->runner);
-	config_unref(config);
-	config_faults_finish(&faults);
-	setup_destroy(setup);
 	return code;
 }
 
@@ -135,28 +125,60 @@ static bool is_there(const struct invocation *in, const char *state, struct erro
 	return false;
 }
 
-/* *busy: somebody else has the directory just now. */
-static int alone(const struct invocation *in, const char *state, struct arena *arena,
-	struct str request, struct str *answer, struct error *busy)
+/* config: NULL for verbs that only look. *busy: somebody else has the directory just now. */
+static int with_store(const struct invocation *in, const char *state, const struct config *config,
+	struct arena *arena, struct str request, struct str *answer, struct error *busy)
 {
 	struct store_options options = {.directory = state};
 	struct admin admin = {.state = state};
 	struct error error = {0};
 	int code;
 
-	log_setup(LOG_ERROR, LOG_LOGFMT); /* a person reads this, not a journal */
-	if (!is_there(in, state, &error))
-		return fail(in, &error);
 	if (store_open(&error, &admin.store, &options) < 0) {
 		if (error.code != E_BUSY)
 			return fail(in, &error);
 		*busy = error;
 		return EXIT_LATER;
 	}
-	code = in->zygote ? call_here(in, &admin, arena, request, answer)
-			  : ask_here(in, &admin, arena, request, answer);
+	code = config ? call_here(in, &admin, config, arena, request, answer)
+		      : ask_here(in, &admin, arena, request, answer);
 	store_close(admin.store);
 	return code;
+}
+
+/* The configuration first: a store that is begun with a faulty one would be there afterwards, owned
+ * by whoever typed. */
+static int with_config(const struct invocation *in, const char *state, struct arena *arena,
+	struct str request, struct str *answer, struct error *busy)
+{
+	struct error error = {0};
+	struct config_faults faults = {0};
+	struct setup *setup = setup_create(&error, in->zygote);
+	struct config *config = setup ? setup_load(setup, in->config, &faults) : NULL;
+	int code = EXIT_CONFIG;
+
+	if (config)
+		code = with_store(in, state, config, arena, request, answer, busy);
+	else if (setup)
+		config_faults_print(stderr, &faults, in->json);
+	else
+		code = fail(in, &error);
+	config_unref(config);
+	config_faults_finish(&faults);
+	setup_destroy(setup);
+	return code;
+}
+
+static int alone(const struct invocation *in, const char *state, struct arena *arena,
+	struct str request, struct str *answer, struct error *busy)
+{
+	struct error error = {0};
+
+	log_setup(LOG_ERROR, LOG_LOGFMT); /* a person reads this, not a journal */
+	if (!is_there(in, state, &error))
+		return fail(in, &error);
+	return in->zygote ? with_config(in, state, arena, request, answer, busy)
+			  : with_store(in, state, NULL, arena, request, answer, busy);
 }
 
 /* ---- Asking ------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/owner.h"
 
 #define CLIENTS_MAX 16
 #define LINE_MAX_BYTES ((size_t)64 * 1024 * 1024)
@@ -206,6 +207,7 @@ int control_ask(struct error *error, const char *state, struct str request, uint
 	struct arena *arena, struct str *answer)
 {
 	struct sockaddr_un address;
+	char owner[OWNER_TEXT];
 	struct buf line;
 	int fd, err = make_address(error, state, &address);
 
@@ -214,7 +216,8 @@ int control_ask(struct error *error, const char *state, struct str request, uint
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		err = error_set(error, errno == EACCES ? E_DENIED : E_NOTFOUND,
-			"no host answers at %s: %s", address.sun_path, strerror(errno));
+			"no host answers at %s: %s%s", address.sun_path, strerror(errno),
+			errno == EACCES ? owner_remedy(owner, state) : "");
 		if (fd >= 0)
 			close(fd);
 		return err;

@@ -10,6 +10,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/owner.h"
+
 static long read_pid(int fd)
 {
 	char text[32] = "";
@@ -30,14 +32,15 @@ static void write_pid(int fd)
 
 int lock_take(struct error *error, const char *directory, int *fd)
 {
-	char path[4200];
+	char path[4200], owner[OWNER_TEXT];
 	int rc = 0;
 
 	snprintf(path, sizeof(path), "%s/lock", directory);
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*fd < 0)
-		return error_set(error, errno == EACCES ? E_DENIED : E_IO, "cannot open %s: %s",
-			path, strerror(errno));
+		return error_set(error, errno == EACCES ? E_DENIED : E_IO, "cannot open %s: %s%s",
+			path, strerror(errno),
+			errno == EACCES ? owner_remedy(owner, directory) : "");
 	if (flock(*fd, LOCK_EX | LOCK_NB) == 0) {
 		write_pid(*fd);
 		return 0;

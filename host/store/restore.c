@@ -47,10 +47,8 @@ static int check_file(struct error *error, struct restore *r, sqlite3 *db)
 	return rc ? error_set(error, rc, "%s: %s", r->file, why.text) : 0;
 }
 
-/* A copy is verified, not the original: it may lie on a disk that nobody may write to. */
-static int copy_in(struct error *error, struct restore *r)
+static int check_there(struct error *error, struct restore *r)
 {
-	struct care_copied copied;
 	struct stat st;
 	sqlite3 *db = NULL;
 	int rc;
@@ -59,6 +57,20 @@ static int copy_in(struct error *error, struct restore *r)
 		return file_fail(error, "read", r->file);
 	if (!S_ISREG(st.st_mode))
 		return error_set(error, E_INVALID, "%s is not a file", r->file);
+	rc = care_open(error, &db, r->file, SQLITE_OPEN_READONLY);
+	if (!rc)
+		rc = check_file(error, r, db);
+	sqlite3_close(db);
+	return rc;
+}
+
+/* A copy is verified, not the original: it may lie on a disk that nobody may write to. */
+static int copy_in(struct error *error, struct restore *r)
+{
+	struct care_copied copied;
+	sqlite3 *db = NULL;
+	int rc;
+
 	rc = care_open(error, &db, r->file, SQLITE_OPEN_READONLY);
 	if (!rc)
 		rc = check_file(error, r, db);
@@ -490,7 +502,8 @@ int care_restore(struct error *error, const char *state, const char *file, const
 	r->file = file;
 	r->keys = keys;
 	r->out = out;
-	if (mkdir(state, 0700) != 0 && errno != EEXIST)
+	rc = check_there(error, r); /* before a directory is made for it */
+	if (!rc && mkdir(state, 0700) != 0 && errno != EEXIST)
 		rc = file_fail(error, "create", state);
 	if (!rc)
 		rc = lock_take(error, state, &fd);

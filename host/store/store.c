@@ -49,8 +49,14 @@ static int sync_name(struct error *error, const char *path)
 static int make_directory(struct error *error, const char *path)
 {
 	struct stat st;
+	int made = mkdir(path, 0700);
 
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+	if (made != 0 && errno == EACCES)
+		return error_set(error, E_DENIED,
+			"cannot create the state directory %s: %s; make it for the user that the "
+			"host runs as, or name another one: state = in [host]",
+			path, strerror(errno));
+	if (made != 0 && errno != EEXIST)
 		return fail_path(error, "create the state directory", path);
 	if (stat(path, &st) != 0)
 		return fail_path(error, "read the state directory", path);

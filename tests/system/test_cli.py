@@ -383,6 +383,47 @@ def test_without_a_host(world):
     assert not (world.state / "control.sock").exists()
 
 
+@pytest.mark.parametrize("verb", [("call", f"{TENANT}/calendar.test"), ("gaps",)], ids=lambda v: v[0])
+def test_a_faulty_configuration_begins_no_store(world, verb):
+    world.ini["connection phone"]["plugin"] = "retel"
+    world.write_ini()
+    done = world.klinke(*verb, check=False)
+    assert done.returncode == 78 and "klinke.ini:" in done.stderr, done
+    assert not world.state.exists()
+
+
+def test_a_restore_of_nothing_makes_nothing(world):
+    world.write_ini()
+    (world.directory / "text.db").write_text("no store" * 1000)
+    for file in ("nofile.db", "text.db"):
+        done = world.klinke("restore", world.directory / file, check=False)
+        assert done.returncode == 1 and file in done.stderr, done
+        assert not world.state.exists()
+
+
+def test_who_may_not_is_told_who_may(world):
+    """Nobody, in what is root's: whoever runs this is not both."""
+    def nobody():
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+    world.ini["host"]["state"] = "/root"
+    world.write_ini()
+    world.file.chmod(0o644)
+    world.directory.chmod(0o755)
+    for verb in (["run"], ["events"], ["call", f"{TENANT}/calendar.test"]):
+        done = subprocess.run([str(KLINKE), *verb], env=world.environment, text=True, capture_output=True, timeout=60,
+                              preexec_fn=nobody)
+        assert done.returncode == 1, done
+        assert "Permission denied; it belongs to root: run it as root (sudo -u root" in done.stderr
+    world.ini["host"]["state"] = "/usr/lib/klinke-state"
+    world.write_ini()
+    done = subprocess.run([str(KLINKE), "run"], env=world.environment, text=True, capture_output=True, timeout=60,
+                          preexec_fn=nobody)
+    assert done.returncode == 1 and "state = in [host]" in done.stderr, done
+
+
 def test_many_commands_without_a_host_wait_for_each_other(world):
     world.start_sandbox()
     world.call(f"{TENANT}/calendar.test")
