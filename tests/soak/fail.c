@@ -1,5 +1,5 @@
-/* fail.c - preloaded into a host under test: lets exactly the Nth call of one kind fail, once; or the
- * first one from a place that has not failed yet.
+/* fail.c - preloaded into a host under test: lets exactly the Nth call of one kind fail, once; or
+ * the first one from a place that has not failed yet.
  *
  * The calls are those of the process and of all its libraries. Kind and N come from outside, over a
  * shared file that KLINKE_FAIL names (layout below, written by torture.py), so one process serves
@@ -53,8 +53,8 @@ enum kind {
 enum role { HOST, ZYGOTE, WORKER };
 
 #define FRAMES 40
-#define DEPTH 12        /* frames that make a place */
-#define OURS 2          /* innermost ones that are of this file */
+#define DEPTH 12 /* frames that make a place */
+#define OURS 2   /* innermost ones that are of this file */
 #define PLACES (1 << 16)
 
 /* All members by their natural alignment: torture.py writes it with struct.pack. */
@@ -62,9 +62,11 @@ struct table {
 	_Atomic uint32_t kind; /* NONE: disarmed. Written last */
 	_Atomic uint32_t role; /* whose calls */
 	_Atomic uint64_t nth;  /* from 1; 0: the first from a new place */
+	_Atomic uint64_t from; /* with 0: the calls before this one are not looked at */
 	_Atomic uint32_t variant;
 	_Atomic uint32_t fired;
 	_Atomic uint64_t count;
+	_Atomic uint64_t at;   /* count of the call that failed */
 	_Atomic int32_t error; /* what the call that failed was told; -1: it was cut short */
 	_Atomic uint32_t depth;
 	_Atomic uint64_t frames[FRAMES]; /* where from */
@@ -153,11 +155,13 @@ static bool is_chosen(enum kind kind)
 	void *frames[FRAMES];
 	int n;
 
-	if (nth ? count != nth : atomic_load(&table->fired))
+	if (nth ? count != nth : atomic_load(&table->fired) || count < atomic_load(&table->from))
 		return false;
-	n = backtrace(frames, FRAMES);
+	n = nth ? 0 : backtrace(frames, OURS + DEPTH); /* what takes the time here */
 	if (!nth && !add_place(hash(frames, n) ^ kind))
 		return false;
+	atomic_store(&table->at, count);
+	n = backtrace(frames, FRAMES);
 	remember(frames, n);
 	return true;
 }
@@ -209,7 +213,8 @@ static void fail_bytes(int fd, bool out)
 		FAIL_WITH(EIO, CUT);
 	else if (S_ISSOCK(st.st_mode) && out)
 		FAIL_WITH(EPIPE, EINTR, ENOBUFS, ECONNRESET, CUT);
-	else if (S_ISSOCK(st.st_mode)) /* no EAGAIN: who waits for an edge relies on the kernel there */
+	else if (S_ISSOCK(st.st_mode)) /* no EAGAIN: who waits for an edge relies on the kernel
+					  there */
 		FAIL_WITH(ECONNRESET, EINTR, ENOMEM, CUT);
 	else if (patient || out) /* an eventfd is never full */
 		FAIL_WITH(EINTR);
@@ -284,7 +289,8 @@ void *realloc(void *old, size_t n)
 
 void free(void *p)
 {
-	if (!p || finding || is_early(p)) /* dlsym() frees what said why it failed before: let it be */
+	if (!p || finding ||
+		is_early(p)) /* dlsym() frees what said why it failed before: let it be */
 		return;
 	REAL(void, "free", void *);
 	real(p);
@@ -405,7 +411,8 @@ ssize_t send(int fd, const void *from, size_t n, int flags)
 	return fails_bytes(SEND, fd, true, &n) ? -1 : real(fd, from, n, flags);
 }
 
-ssize_t sendto(int fd, const void *from, size_t n, int flags, const struct sockaddr *to, socklen_t size)
+ssize_t sendto(
+	int fd, const void *from, size_t n, int flags, const struct sockaddr *to, socklen_t size)
 {
 	REAL(ssize_t, "sendto", int, const void *, size_t, int, const struct sockaddr *, socklen_t);
 	return fails_bytes(SEND, fd, true, &n) ? -1 : real(fd, from, n, flags, to, size);

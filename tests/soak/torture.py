@@ -36,10 +36,11 @@ from world import BUILD, KLINKE, LIBC, TENANT, World, die_with_parent, request, 
 KINDS = ["", "malloc", "read", "recv", "write", "send", "fsync", "open", "accept", "connect", "fork", "mmap",
          "thread", "epoll", "descriptor", "wait", "resolve", "truncate"]
 HOST, ZYGOTE, WORKER = range(3)
-LAYOUT = struct.Struct("=IIQIIQiI40Q")  # struct table of fail.c, but for its places
+LAYOUT = struct.Struct("=IIQQIIQQiI40Q")  # struct table of fail.c, but for its places
 PLACES = 8 << 16
 ADDR_NO_RANDOMIZE = 0x0040000
 BATCH = 60        # rounds with one store
+JITTER = 1000     # by so many calls one play may differ from the one before
 TELL = 300        # rounds between two lines that it goes on
 REST_S = float(os.environ.get("PATIENCE_S", "20"))
 LATER = (500, 503)  # what a host that lacks something may say; never that the sender was wrong
@@ -75,10 +76,10 @@ class Table:
         self.file = open(self.path, "r+b")
         self.map = mmap.mmap(self.file.fileno(), LAYOUT.size + PLACES)
 
-    def arm(self, kind, nth, variant, role=HOST):
-        """nth 0: the first call from a place that has not failed yet."""
+    def arm(self, kind, nth, variant, role=HOST, first=0):
+        """nth 0: the first call from a place that has not failed yet, but none before first."""
         self.disarm()
-        LAYOUT.pack_into(self.map, 0, 0, role, nth, variant, 0, 0, 0, 0, *[0] * 40)
+        LAYOUT.pack_into(self.map, 0, 0, role, nth, first, variant, 0, 0, 0, 0, 0, *[0] * 40)
         struct.pack_into("=I", self.map, 0, KINDS.index(kind))
 
     def disarm(self):
@@ -86,19 +87,20 @@ class Table:
 
     @property
     def fired(self):
-        return bool(LAYOUT.unpack_from(self.map)[4])
+        return bool(LAYOUT.unpack_from(self.map)[5])
 
     @property
-    def count(self):
-        return LAYOUT.unpack_from(self.map)[5]
+    def at(self):
+        """Which call it was that failed."""
+        return LAYOUT.unpack_from(self.map)[7]
 
     def how(self):
-        error = LAYOUT.unpack_from(self.map)[6]
+        error = LAYOUT.unpack_from(self.map)[8]
         return "cut short" if error < 0 else errno_name(error)
 
     def frames(self):
         values = LAYOUT.unpack_from(self.map)
-        return values[8:8 + values[7]]
+        return values[10:10 + values[9]]
 
 
 def errno_name(number):
@@ -499,6 +501,8 @@ class Torture:
         self.shim = build_shim(self.directory.name)
         self.findings, self.places, self.fired, self.excused, self.batches = [], Counter(), 0, 0, 0
         self.world = self.scenario = None
+        self.at = 0
+        self.first = 0  # calls before have no new places, as far as is known: looking at them takes long
 
     # -- stores
 
@@ -550,7 +554,7 @@ class Torture:
     def round(self, kind, nth, variant, role=HOST):
         """True if there was an Nth call, or (0) one from a new place."""
         world, what = self.world, f"{self.name} {kind} {nth or variant}"
-        world.table.arm(kind, nth, variant, role)
+        world.table.arm(kind, nth, variant, role, self.first)
         frames = how = None
         try:
             self.scenario.play(nth)
@@ -570,6 +574,7 @@ class Torture:
         self.done.append(f"{kind} {nth or variant}")
         if not world.table.fired:
             return False
+        self.at = world.table.at
         self.fired += 1
         self.places[kind, world.places.key(world.table.frames())] += 1
         return True
@@ -592,11 +597,15 @@ class Torture:
     def run(self, name, kind, first=1, last=10**9, every=1, role=HOST):
         """every 0: each place once."""
         self.open(name)
-        n, missed, began = first, 0, time.monotonic()
+        n, missed, began, self.first = first, 0, time.monotonic(), 0
         while n <= last and missed < 2:  # the count differs a little from time to time
             if len(self.done) >= BATCH:
                 self.open(name)
-            missed = 0 if self.round(kind, n if every else 0, n + self.seed, role) else missed + 1
+            fired, looked = self.round(kind, n if every else 0, n + self.seed, role), self.first
+            if fired:
+                missed, self.first = 0, max(0, self.at - JITTER)
+            else:
+                missed, self.first = missed + (looked == 0), 0
             n += every or 1
             if not n % TELL:
                 self.out(f"{name} {kind}: {n - 1} after {time.monotonic() - began:.0f} s")
