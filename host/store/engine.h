@@ -134,7 +134,7 @@ int prepare_change(struct store *store, struct store_op *op, const struct prepar
 void stmt_sealed(
 	struct stmt *stmt, const struct sealed_piece *piece);       /* lock and bytes, or NULLs */
 void stmt_box(struct stmt *stmt, const struct sealed_piece *piece); /* both in one, or NULL */
-void stmt_owners(struct stmt *stmt, const struct seal_owners *owners); /* person, other */
+void stmt_owners(struct stmt *stmt, const struct seal_owners *owners); /* person to fourth */
 /* Was it sealed under a key that has been destroyed since? E_BUSY. */
 int sealed_check(struct store *store, struct store_op *op);
 /* The numbers and addresses of a list; more than fit are left out. */

@@ -4,8 +4,8 @@
 
 static const struct query q_insert = {Q_EVENT_INSERT,
 	"INSERT INTO event (id, inbox, job, tenant, connection, type, dedupe, subject, also, "
-	"regarding, correlation, at_ms, received_ms, person, other, lock, sealed) "
-	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+	"regarding, correlation, at_ms, received_ms, person, other, third, fourth, lock, sealed) "
+	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
 	"ON CONFLICT (connection, dedupe) WHERE dedupe <> '' DO NOTHING"};
 
 static int insert(struct error *error, struct store *store, const struct event_row *row,

@@ -9,18 +9,18 @@
 #include "base/log.h"
 
 /* Rows in which the person has a part, by the number of their key. */
-#define EVENTS                                                                                     \
-	"SELECT seq FROM event INDEXED BY event_person WHERE person = ?1 AND person IS NOT NULL "  \
-	"UNION SELECT seq FROM event INDEXED BY event_other WHERE other = ?1 AND other IS NOT "    \
-	"NULL"
+#define PART(table, column)                                                                        \
+	"SELECT seq FROM " #table " INDEXED BY " #table "_" #column " WHERE " #column              \
+	" = ?1 AND " #column " IS NOT NULL "
+#define PARTS(table)                                                                               \
+	PART(table, person)                                                                        \
+	"UNION " PART(table, other) "UNION " PART(table, third) "UNION " PART(table, fourth)
+#define EVENTS PARTS(event)
 #define JOBS                                                                                       \
-	"SELECT seq FROM job INDEXED BY job_person WHERE person = ?1 AND person IS NOT NULL "      \
-	"UNION SELECT seq FROM job INDEXED BY job_other WHERE other = ?1 AND other IS NOT NULL "   \
+	PARTS(job)                                                                                 \
 	"UNION SELECT job.seq FROM event JOIN job INDEXED BY job_event ON job.event = event.id "   \
 	"AND job.event IS NOT NULL WHERE event.seq IN (" EVENTS ")"
-#define CALLS                                                                                      \
-	"SELECT seq FROM call INDEXED BY call_person WHERE person = ?1 AND person IS NOT NULL "    \
-	"UNION SELECT seq FROM call INDEXED BY call_other WHERE other = ?1 AND other IS NOT NULL"
+#define CALLS PARTS(call)
 #define HOOKS                                                                                      \
 	"SELECT inbox.seq, lock FROM inbox WHERE length(lock) > 0 AND id IN "                      \
 	"(SELECT inbox FROM event WHERE seq IN (" EVENTS ") AND inbox IS NOT NULL)"
@@ -428,7 +428,11 @@ static int bury_again(struct leaving *leaving)
 	int rc;
 
 	while ((rc = next_noted(leaving, &after)) == 1) {
-		if (!keys_has(leaving->store->keys, leaving->gone.number))
+		bool there;
+		rc = keys_has(leaving->error, leaving->store->keys, leaving->gone.number, &there);
+		if (rc)
+			return rc;
+		if (!there)
 			continue;
 		log_line(LOG_WARN,
 			"the key of a forgotten person was put back, and is destroyed again", NULL);

@@ -7,10 +7,11 @@
 static const struct query q_insert = {Q_JOB_INSERT,
 	"INSERT INTO job (id, event, tenant, pipeline, connection, op, dedupe, order_key, "
 	"cancel_on, subject, key, correlation, state, strict, due_ms, created_ms, updated_ms, "
-	"generation, step, tries, absent, kills, sent, fail, reason, person, other, lock, sealed, "
+	"generation, step, tries, absent, kills, sent, fail, reason, person, other, third, fourth, "
+	"lock, sealed, "
 	"progress) "
 	"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, "
-	"?, ?, ?) "
+	"?, ?, ?, ?, ?) "
 	"ON CONFLICT (dedupe) WHERE dedupe <> '' DO NOTHING"};
 static const struct query q_save = {Q_JOB_SAVE,
 	"UPDATE job SET key = ?1, state = ?2, strict = ?3, due_ms = ?4, updated_ms = ?5, "

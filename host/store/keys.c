@@ -696,13 +696,22 @@ int keys_list_gone(struct error *error, struct keys *keys, struct arena *arena,
 	return persons_list_gone(error, keys->persons, arena, gone, count);
 }
 
-bool keys_has(struct keys *keys, uint64_t number)
+int keys_has(struct error *error, struct keys *keys, uint64_t number, bool *there)
 {
+	struct person person;
 	struct key key;
-	bool found = keys_by_number(NULL, keys, number, &key) == 0;
+	unsigned forgets;
+	int rc;
 
+	if (number & SEAL_PERSON)
+		rc = persons_by_number(error, keys->persons, number, &person, &forgets);
+	else
+		rc = tenant_by_number(error, keys, number, &key);
 	crypto_wipe(&key, sizeof(key));
-	return found;
+	*there = !rc;
+	if (rc == E_NOTFOUND && error)
+		*error = (struct error){0};
+	return rc == E_NOTFOUND ? 0 : rc;
 }
 
 int keys_find_person(

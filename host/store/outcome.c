@@ -12,7 +12,7 @@ static const struct query q_keep_closed = {
 	Q_JOB_KEEP_CLOSED, "UPDATE job SET closed = ?1 WHERE seq = ?2"};
 static const struct query q_close = {Q_JOB_CLOSE,
 	"UPDATE job SET state = ?1, sent = 0, due_ms = min(due_ms, ?2), closed = NULL, "
-	"progress = ?3 WHERE seq = ?4"};
+	"progress = coalesce(?3, progress) WHERE seq = ?4"};
 static const struct query q_progress = {Q_JOB_PROGRESS,
 	"SELECT job.progress, coalesce(job.lock, event.lock, job.progress), job.tenant FROM job "
 	"LEFT JOIN event ON event.id = job.event WHERE job.seq = ?1"};
@@ -57,8 +57,29 @@ static const struct query q_closed = {
 struct inside {
 	struct str parts[2]; /* progress, reason */
 	struct seal_owners owners;
+	bool readable;
 };
 
+/* Those that are not forgotten, or the tenant. */
+static int living_owners(
+	struct error *error, struct store *store, struct str tenant, struct seal_owners *owners)
+{
+	size_t i, count = 0;
+	bool there;
+	int rc;
+
+	for (i = 0; i < owners->count; i++) {
+		rc = keys_has(error, store->keys, owners->number[i], &there);
+		if (rc)
+			return rc;
+		if (there)
+			owners->number[count++] = owners->number[i];
+	}
+	owners->count = count;
+	return count ? 0 : seal_owners(error, store->keys, tenant, NULL, 0, owners);
+}
+
+/* Somebody in it was forgotten, or it is damaged: what an event says of it counts all the same. */
 static int look_inside(
 	struct error *error, struct store *store, const struct job_now *now, struct inside *inside)
 {
@@ -66,7 +87,7 @@ static int look_inside(
 	struct str box, lock, tenant;
 	int rc;
 
-	*inside = (struct inside){{STR(""), STR("")}, {{0}, 0, 0}};
+	*inside = (struct inside){.parts = {STR(""), STR("")}, .readable = true};
 	stmt_begin(&stmt, &store->conn, &q_progress);
 	stmt_i64(&stmt, now->seq);
 	rc = stmt_step(error, &stmt);
@@ -78,6 +99,11 @@ static int look_inside(
 		if (!rc && box.ptr)
 			rc = box_open(error, store->keys, place_of("progress", &now->id), box,
 				store->scratch, inside->parts, 2);
+		if (rc == E_CORRUPT && !store->conn.broken) {
+			*error = (struct error){0};
+			inside->readable = false;
+			rc = living_owners(error, store, tenant, &inside->owners);
+		}
 	}
 	stmt_end(&stmt);
 	return rc;
@@ -137,6 +163,7 @@ static int join(struct error *error, struct store *store, struct str closes, str
 	return rc < 0 ? rc : 0;
 }
 
+/* What cannot be read stays as it is: who is handed the job finds it so, and parks it. */
 static int closed_progress(struct error *error, struct store *store, const struct job_now *now,
 	struct str closes, struct str *box)
 {
@@ -144,8 +171,9 @@ static int closed_progress(struct error *error, struct store *store, const struc
 	int rc;
 
 	rc = look_inside(error, store, now, &inside);
-	if (!rc)
-		rc = join(error, store, closes, &inside.parts[0]);
+	if (rc || !inside.readable)
+		return rc;
+	rc = join(error, store, closes, &inside.parts[0]);
 	return rc ? rc
 		  : seal_box(error, store, &inside.owners, place_of("progress", &now->id),
 			    inside.parts, 2, box);

@@ -252,8 +252,12 @@ static int count_mentions(struct error *error, struct quest *quest, uint32_t *co
 	int rc;
 
 	stmt_begin_sql(&stmt, &quest->reader->conn,
-		"SELECT count(*) FROM event WHERE other = ?1 AND other IS NOT NULL AND tenant = ?2 "
-		"AND seq NOT IN (" MINE ")");
+		"SELECT count(*) FROM (SELECT seq FROM event WHERE other = ?1 AND other IS NOT "
+		"NULL "
+		"AND tenant = ?2 UNION SELECT seq FROM event WHERE third = ?1 AND third IS NOT "
+		"NULL "
+		"AND tenant = ?2 UNION SELECT seq FROM event WHERE fourth = ?1 AND fourth IS NOT "
+		"NULL AND tenant = ?2) WHERE seq NOT IN (" MINE ")");
 	stmt_i64(&stmt, (int64_t)quest->number);
 	stmt_text(&stmt, quest->tenant);
 	rc = stmt_step(error, &stmt);

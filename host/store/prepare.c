@@ -77,7 +77,7 @@ void stmt_owners(struct stmt *stmt, const struct seal_owners *owners)
 {
 	size_t i;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < SEAL_OWNERS; i++)
 		if (i < owners->persons)
 			stmt_i64(stmt, (int64_t)owners->number[i]);
 		else

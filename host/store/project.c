@@ -10,7 +10,8 @@ static const struct query q_call_patch = {Q_CALL_MERGE, "SELECT json_patch(?1, ?
 static const struct query q_call_save = {Q_CALL_SAVE,
 	"INSERT INTO call (tenant, connection, call_id, rank, direction, status, agent, "
 	"started_ms, "
-	"ended_ms, person, other, lock, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+	"ended_ms, person, other, third, fourth, lock, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
+	"?, ?, ?, ?, ?, ?) "
 	"ON CONFLICT (tenant, connection, call_id) DO UPDATE SET "
 	"direction = iif(excluded.rank >= rank, "
 	"  coalesce(nullif(excluded.direction, ''), direction), "
@@ -28,6 +29,7 @@ static const struct query q_call_save = {Q_CALL_SAVE,
 	"  coalesce(nullif(excluded.ended_ms, 0), ended_ms), "
 	"  coalesce(nullif(ended_ms, 0), excluded.ended_ms)), "
 	"rank = max(rank, excluded.rank), person = excluded.person, other = excluded.other, "
+	"third = excluded.third, fourth = excluded.fourth, "
 	"lock = excluded.lock, sealed = excluded.sealed"};
 static const struct query q_appointment_find = {Q_APPOINTMENT_FIND,
 	"SELECT rescheduled_from, status, start_ms, end_ms, changed_ms, event_type, host, "

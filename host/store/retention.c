@@ -358,8 +358,8 @@ static int cut_job_recording(struct error *error, struct store *store, int64_t s
 static int empty_event(struct error *error, struct store *store, int64_t seq, bool *changed)
 {
 	static const struct query q = {Q_RETAIN_EVENT_EMPTY,
-		"UPDATE event SET lock = x'', sealed = x'', person = NULL, other = NULL "
-		"WHERE seq = ?1 AND length(lock) > 0"};
+		"UPDATE event SET lock = x'', sealed = x'', person = NULL, other = NULL, "
+		"third = NULL, fourth = NULL WHERE seq = ?1 AND length(lock) > 0"};
 
 	return change_seq(error, store, &q, seq, changed);
 }
@@ -368,7 +368,8 @@ static int empty_job(struct error *error, struct store *store, int64_t seq, bool
 {
 	static const struct query q = {Q_RETAIN_JOB_EMPTY,
 		"UPDATE job SET lock = NULL, sealed = NULL, progress = NULL, person = NULL, "
-		"other = NULL WHERE seq = ?1 AND (lock IS NOT NULL OR progress IS NOT NULL)"};
+		"other = NULL, third = NULL, fourth = NULL WHERE seq = ?1 AND (lock IS NOT NULL OR "
+		"progress IS NOT NULL)"};
 
 	return change_seq(error, store, &q, seq, changed);
 }

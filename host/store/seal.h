@@ -92,8 +92,8 @@ int keys_forget_person(struct error *error, struct keys *keys, const uint8_t mar
 	int64_t at_ms, struct keys_gone *gone);
 /* Likewise one that is known to be forgotten, and may be back out of an older copy. */
 int keys_bury(struct error *error, struct keys *keys, const struct keys_gone *gone);
-/* Is there a key of this number? */
-bool keys_has(struct keys *keys, uint64_t number);
+/* Is there a key of this number, be it usable or not? */
+int keys_has(struct error *error, struct keys *keys, uint64_t number, bool *there);
 /* All tombstones, in the arena. */
 int keys_list_gone(struct error *error, struct keys *keys, struct arena *arena,
 	struct keys_gone **gone, size_t *count);

@@ -186,6 +186,119 @@ static void who_calls_after_they_were_forgotten_is_readable(void **state)
 	is_readable(f, "the_last", true);
 }
 
+/* ---- rows that cannot be read any more ----------------------------------------------------- */
+
+static void by_hand(struct fixture *f, const char *file, const char *sql)
+{
+	char path[300];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/%s", f->directory, file);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+#define GUESTS "anna@example.org guest@example.org fourth@example.org"
+
+/* Anna books for four; the request was sent, and nobody knows yet what became of it. */
+static struct job_row a_booking_of_four(struct fixture *f)
+{
+	struct event_row event = event_of(f, ANNA, "call_a");
+	struct job_row job = a_job(STR(""));
+	struct event_change change = {.row = &event, .jobs = &job, .job_count = 1};
+	struct store_finish_inbox finish = {
+		.tenant = TENANT, .state = INBOX_DONE, .events = &change, .event_count = 1};
+	struct store_save_job op = {.job = &job};
+
+	event.others = STR(GUESTS);
+	finish.inbox = event.inbox = append_of(f, "{}");
+	job.event = event.id;
+	job.person = STR(ANNA " " GUESTS);
+	job.correlation = event.correlation;
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	job.key = STR("k-1");
+	job.state = JOB_WAITING;
+	job.sent = true;
+	job.due_ms = INT64_C(4000000000000);
+	job.progress = STR("{\"a\":1}");
+	assert_int_equal(save_job_now(f, &op), 0);
+	return job;
+}
+
+/* The calendar says of the request what became of it. */
+static struct event_change answered(struct fixture *f, struct event_row *event)
+{
+	struct event_change change = {.row = event, .closes = STR("{\"uid\":\"x\"}")};
+	struct store_finish_inbox finish = {
+		.tenant = TENANT, .state = INBOX_DONE, .events = &change, .event_count = 1};
+
+	*event = event_of(f, BERND, "booking");
+	event->regarding = STR("k-1");
+	finish.inbox = event->inbox = append_of(f, "{}");
+	if (finish_inbox_now(f, &finish) != 0)
+		fail_msg("%s", finish.op.error.text);
+	return change;
+}
+
+static void whoever_is_named_in_a_row_can_be_forgotten(void **state)
+{
+	static const char *const who[] = {
+		ANNA, "anna@example.org", "guest@example.org", "fourth@example.org"};
+	struct fixture *f = *state;
+	struct store_forget op;
+	struct job_row job;
+
+	for (int i = 0; i < 4; i++) {
+		job = a_booking_of_four(f);
+		op = forget(f, who[i]);
+		assert_int_equal(op.events, i + 1); /* all that were made so far */
+		assert_int_equal(op.jobs, i + 1);
+		assert_int_equal(op.dropped, 1);
+		assert_int_equal(state_of(f, &job), JOB_DROPPED);
+		by_hand(f, "klinke.db",
+			"UPDATE event SET dedupe = hex(id)"); /* the next is no repeat */
+	}
+}
+
+/* Its key is lost, not forgotten: nobody has dropped the job. */
+static void an_event_about_an_unreadable_job_is_stored(void **state)
+{
+	struct fixture *f = *state;
+	struct job_row job = a_booking_of_four(f);
+	struct event_row event;
+
+	close_both(f);
+	by_hand(f, "keys/persons.db",
+		"DELETE FROM person WHERE number = (SELECT max(number) FROM person)");
+	open_store(f);
+	open_reader(f);
+	assert_int_equal(answered(f, &event).closed, 1);
+	assert_false(story_of(f, "booking").events[0].unreadable);
+	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM inbox WHERE state = 1"), 0);
+	assert_int_equal(claim(f, clock_now_ms() + 1000, 10).count, 0);
+	assert_int_equal(state_of(f, &job), JOB_PARKED);
+}
+
+/* Likewise what was kept beside a job in somebody's hands, when the host starts. */
+static void a_start_does_not_fail_for_an_unreadable_job(void **state)
+{
+	struct fixture *f = *state;
+	struct job_row job = a_booking_of_four(f);
+	struct event_row event;
+
+	assert_int_equal(claim(f, INT64_C(4000000000001), 10).count, 1);
+	assert_int_equal(answered(f, &event).closed, 0);
+	close_both(f);
+	by_hand(f, "klinke.db", "UPDATE job SET progress = zeroblob(100)");
+	open_store(f);
+	open_reader(f);
+	assert_int_equal(claim(f, clock_now_ms() + 1000, 10).count, 0);
+	assert_int_equal(state_of(f, &job), JOB_PARKED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +306,9 @@ int main(void)
 		STORE_TEST(nor_after_somebody_was_forgotten),
 		STORE_TEST(a_destroyed_key_is_not_kept_by_who_had_found_it),
 		STORE_TEST(who_calls_after_they_were_forgotten_is_readable),
+		STORE_TEST(whoever_is_named_in_a_row_can_be_forgotten),
+		STORE_TEST(an_event_about_an_unreadable_job_is_stored),
+		STORE_TEST(a_start_does_not_fail_for_an_unreadable_job),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

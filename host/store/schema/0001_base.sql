@@ -49,8 +49,10 @@ CREATE TABLE event (
 	correlation TEXT NOT NULL,
 	at_ms INTEGER NOT NULL,
 	received_ms INTEGER NOT NULL,
-	person INTEGER, -- numbers of the keys of whom it is about: two of them, the lock names all
+	person INTEGER, -- numbers of the keys of whom it is about
 	other INTEGER,
+	third INTEGER,
+	fourth INTEGER,
 	lock BLOB NOT NULL,
 	sealed BLOB NOT NULL -- person, others, data, subject
 ) STRICT;
@@ -62,6 +64,8 @@ CREATE INDEX event_also ON event (also) WHERE also <> '';
 CREATE INDEX event_tenant ON event (tenant);
 CREATE INDEX event_person ON event (person) WHERE person IS NOT NULL;
 CREATE INDEX event_other ON event (other) WHERE other IS NOT NULL;
+CREATE INDEX event_third ON event (third) WHERE third IS NOT NULL;
+CREATE INDEX event_fourth ON event (fourth) WHERE fourth IS NOT NULL;
 CREATE INDEX event_inbox ON event (inbox) WHERE inbox IS NOT NULL;
 CREATE INDEX event_job ON event (job) WHERE job IS NOT NULL;
 
@@ -94,6 +98,8 @@ CREATE TABLE job (
 	fail TEXT NOT NULL,
 	person INTEGER, -- as of an event; of a job without one, or that names others
 	other INTEGER,
+	third INTEGER,
+	fourth INTEGER,
 	lock BLOB,
 	sealed BLOB, -- input, person
 	progress BLOB, -- progress, reason, behind their lock
@@ -121,6 +127,8 @@ CREATE INDEX job_event ON job (event) WHERE event IS NOT NULL;
 CREATE INDEX job_tenant ON job (tenant);
 CREATE INDEX job_person ON job (person) WHERE person IS NOT NULL;
 CREATE INDEX job_other ON job (other) WHERE other IS NOT NULL;
+CREATE INDEX job_third ON job (third) WHERE third IS NOT NULL;
+CREATE INDEX job_fourth ON job (fourth) WHERE fourth IS NOT NULL;
 
 -- One step finished, or one request with its answer; written once, for show.
 CREATE TABLE attempt (
@@ -157,6 +165,8 @@ CREATE TABLE call (
 	ended_ms INTEGER NOT NULL,
 	person INTEGER, -- as of an event
 	other INTEGER,
+	third INTEGER,
+	fourth INTEGER,
 	lock BLOB NOT NULL,
 	sealed BLOB NOT NULL, -- from, to, person, data
 	UNIQUE (tenant, connection, call_id)
@@ -165,6 +175,8 @@ CREATE TABLE call (
 CREATE INDEX call_started ON call (tenant, started_ms);
 CREATE INDEX call_person ON call (person) WHERE person IS NOT NULL;
 CREATE INDEX call_other ON call (other) WHERE other IS NOT NULL;
+CREATE INDEX call_third ON call (third) WHERE third IS NOT NULL;
+CREATE INDEX call_fourth ON call (fourth) WHERE fourth IS NOT NULL;
 
 CREATE TABLE appointment (
 	seq INTEGER PRIMARY KEY,
