@@ -53,6 +53,11 @@ static const struct query q_appointment_moved = {Q_APPOINTMENT_MOVED,
 	"version = version + 1 WHERE tenant = ?1 AND connection = ?2 AND uid = ?3 "
 	"AND status IN ('requested', 'booked')"};
 
+static const struct query q_appointment_later = {Q_APPOINTMENT_LATER,
+	"SELECT changed_ms FROM appointment INDEXED BY appointment_former WHERE tenant = ?1 AND "
+	"connection = ?2 AND rescheduled_from = ?3 AND rescheduled_from <> '' AND uid <> ?3 "
+	"LIMIT 1"};
+
 /* ---- calls ------------------------------------------------------------------------------------
  */
 
@@ -398,6 +403,30 @@ static int make_dirty(struct error *error, struct store *store, const struct sta
 			    error, store, row->tenant, row->connection, row->start_ms, row->end_ms);
 }
 
+/* Webhooks overtake each other: of what was moved already only the old half comes now, and the new
+ * one stands. Without this both would. */
+static int yield_to_later(struct error *error, struct store *store, struct appointment_row *row)
+{
+	struct stmt stmt;
+	int rc;
+
+	if (!str_is(row->status, "requested") && !str_is(row->status, "booked"))
+		return 0;
+	stmt_begin(&stmt, &store->conn, &q_appointment_later);
+	stmt_text(&stmt, row->tenant);
+	stmt_text(&stmt, row->connection);
+	stmt_text(&stmt, row->uid);
+	rc = stmt_step(error, &stmt);
+	if (rc == 1) {
+		int64_t moved_ms = col_i64(&stmt);
+		row->status = STR("rescheduled");
+		if (row->changed_ms < moved_ms)
+			row->changed_ms = moved_ms;
+	}
+	stmt_end(&stmt);
+	return rc < 0 ? rc : 0;
+}
+
 /* What it was moved from stands no longer, and its time is free. A calendar tells only the new one;
  * an older row that comes later cannot raise it again. */
 static int replace_former(
@@ -436,7 +465,9 @@ int appointment_merge(struct error *error, struct store *store, const struct app
 		return rc;
 	if (old.there)
 		new.row = merge_columns(row, &old.row);
-	rc = merge_person(error, store, row, sealed, &old, &new);
+	rc = yield_to_later(error, store, &new.row);
+	if (!rc)
+		rc = merge_person(error, store, row, sealed, &old, &new);
 	if (rc)
 		return rc;
 	new.row.version = old.row.version + (!old.there || is_changed(&old, &new));

@@ -6,6 +6,7 @@ import re
 import sqlite3
 import threading
 import time
+from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 import pytest
@@ -579,6 +580,27 @@ def test_booking_rescheduled(busy_house):
                  "the move is reported")
     assert event["data"]["start"][:16] == utc(later)[:16]
     assert appointment(busy_house, event["data"]["uid"])["status"] == "booked"
+
+
+@pytest.mark.parametrize("connection", ["calendar", "diary"])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (2, 0, 1)])
+def test_a_move_may_overtake_what_it_moved(busy_house, connection, order):
+    """Webhooks of Cal.com come in any order; whatever comes last, one appointment stands, at the newest time."""
+    mark = f"moved-{connection}-{''.join(map(str, order))}"
+    day = datetime(2027, 4, 5, 7, tzinfo=timezone.utc) + timedelta(days=order[0] * 3 + order[1] + 7 * (connection == "diary"))
+    bodies = []
+    for i in range(3):
+        at = day + timedelta(hours=i)
+        from_ = {"rescheduleUid": f"{mark}-{i - 1}", "rescheduleId": 4710} if i else {}
+        bodies.append(booking_body(f"{mark}-{i}", "BOOKING_RESCHEDULED" if i else "BOOKING_CREATED", utc(at),
+                                   utc(at + timedelta(minutes=30)), **from_))
+    for i in order:
+        assert busy_house.hook(connection, bodies[i], calcom_headers(bodies[i]))[0] == 200
+        found = wait(lambda n=i: (lambda all_: f"{mark}-{n}" in all_ and all_)({
+            a["uid"]: (a["status"], a["start"][:16]) for a in busy_house.api("GET", "/appointments?limit=1000")["rows"]
+            if a["uid"].startswith(mark)}), "it is read")
+    assert {u: s for u, (s, _) in found.items()} == {f"{mark}-0": "rescheduled", f"{mark}-1": "rescheduled", f"{mark}-2": "booked"}
+    assert found[f"{mark}-2"][1] == utc(day + timedelta(hours=2))[:16]
 
 
 def test_booking_requested_and_rejected(busy_house):

@@ -1,4 +1,5 @@
 /* Appointments as events tell them: versions, moves, persons, and what is known of them. */
+#include "store_plan.h"
 #include "store_visit.h"
 
 #include "store/engine.h"
@@ -51,6 +52,70 @@ static void what_an_appointment_was_moved_from_stands_no_longer(void **state)
 	assert_int_equal(
 		store_find_appointments(NULL, f->reader, &standing, f->arena, &rows, &count), 0);
 	assert_int_equal(count, 1);
+}
+
+/* Webhooks overtake each other: in each order of an appointment that was moved twice, and of its
+ * repeats, the last time stands alone and the other two are known to be free. */
+static void a_move_that_comes_before_what_it_moved_leaves_one(void **state)
+{
+	static const unsigned char orders[][5] = {{0, 1, 2, 0, 1}, {0, 2, 1, 1, 0}, {1, 0, 2, 0, 1},
+		{1, 2, 0, 0, 2}, {2, 0, 1, 0, 2}, {2, 1, 0, 1, 0}};
+	struct fixture *f = *state;
+	struct appointment_query standing = {
+		.tenant = TENANT, .to_ms = INT64_MAX, .standing = true};
+
+	for (unsigned o = 0; o < 6; o++) {
+		struct appointment_row rows[3], *found;
+		char uids[3][16], dedupe[32];
+		size_t count;
+
+		for (unsigned i = 0; i < 3; i++) {
+			snprintf(uids[i], sizeof(uids[i]), "o%u-b%u", o, i);
+			rows[i] = an_appointment(str_of(uids[i]), AT(9 + (int)i, 0));
+			rows[i].changed_ms += i;
+			if (i)
+				rows[i].rescheduled_from = str_of(uids[i - 1]);
+		}
+		for (unsigned n = 0; n < 5; n++) {
+			snprintf(dedupe, sizeof(dedupe), "%u-%u", o, n);
+			happen(f, &rows[orders[o][n]], str_of(dedupe));
+		}
+		found = find(f, &standing, &count);
+		if (count != 1 || !str_is(found[0].uid, uids[2]))
+			fail_msg("order %u: %zu stand", o, count);
+		rows[2].status = STR("cancelled");
+		rows[2].changed_ms++;
+		happen(f, &rows[2], str_of(uids[2]));
+		happen(f, &rows[0], str_of(uids[0])); /* does not stand up again */
+		find(f, &standing, &count);
+		assert_int_equal(count, 0);
+	}
+	assert_plans(f->store->conn.db);
+}
+
+/* Of another tenant or connection a uid means nothing; and one that was moved in place is itself.
+ */
+static void only_what_was_moved_yields(void **state)
+{
+	struct fixture *f = *state;
+	struct appointment_row old = an_appointment(STR("b1"), AT(9, 0));
+	struct appointment_row moved = an_appointment(STR("b2"), AT(11, 0));
+	struct appointment_query standing = {
+		.tenant = TENANT, .to_ms = INT64_MAX, .standing = true};
+	size_t count;
+
+	moved.rescheduled_from = STR("b1");
+	moved.connection = STR("praxis-winter/other");
+	happen(f, &moved, STR("1"));
+	moved = an_appointment(STR("b3"), AT(11, 0));
+	moved.rescheduled_from = STR("b1");
+	moved.tenant = STR("praxis-sommer");
+	happen(f, &moved, STR("2"));
+	old.rescheduled_from = STR("b1");
+	happen(f, &old, STR("3"));
+	happen(f, &old, STR("4"));
+	find(f, &standing, &count);
+	assert_int_equal(count, 2);
 }
 
 static void what_expects_an_older_version_is_a_conflict_and_stores_nothing(void **state)
@@ -214,6 +279,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(a_version_counts_what_has_changed),
+		STORE_TEST(a_move_that_comes_before_what_it_moved_leaves_one),
+		STORE_TEST(only_what_was_moved_yields),
 		STORE_TEST(what_an_appointment_was_moved_from_stands_no_longer),
 		STORE_TEST(what_expects_an_older_version_is_a_conflict_and_stores_nothing),
 		STORE_TEST(a_persons_appointments_come_by_start_and_as_they_are_wanted),

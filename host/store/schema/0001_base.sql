@@ -200,6 +200,9 @@ CREATE TABLE appointment (
 ) STRICT;
 
 CREATE INDEX appointment_start ON appointment (tenant, start_ms);
+-- By what one was moved from: its former row may come later.
+CREATE INDEX appointment_former ON appointment (tenant, connection, rescheduled_from)
+	WHERE rescheduled_from <> '';
 CREATE INDEX appointment_person ON appointment (tenant, person_hash, start_ms)
 	WHERE person_hash IS NOT NULL;
 
