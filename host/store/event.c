@@ -2,6 +2,8 @@
  * writer's thread. */
 #include "store/engine.h"
 
+#include <string.h>
+
 static const struct query q_insert = {Q_EVENT_INSERT,
 	"INSERT INTO event (id, inbox, job, tenant, connection, type, dedupe, subject, also, "
 	"regarding, correlation, at_ms, received_ms, person, other, third, fourth, lock, sealed) "
@@ -30,6 +32,44 @@ static int insert(struct error *error, struct store *store, const struct event_r
 	stmt_owners(&stmt, &sealed->owners);
 	stmt_sealed(&stmt, sealed);
 	return stmt_done(error, &stmt);
+}
+
+/* The key of a step is the id of its job with the step counted into bytes 8 and 9, so only few jobs
+ * lie between the ends of that span. */
+static const struct query q_story = {Q_EVENT_STORY,
+	"SELECT correlation FROM job WHERE id BETWEEN ?1 AND ?2 AND substr(id, 11) = ?3 "
+	"AND +tenant = ?4 AND correlation <> '' LIMIT 1"};
+
+/* What answers a step of ours goes on with its story: the booking with that of the call, the
+ * message's being read with that of the booking. */
+static int join_story(struct error *error, struct store *store, struct event_change *change)
+{
+	struct id key, low, high;
+	struct stmt stmt;
+	struct str correlation;
+	int rc;
+
+	if (!id_parse(&key, change->row->regarding))
+		return 0;
+	low = high = key;
+	memset(low.b + 8, 0, 8);
+	memset(high.b + 8, 0xff, 8);
+	stmt_begin(&stmt, &store->conn, &q_story);
+	stmt_id(&stmt, &low);
+	stmt_id(&stmt, &high);
+	stmt_blob(&stmt, key.b + 10, 6);
+	stmt_text(&stmt, change->row->tenant);
+	rc = stmt_step(error, &stmt);
+	correlation = rc == 1 ? col_text(&stmt, store->scratch) : STR("");
+	stmt_end(&stmt);
+	if (rc < 0 || !correlation.len || correlation.len >= sizeof(change->correlation))
+		return rc < 0 ? rc : 0;
+	memcpy(change->correlation, correlation.ptr, correlation.len);
+	change->correlation[correlation.len] = '\0';
+	change->row->correlation = str_of(change->correlation);
+	for (size_t i = 0; i < change->job_count; i++)
+		change->jobs[i].correlation = change->row->correlation;
+	return 0;
 }
 
 static void nothing_of_it(struct event_change *change)
@@ -66,11 +106,15 @@ static struct event_row in_columns(struct store *store, const struct event_row *
 int event_apply(struct error *error, struct store *store, const struct store_op *op,
 	struct event_change *change, bool claim)
 {
-	const struct event_row blind = in_columns(store, change->row), *row = &blind;
 	const struct sealed_piece *sealed = sealed_piece(op, change->sealed);
+	struct event_row blind, *row = &blind;
 	int rc;
 
 	nothing_of_it(change);
+	rc = join_story(error, store, change);
+	if (rc)
+		return rc;
+	blind = in_columns(store, change->row);
 	if (arena_failed(store->scratch))
 		return error_set(error, E_NOMEM, "no memory to store an event");
 	rc = retain_is_gone(error, store, row, &change->repeat);

@@ -104,45 +104,15 @@ static int by_correlation(struct error *error, struct store_reader *reader,
 	return call_of(error, &stmt, arena, call);
 }
 
-/* The key of a step is the id of its job with the step counted into bytes 8 and 9, so only few
- * jobs lie between the ends of that span. */
-static int by_key(struct error *error, struct store_reader *reader, const struct event_row *event,
-	struct arena *arena, struct str *call)
-{
-	struct id key, low, high;
-	struct stmt stmt;
-
-	if (!id_parse(&key, event->regarding))
-		return 0;
-	low = high = key;
-	memset(low.b + 8, 0, 8);
-	memset(high.b + 8, 0xff, 8);
-	stmt_begin_sql(&stmt, &reader->conn,
-		"SELECT event.subject FROM job JOIN event ON event.correlation = job.correlation "
-		"WHERE job.id BETWEEN ?1 AND ?2 AND substr(job.id, 11) = ?3 AND job.tenant = ?4 "
-		"AND event.correlation <> '' AND event.tenant = ?4 AND event.type GLOB 'call.*' "
-		"LIMIT 1");
-	stmt_id(&stmt, &low);
-	stmt_id(&stmt, &high);
-	stmt_blob(&stmt, key.b + 10, 6);
-	stmt_text(&stmt, event->tenant);
-	return call_of(error, &stmt, arena, call);
-}
-
 /* call ptr NULL: it came of none, and is not told. */
 static int find_call(struct error *error, struct store_reader *reader,
 	const struct event_row *event, struct arena *arena, struct str *call)
 {
-	int rc = 0;
-
 	*call = (struct str){0};
-	if (event->type.len > 5 && memcmp(event->type.ptr, "call.", 5) == 0)
-		*call = event->subject;
-	else
-		rc = by_correlation(error, reader, event, arena, call);
-	if (!rc && !call->ptr)
-		rc = by_key(error, reader, event, arena, call);
-	return rc;
+	if (event->type.len <= 5 || memcmp(event->type.ptr, "call.", 5) != 0)
+		return by_correlation(error, reader, event, arena, call);
+	*call = event->subject;
+	return 0;
 }
 
 /* ---- the events --------------------------------------------------------------------------- */

@@ -303,7 +303,8 @@ void store_append_inbox(struct store *store, struct store_append_inbox *op);
 
 /* An event together with all it causes: if the event is a repeat, none of it is stored. */
 struct event_change {
-	const struct event_row *row;
+	struct event_row *row; /* out: correlation, if it regards a job: that one's, and so of all it
+				  causes. One story has one correlation */
 	struct job_row *jobs; /* in: state WAITING, or anything else for READY.
 				 out: READY, WAITING or QUEUED; 0: not inserted,
 				 its dedupe or the event is a repeat; and claimed */
@@ -318,6 +319,7 @@ struct event_change {
 	struct str frees; /* holder whose OFFERED holds end with this (it hung up); may be empty */
 	uint32_t closed, cancelled; /* out: jobs closed by regarding, dropped by cancel_on */
 	uint32_t sealed;            /* the store's: index of what was sealed of it */
+	char correlation[ID_TEXT];  /* the store's: where the text of row->correlation lies then */
 };
 
 /* Second commit: everything a webhook meant; the raw row is marked. E_NOTFOUND: no such row.

@@ -59,18 +59,24 @@ def test_story_is_told_by_the_store(office):
     assert booking["metadata"]["klinke_key"] == booked["key"], "our key is how a booking is found again"
 
     story = office.show(call)
+    assert sorted(e["type"] for e in story["events"]) == sorted(types), "from the first ring to the message being read"
     assert outcomes(story) == [("step", "map booking", "done"),
                                ("request", "book", "answered"),
-                               ("step", "calendar.book", "done")]
-    mapped, asked, done = story["attempts"]
+                               ("step", "calendar.book", "done"),
+                               ("request", "send", "answered"),
+                               ("step", "whatsapp.send", "done")]
+    mapped, asked, done, _, _ = story["attempts"]
     assert instant(mapped["output"]["start"]) == slot and mapped["output"]["phone"] == CALLER
     assert asked["status"] == 201 and asked["input"]["eventTypeId"] == int(EVENT_TYPE)
     assert done["output"]["uid"] == booking["uid"] and done["output"]["status"] == "booked"
     assert all(i["state"] == "done" for i in story["inbox"])
 
+    # Whichever end one takes hold of, it is one story.
     created, = office.events("booking.created")
-    story = office.show(booking["uid"])
-    assert created["id"] in [e["id"] for e in story["events"]]
+    for end in (booking["uid"], created["id"], office.events("message.read")[0]["id"]):
+        story = office.show(end)
+        assert [j["id"] for j in story["jobs"]] == [j["id"] for j in office.show(call)["jobs"]]
+        assert {e["correlation"] for e in story["events"]} == {analyzed["correlation"]}
     sent = [a for a in story["attempts"] if a["name"] == "whatsapp.send"][-1]
     message, = office.messages()
     assert sent["output"]["message_id"] == message["wamid"]

@@ -4,8 +4,8 @@
 #define K STR("call:1")
 
 /* An event by itself, through an inbox row of its own. */
-static struct event_change happen(struct fixture *f, const struct event_row *row,
-	struct job_row *jobs, size_t count, const char *closes)
+static struct event_change happen(struct fixture *f, struct event_row *row, struct job_row *jobs,
+	size_t count, const char *closes)
 {
 	struct event_change change = {
 		.row = row, .jobs = jobs, .job_count = count, .closes = str_of(closes)};
@@ -414,6 +414,47 @@ static void an_answer_of_another_tenant_closes_nothing(void **state)
 	assert_int_equal(state_of(f, &job), JOB_PARKED);
 }
 
+static struct str correlation_of(struct fixture *f, const struct event_row *event)
+{
+	struct story story;
+	char text[ID_TEXT];
+
+	id_text(text, &event->id);
+	assert_int_equal(store_story(NULL, f->reader, str_of(text), STR(""), f->arena, &story), 0);
+	for (size_t i = 0; i < story.event_count; i++)
+		if (memcmp(&story.events[i].id, &event->id, sizeof(event->id)) == 0)
+			return story.events[i].correlation;
+	fail_msg("the event is not stored");
+	return STR("");
+}
+
+/* The key of a later step names its job, too; another tenant's does not. */
+static void an_answer_goes_on_with_the_story_of_its_job(void **state)
+{
+	struct fixture *f = *state;
+	struct job_row job = a_job(STR("")), next = a_job(STR("")), theirs = a_job(STR(""));
+	struct event_row event, foreign, plain = an_event(STR(""));
+	struct id key = job.id;
+	char text[ID_TEXT];
+
+	job.correlation = STR("of the call");
+	add(f, &job, 1);
+	key.b[9] ^= 1;
+	id_text(text, &key);
+	event = an_answer(text);
+	foreign = an_answer(text);
+	event.correlation = foreign.correlation = plain.correlation = STR("of its webhook");
+	foreign.tenant = theirs.tenant = STR("praxis-sommer");
+	happen(f, &event, &next, 1, NULL);
+	happen(f, &foreign, &theirs, 1, NULL);
+	happen(f, &plain, NULL, 0, NULL);
+	assert_str(correlation_of(f, &event), "of the call");
+	assert_str(stored(f, &next).correlation, "of the call");
+	assert_str(stored(f, &theirs).correlation, "c0ffee");
+	assert_str(correlation_of(f, &foreign), "of its webhook");
+	assert_str(correlation_of(f, &plain), "of its webhook");
+}
+
 static void an_answer_that_is_no_json_is_refused_with_its_event(void **state)
 {
 	struct fixture *f = *state;
@@ -698,6 +739,7 @@ int main(void)
 		STORE_TEST(an_event_that_regards_a_sent_job_makes_it_ready_with_the_answer),
 		STORE_TEST(an_event_closes_a_parked_job_but_none_that_was_not_sent),
 		STORE_TEST(an_answer_of_another_tenant_closes_nothing),
+		STORE_TEST(an_answer_goes_on_with_the_story_of_its_job),
 		STORE_TEST(an_answer_that_is_no_json_is_refused_with_its_event),
 		STORE_TEST(an_answer_to_a_job_in_hand_counts_if_its_own_outcome_is_unknown),
 		STORE_TEST(an_answer_to_a_job_in_hand_is_forgotten_if_the_job_knows_better),
