@@ -290,7 +290,7 @@ static const struct config_connection *connection_named(
 	struct shelf *s, const struct json *job, struct str name)
 {
 	struct str full = json_get_text(job, "connection"), tenant = json_get_text(job, "tenant");
-	const char *dot = memchr(name.ptr ? name.ptr : "", '.', name.len);
+	const char *dot = name.len ? memchr(name.ptr, '.', name.len) : NULL;
 	const struct config_tenant *t;
 
 	if (full.len)

@@ -63,7 +63,7 @@ static int run(const struct invocation *in)
 {
 	char first[ROOM], second[ROOM], line[PASSWORD_LINE];
 	struct error error = {0};
-	struct str password;
+	struct str password = {0};
 	int code;
 
 	if (in->count)

@@ -130,7 +130,7 @@ static int copy(struct making *m, const char *folder, const char *from, const ch
 {
 	const char *path = arena_printf(m->arena, "%s/%s/%s", m->templates, folder, from);
 	struct buf text;
-	struct str read;
+	struct str read = {0};
 	int failed = read_template(m, path, &read);
 
 	if (failed)

@@ -1,6 +1,7 @@
 /* admin.c - the verbs of admin.h over the store and the runner. Any thread; keeps nothing. */
 #include "http/admin.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 #include "base/arena.h"
@@ -261,6 +262,7 @@ static int read_story(struct ask *q, struct story *story)
 {
 	struct str id = json_get_text(q->request, "id");
 
+	memset(story, 0, sizeof(*story));
 	if (!id.len)
 		return error_set(&q->error, E_INVALID, "say which: the id is missing");
 	if (admin_reader(q) < 0)
@@ -396,6 +398,7 @@ static const struct json *decide(struct ask *q, enum job_verdict verdict)
 
 	if (find_patient(q, &p) < 0)
 		return NULL;
+	assert(p.job || p.inbox);
 	return p.job ? decide_job(q, &p.job->id, verdict)
 		     : decide_hook(q, &p.inbox->id, verdict == VERDICT_DROP);
 }

@@ -87,7 +87,7 @@ static int try_bind(const struct addrinfo *info)
 
 static int open_socket(struct error *error, const char *address, int *out)
 {
-	char host[64];
+	char host[64] = "";
 	const char *port = NULL;
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
@@ -123,7 +123,7 @@ static int open_socket(struct error *error, const char *address, int *out)
 
 static unsigned port_of(int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t len = sizeof(address);
 
 	if (getsockname(fd, (struct sockaddr *)&address, &len))

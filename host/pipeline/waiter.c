@@ -260,7 +260,7 @@ static void begin(struct mailbox_item *item)
 		finish(w);
 		return;
 	}
-	if (!desk)
+	if (c && !desk)
 		w->job.tenant = route_owner(c->config->tenant);
 	w->job.generation = w->plan->generation;
 	w->op.op.done = added;
