@@ -46,7 +46,8 @@ enum desk_end {
 	DESK_OPEN,    /* not ended yet */
 	DESK_OK,      /* result */
 	DESK_REFUSED, /* it did not happen and will not: fail, code, reason, detail */
-	DESK_FAILED,  /* no answer, but nothing happened there; it may be tried again by itself */
+	DESK_FAILED,  /* no answer, but nothing happened there; it may be tried again by itself, unless
+			 fail is "store": it could not be stored, and nobody will try it */
 	DESK_UNKNOWN  /* it may have happened; the host finds out */
 };
 
@@ -63,7 +64,7 @@ struct desk_ask { /* one operation of a connection */
 
 	enum desk_end end; /* filled by the host, as all below */
 	struct str result; /* JSON */
-	struct str fail;   /* class, "conflict" */
+	struct str fail;   /* class, "conflict"; or "store" */
 	struct str code;   /* the calendar's contract, "slot_taken"; may be empty */
 	struct str reason; /* for a person; not to be said to a caller */
 	struct str detail; /* JSON or empty */

@@ -497,7 +497,8 @@ static bool is_dead(struct desk_run *run, const struct desk_ask *ask)
 
 bool start_refused(struct desk_run *run, const struct desk_ask *ask)
 {
-	static const char *const final[] = {"bad input", "gone", "conflict"};
+	/* "store": it was not written down, so there is no job that could still do it. */
+	static const char *const final[] = {"bad input", "gone", "conflict", "store"};
 
 	if (ask->end == DESK_REFUSED)
 		return true;

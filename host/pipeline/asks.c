@@ -370,6 +370,7 @@ static void no_memory(struct run *run, struct desk_ask *ask)
 	if (!run)
 		return;
 	ask->end = DESK_FAILED;
+	ask->fail = STR("store"); /* which it never reached */
 	ask->reason = STR("no memory");
 	builtin_answered(run);
 }

@@ -556,6 +556,18 @@ static void what_failed_for_good_is_not_noted(void **state)
 		"Diesen Termin konnte ich leider nicht buchen. Dürfen wir Sie zurückrufen?");
 }
 
+/* No job is there that could still do it. */
+static void what_could_not_be_stored_is_not_noted(void **state)
+{
+	struct world *w = *state;
+
+	ask_for_thursday(w);
+	kit_end(w, DESK_FAILED, "store", "", "");
+	assert_heard(w, "false",
+		"Diesen Termin konnte ich leider nicht buchen. Dürfen wir Sie zurückrufen?");
+	assert_null(json_get(w->result, "pending"));
+}
+
 /* Of a question that was answered long ago only the class of its failure is left. */
 static void a_conflict_without_a_name_brings_others(void **state)
 {
@@ -694,6 +706,7 @@ int main(void)
 		DESK_TEST(a_refusal_is_honest),
 		DESK_TEST(what_is_not_known_is_said_so),
 		DESK_TEST(what_failed_for_good_is_not_noted),
+		DESK_TEST(what_could_not_be_stored_is_not_noted),
 		DESK_TEST(a_conflict_without_a_name_brings_others),
 		DESK_TEST(nothing_is_booked_unless_the_calendar_said_so),
 		DESK_TEST(the_same_appointment_is_not_booked_twice),
