@@ -9,6 +9,8 @@
 #include "http/admin_i.h"
 #include "http/rows.h"
 
+#define TRIES 5
+
 /* ---- Who is meant ------------------------------------------------------------------------- */
 
 static int ambiguous(struct ask *q, const struct person_hit *a, const struct person_hit *b)
@@ -104,28 +106,50 @@ static struct json *receipt(struct ask *q, const struct person_hit *hit,
 	return o;
 }
 
-/* *out NULL: nothing was stored there. */
-static int forget_one(struct ask *q, const struct person_hit *hit, struct json **out)
+static int forget_now(struct ask *q, const struct person_hit *hit, struct store_forget *op)
 {
 	struct str why = json_get_text(q->request, "reason");
-	struct store_forget op = {
+	struct latch latch;
+
+	*op = (struct store_forget){
 		.tenant = hit->tenant,
 		.person = hit->person,
 		.reason = str_of(arena_printf(q->arena, "the person was forgotten%s%.*s",
 			why.len ? ": " : "", STR_ARG(why))),
 		.now_ms = clock_now_ms(),
 	};
+	admin_begin_wait(&latch, &op->op);
+	store_forget(q->admin->store, op);
+	return admin_end_wait(q, &latch, &op->op);
+}
+
+/* Again while somebody reads; what was done the first time is not told a second time. */
+static int forget(struct ask *q, const struct person_hit *hit, struct store_forget *out)
+{
+	struct store_forget op;
+	int rc = forget_now(q, hit, out);
+
+	for (int i = 1; i < TRIES && rc == E_BUSY; i++) {
+		q->error = (struct error){0};
+		rc = forget_now(q, hit, &op);
+		if (op.known || op.mentions)
+			*out = op;
+	}
+	return rc;
+}
+
+/* *out NULL: nothing was stored there. */
+static int forget_one(struct ask *q, const struct person_hit *hit, struct json **out)
+{
+	struct store_forget op;
 	struct person_rows rows;
 	struct json *vendors;
-	struct latch latch;
 
 	*out = NULL;
 	if (store_read_person(&q->error, q->reader, hit->tenant, hit->person, q->arena, &rows) < 0)
 		return q->error.code;
 	vendors = names(q, rows.connections, rows.connection_count);
-	admin_begin_wait(&latch, &op.op);
-	store_forget(q->admin->store, &op);
-	if (admin_end_wait(q, &latch, &op.op) < 0)
+	if (forget(q, hit, &op) < 0)
 		return q->error.code;
 	if (op.known || op.mentions || hit->forgotten_ms)
 		*out = receipt(q, hit, &op, vendors);

@@ -11,6 +11,7 @@
 #define INDEX_LOCK 1 /* of who copies */
 #define INDEX_SIZE 32768
 #define INDEX_COPIED 96 /* where the number of copied pages stands */
+#define EMPTY_MS 500    /* what others wait for who reads when somebody was forgotten */
 #define ROUNDS 2        /* each takes as long as a sync, and the log grows meanwhile */
 
 static sqlite3_file *file_of(struct conn *conn)
@@ -127,6 +128,22 @@ int checkpoint_all(struct error *error, struct conn *conn)
 	return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED
 		       ? 0
 		       : conn_fail(error, conn, "copying what the last process left");
+}
+
+int checkpoint_empty(struct error *error, struct conn *conn)
+{
+	int rc;
+
+	sqlite3_busy_timeout(conn->db, EMPTY_MS);
+	rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	sqlite3_busy_timeout(conn->db, CONN_BUSY_MS);
+	if (rc == SQLITE_OK)
+		return 0;
+	if (rc == SQLITE_IOERR_FSYNC)
+		copy_again(conn);
+	rc = conn_fail(error, conn, "emptying the store's log");
+	conn->broken = false; /* the group is on disk */
+	return rc;
 }
 
 int checkpoint_start(struct error *error, struct store *store, const char *path)

@@ -12,13 +12,14 @@
 #include "store/store.h"
 #include "store/vfs.h"
 
-#define BUSY_MS 5000
-
 static const char *const pragmas[] = {
-	/* The writer never checkpoints inside a commit: that is where the long tail comes from. */
+	/* The writer never checkpoints inside a commit: that is where the long tail comes from.
+	 * What it deletes it overwrites: otherwise the bytes stay in the file until something needs
+	 * the room. */
 	[CONN_WRITER] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
 			"PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-4096;"
-			"PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;",
+			"PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;"
+			"PRAGMA secure_delete=ON;",
 	[CONN_CHECKPOINTER] = "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
 			      "PRAGMA cache_size=-64; PRAGMA trusted_schema=OFF;",
 	[CONN_READER] = "PRAGMA query_only=ON; PRAGMA cache_size=-1024; PRAGMA temp_store=MEMORY;"
@@ -46,7 +47,7 @@ int conn_open(struct error *error, struct conn *conn, const char *path, enum con
 		return rc;
 	}
 	sqlite3_extended_result_codes(conn->db, 1);
-	sqlite3_busy_timeout(conn->db, BUSY_MS);
+	sqlite3_busy_timeout(conn->db, CONN_BUSY_MS);
 	sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	rc = conn_exec(error, conn, pragmas[kind]);
 	if (rc)

@@ -132,6 +132,8 @@ struct query {
 	const char *sql;
 };
 
+#define CONN_BUSY_MS 5000 /* how long a connection waits for others */
+
 enum conn_kind { CONN_WRITER, CONN_CHECKPOINTER, CONN_READER };
 
 struct conn {

@@ -68,6 +68,7 @@ struct store {
 	struct claims claims;  /* the writer's */
 	struct tally tally;    /* the writer's */
 	bool has_gone;         /* the writer's: there may be marks of deleted events */
+	bool forgot;           /* the writer's: there is a forget in this group */
 	struct queue queue;
 	struct checkpointer checkpointer;
 	pthread_t writer;
@@ -84,6 +85,9 @@ void queue_submit(
 /* At the start, before anything is promised: what the log shows now may be in memory only, if a
  * sync of the last process failed. What is copied from here on is synced anew. */
 int checkpoint_all(struct error *error, struct conn *conn);
+/* Not even what was overwritten is left in the log. E_BUSY: somebody reads. The writer's thread,
+ * between two groups. */
+int checkpoint_empty(struct error *error, struct conn *conn);
 int checkpoint_start(struct error *error, struct store *store, const char *path);
 void checkpoint_stop(struct store *store);
 void checkpoint_after_group(struct store *store, int wal_pages); /* the writer's thread */
@@ -166,6 +170,8 @@ struct str blind_text(const struct keys *keys, struct arena *arena, struct str t
 /* ---- forget.c ----------------------------------------------------------------------------- */
 /* At start: what was interrupted, and keys that came back out of an older copy. */
 int forget_finish(struct error *error, struct store *store);
+/* After the commit of a group with a forget. */
+void forget_settle(struct store *store, struct store_op *group);
 /* Ends a job, whoever has it. */
 int job_forget(struct error *error, struct store *store, const struct id *id, struct str reason);
 

@@ -383,12 +383,27 @@ static int run_forget(struct store *store, struct store_op *base)
 	int rc;
 
 	begin(op);
+	store->forgot = true;
 	rc = keys_mark(&base->error, store->keys, op->tenant, op->person, mark);
 	if (!rc)
 		rc = keys_forget_person(&base->error, store->keys, mark, op->now_ms, &leaving.gone);
 	if (!rc)
 		rc = clean_rest(&leaving, mark);
 	return rc ? rc : look_at_parked(&leaving);
+}
+
+/* The log holds rows as they were: until their events were known, theirs lay under another key. */
+void forget_settle(struct store *store, struct store_op *group)
+{
+	struct error error = {0};
+	int rc = checkpoint_empty(&error, &store->conn);
+
+	for (; group && rc; group = group->next) {
+		if (group->run != run_forget || group->result)
+			continue;
+		group->error = error;
+		group->result = rc;
+	}
 }
 
 void store_forget(struct store *store, struct store_forget *op)

@@ -73,6 +73,7 @@ static enum group_result try_group(
 
 	store->conn.broken = false;
 	store->tally.count = 0;
+	store->forgot = false;
 	if (conn_run(error, &store->conn, &q_begin))
 		return GROUP_FAILED;
 	for (op = group; op && result == GROUP_FINE; op = op->next) {
@@ -103,6 +104,8 @@ static void commit_group(struct store *store, struct store_op *group)
 	}
 	if (result == GROUP_FINE) {
 		claims_keep(&store->claims);
+		if (store->forgot)
+			forget_settle(store, group);
 		return;
 	}
 	roll_back(store);

@@ -826,8 +826,6 @@ static int step(struct error *error, struct store *store, struct store_retain *o
 	return step_sweep(error, store, op);
 }
 
-/* Deleted means overwritten: otherwise the bytes stay in the file until something needs the room.
- */
 static int run_retain(struct store *store, struct store_op *base)
 {
 	struct store_retain *op = (struct store_retain *)base;
@@ -837,10 +835,7 @@ static int run_retain(struct store *store, struct store_op *base)
 	op->swept = 0;
 	op->doubted = false;
 	memset(op->freed, 0, sizeof(op->freed));
-	rc = conn_exec(&base->error, &store->conn, "PRAGMA secure_delete = ON");
-	if (!rc)
-		rc = step(&base->error, store, op);
-	conn_exec(NULL, &store->conn, "PRAGMA secure_delete = OFF");
+	rc = step(&base->error, store, op);
 	op->over = op->doubted || op->next.walk == WALKS + SWEEPS;
 	return rc;
 }

@@ -511,7 +511,8 @@ void store_save_catalogue(struct store *store, struct store_save_catalogue *op);
  * cannot be saved (E_CONFLICT); a PARKED webhook that mentions them is let go of. Codes and marks by
  * which they were found are taken out. It can be interrupted at any point, and is finished when the
  * store is opened again. Who has no key: known is false, and nothing happens, but for what is PARKED.
- * E_BUSY: the key is gone, call again, see keys_forget_person(). */
+ * E_BUSY: somebody reads without end, and bytes of theirs may still be in a log: call again; what is
+ * told of it then counts, too. */
 struct store_forget {
 	struct store_op op;
 	struct str tenant, person; /* E.164 or address */

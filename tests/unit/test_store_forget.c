@@ -5,6 +5,8 @@
 #include "person_kit.h"
 #include "store/keys.h"
 
+WAITED(retain)
+
 /* ---- another program at the keys ---------------------------------------------------------- */
 
 /* Begun before this process has a connection, since SQLite's must not be taken over a fork. */
@@ -299,6 +301,114 @@ static void a_start_does_not_fail_for_an_unreadable_job(void **state)
 	assert_int_equal(state_of(f, &job), JOB_PARKED);
 }
 
+/* ---- what is left in files ----------------------------------------------------------------- */
+
+static size_t bytes_of(struct fixture *f, const char *sql, uint8_t *out, size_t size)
+{
+	sqlite3_stmt *stmt;
+	char path[300];
+	sqlite3 *db;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	n = (size_t)sqlite3_column_bytes(stmt, 0);
+	assert_in_range(n, 1, size);
+	memcpy(out, sqlite3_column_blob(stmt, 0), n);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return n;
+}
+
+/* Until a webhook's events were known it lay under another key than the person's. */
+static void the_lock_that_a_webhook_had_before_is_in_no_file(void **state)
+{
+	struct fixture *f = *state;
+	struct event_row event = event_of(f, ANNA, "call_a");
+	struct event_change change = {.row = &event};
+	struct store_finish_inbox finish = {
+		.tenant = TENANT, .state = INBOX_DONE, .events = &change, .event_count = 1};
+	uint8_t lock[400];
+	size_t n;
+
+	finish.inbox = event.inbox = append_of(f, event.data.ptr);
+	n = bytes_of(f, "SELECT lock FROM inbox", lock, sizeof(lock));
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	append_of(f, "{}");
+	forget(f, ANNA);
+	no_file_holds(f->directory, lock, n);
+}
+
+static sqlite3 *read_on_and_on(struct fixture *f)
+{
+	char path[300];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "BEGIN; SELECT count(*) FROM event", NULL, NULL, NULL), SQLITE_OK);
+	return db;
+}
+
+static void who_reads_meanwhile_makes_it_busy_and_done_the_next_time(void **state)
+{
+	struct fixture *f = *state;
+	struct store_forget op = {.tenant = TENANT, .person = STR(ANNA), .now_ms = 1000};
+	struct stat st;
+	sqlite3 *db;
+
+	store_call(f, ANNA, "", "call_a");
+	db = read_on_and_on(f);
+	assert_int_equal(forget_now(f, &op), E_BUSY);
+	assert_true(op.known);
+	assert_int_equal(op.events, 1);
+	is_readable(f, "call_a", false);
+	store_call(f, BERND, "", "call_b"); /* others go on */
+	sqlite3_close(db);
+	assert_int_equal(forget_now(f, &op), 0);
+	assert_false(op.known);
+	assert_int_equal(stat(arena_printf(f->arena, "%s/klinke.db-wal", f->directory), &st), 0);
+	assert_int_equal(st.st_size, 0);
+	is_readable(f, "call_b", true);
+}
+
+static void retain(struct fixture *f)
+{
+	static const struct keep keep = {.ms = {[KEEP_RAW] = KEEP_FOREVER}};
+	struct store_retain op = {
+		.keeps = &keep, .keep_count = 1, .now_ms = clock_now_ms(), .trusted = true};
+
+	do {
+		assert_int_equal(retain_now(f, &op), 0);
+		op.at = op.next;
+	} while (!op.over);
+}
+
+/* Nor is what was taken out of a parked webhook, whatever ran before. */
+static void bytes_that_were_let_go_of_are_in_no_file(void **state)
+{
+	struct fixture *f = *state;
+	struct store_finish_inbox finish = {
+		.tenant = TENANT, .state = INBOX_PARKED, .reason = STR("no JSON at all")};
+	char *body = arena_alloc(f->arena, 9000);
+	static uint8_t sealed[20000];
+
+	append_of(f, "{}");
+	retain(f);
+	memset(body, 'x', 8999); /* more than a page */
+	memcpy(body, ANNA, strlen(ANNA));
+	finish.inbox = append_of(f, body);
+	bytes_of(f, "SELECT sealed FROM inbox_raw ORDER BY seq DESC LIMIT 1", sealed,
+		sizeof(sealed));
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	append_of(f, "{}");
+	assert_int_equal(forget(f, ANNA).mentions, 1);
+	no_file_holds(f->directory, sealed + 1500, 2000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +419,9 @@ int main(void)
 		STORE_TEST(whoever_is_named_in_a_row_can_be_forgotten),
 		STORE_TEST(an_event_about_an_unreadable_job_is_stored),
 		STORE_TEST(a_start_does_not_fail_for_an_unreadable_job),
+		STORE_TEST(the_lock_that_a_webhook_had_before_is_in_no_file),
+		STORE_TEST(who_reads_meanwhile_makes_it_busy_and_done_the_next_time),
+		STORE_TEST(bytes_that_were_let_go_of_are_in_no_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
