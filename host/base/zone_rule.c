@@ -201,14 +201,38 @@ static int64_t floor_days(int64_t s)
 	return (s >= 0 ? s : s - (DAY_S - 1)) / DAY_S;
 }
 
+/* Near the turn of a year dates of its neighbours count, too: the rule may put them beyond their
+ * year, as day 365 or 100 hours after midnight. */
+static int32_t offset_near_new_year(const struct zone_rule *rule, int64_t year, int64_t utc_s)
+{
+	int64_t last = INT64_MIN, start, end;
+	int32_t offset = rule->std_s;
+
+	for (int64_t y = year - 2; y <= year + 1; y++) {
+		zone_rule_year(rule, y, &start, &end);
+		if (end <= utc_s && end >= last) {
+			last = end;
+			offset = rule->std_s;
+		}
+		if (start <= utc_s && start >= last) {
+			last = start;
+			offset = rule->dst_s;
+		}
+	}
+	return offset;
+}
+
 int32_t zone_rule_offset(const struct zone_rule *rule, int64_t utc_s)
 {
-	int64_t year, start, end;
+	int64_t year, start, end, day_of_year;
 	int month, day;
 
 	if (!rule->has_dst)
 		return rule->std_s;
 	zone_date_of(floor_days(utc_s + rule->std_s), &year, &month, &day);
+	day_of_year = floor_days(utc_s + rule->std_s) - zone_days(year, 1, 1);
+	if (day_of_year < 10 || day_of_year > 355)
+		return offset_near_new_year(rule, year, utc_s);
 	zone_rule_year(rule, year, &start, &end);
 	if (start < end)
 		return utc_s >= start && utc_s < end ? rule->dst_s : rule->std_s;
