@@ -207,8 +207,8 @@ int job_close_regarded(struct error *error, struct store *store, const struct ev
 	struct str closes, uint32_t *closed);
 int job_cancel(struct error *error, struct store *store, const struct event_row *event,
 	uint32_t *cancelled);
-/* A job that begins to wait, as stored: did an event cancel it while it was in our hands? Then it
- * is DROPPED. */
+/* A job that is given back to wait or to be tried again, as stored: did an event cancel it while it
+ * was in our hands? Then it is DROPPED. */
 int job_cancel_late(struct error *error, struct store *store, const struct job_row *row,
 	int64_t seq, enum job_state *state);
 /* A job that cannot be read, for a person; *why is the reason, and cleared. */

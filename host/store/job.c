@@ -260,6 +260,14 @@ static int free_holds(struct error *error, struct store *store, const struct sto
 	return ended && !op->closed ? hold_free_job(error, store, now->seq) : 0;
 }
 
+/* Whoever will be handed out again. Not while it is unknown whether something was sent: that is
+ * found out first. */
+static bool may_be_cancelled(const struct store_save_job *op, enum job_state state)
+{
+	return !op->keep_claim && !op->job->sent &&
+	       (state == JOB_READY || state == JOB_QUEUED || state == JOB_WAITING);
+}
+
 static int save_row(struct error *error, struct store *store, struct store_save_job *op,
 	const struct job_now *now)
 {
@@ -271,7 +279,7 @@ static int save_row(struct error *error, struct store *store, struct store_save_
 	rc = op->keep_claim ? 0 : come_back(error, store, now, &state);
 	if (!rc)
 		rc = update(error, store, op, now, state);
-	if (!rc && state == JOB_WAITING)
+	if (!rc && may_be_cancelled(op, state))
 		rc = job_cancel_late(error, store, row, now->seq, &state);
 	if (!rc)
 		rc = settle_claim(error, store, row, now, op->keep_claim);

@@ -22,7 +22,7 @@ static const struct query q_join = {Q_JOB_JOIN,
 static const struct query q_to_cancel = {Q_JOB_TO_CANCEL,
 	"SELECT seq, id FROM job INDEXED BY job_cancel WHERE tenant = ?1 AND subject = ?2 AND "
 	"cancel_on <> '' "
-	"AND state BETWEEN 1 AND 3 AND seq > ?4 "
+	"AND state BETWEEN 1 AND 3 AND sent = 0 AND seq > ?4 "
 	"AND instr(' ' || cancel_on || ' ', ' ' || ?3 || ' ') > 0 ORDER BY seq LIMIT 1"};
 static const struct query q_cancel = {
 	Q_JOB_CANCEL, "UPDATE job SET state = 7, reason = 'cancelled by ' || ?1 WHERE seq = ?2"};

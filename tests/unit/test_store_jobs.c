@@ -630,6 +630,53 @@ static void what_was_cancelled_while_in_hand_does_not_begin_to_wait(void **state
 	}
 }
 
+/* As if it had come before the job was handed out: the next try would send what nobody wants any
+ * more. But what may have been sent is looked up first. */
+static void what_was_cancelled_while_in_hand_is_not_tried_again(void **state)
+{
+	static const struct {
+		enum job_state saved;
+		bool sent,
+			before; /* before: the event comes while the job waits for its next try */
+		enum job_state becomes;
+	} cases[] = {
+		{JOB_READY, false, false, JOB_DROPPED},
+		{JOB_WAITING, false, false, JOB_DROPPED},
+		{JOB_READY, true, false, JOB_READY},
+		{JOB_READY, false, true, JOB_DROPPED},
+		{JOB_READY, true, true, JOB_READY},
+		{JOB_PARKED, false, false, JOB_PARKED},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct event_row first = an_event(STR("")), event = an_event(STR(""));
+		struct job_row job = a_job(STR(""));
+		const char *uid = arena_printf(f->arena, "b%zu", i);
+		first.type = STR("booking.created");
+		first.subject = event.subject = job.subject = str_of(uid);
+		job.event = first.id;
+		happen(f, &first, &job, 1, NULL);
+		assert_int_equal(claim(f, 2000, 10).count, 1);
+		event.type = job.cancel_on = STR("booking.cancelled");
+		job.sent = cases[i].sent;
+		job.due_ms = INT64_C(1) << 50;
+		if (cases[i].before)
+			save(f, &job, cases[i].saved);
+		happen(f, &event, NULL, 0, NULL);
+		if (!cases[i].before)
+			save(f, &job, cases[i].saved);
+		assert_int_equal(state_of(f, &job), cases[i].becomes);
+		if (job.sent) { /* nothing was sent, as is known now */
+			assert_int_equal(claim(f, INT64_C(1) << 51, 10).count, 1);
+			job.sent = false;
+			save(f, &job, JOB_READY);
+			assert_int_equal(state_of(f, &job), JOB_DROPPED);
+		}
+	}
+	assert_int_equal(claim(f, INT64_C(1) << 51, 10).count, 0);
+}
+
 /* ---- decided by a person ------------------------------------------------------------------------
  */
 
@@ -747,6 +794,7 @@ int main(void)
 		STORE_TEST(an_event_drops_the_jobs_that_name_it_and_its_subject),
 		STORE_TEST(a_job_in_hand_is_not_cancelled_and_a_cancelled_one_passes_its_key_on),
 		STORE_TEST(what_was_cancelled_while_in_hand_does_not_begin_to_wait),
+		STORE_TEST(what_was_cancelled_while_in_hand_is_not_tried_again),
 		STORE_TEST(a_dead_job_can_be_retried_resent_and_dropped),
 		STORE_TEST(a_retried_job_waits_behind_who_has_its_key),
 		STORE_TEST(dropping_a_strict_parked_job_passes_its_key_on),
