@@ -18,8 +18,7 @@ const char *owner_remedy(char out[OWNER_TEXT], const char *path)
 
 	out[0] = '\0';
 	if (stat(path, &st) == 0 && st.st_uid != geteuid()) {
-		getpwuid_r(st.st_uid, &entry, memory, sizeof(memory), &found);
-		if (found)
+		if (getpwuid_r(st.st_uid, &entry, memory, sizeof(memory), &found) == 0 && found)
 			snprintf(name, sizeof(name), "%.32s", found->pw_name);
 		else /* a number does as well for sudo */
 			snprintf(name, sizeof(name), "#%lu", (unsigned long)st.st_uid);

@@ -85,7 +85,7 @@ static int check_keys(struct error *error, const struct care_watch *w)
 static void check(struct care_watch *w)
 {
 	struct care_check how = {.foreign = true};
-	struct care_checked out;
+	struct care_checked out = {0};
 	struct error error = {0};
 	int64_t began = clock_mono_ms();
 	sqlite3 *db = NULL;
