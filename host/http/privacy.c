@@ -110,6 +110,7 @@ static int forget_now(struct ask *q, const struct person_hit *hit, struct store_
 {
 	struct str why = json_get_text(q->request, "reason");
 	struct latch latch;
+	int rc;
 
 	*op = (struct store_forget){
 		.tenant = hit->tenant,
@@ -118,9 +119,12 @@ static int forget_now(struct ask *q, const struct person_hit *hit, struct store_
 			why.len ? ": " : "", STR_ARG(why))),
 		.now_ms = clock_now_ms(),
 	};
-	admin_begin_wait(&latch, &op->op);
-	store_forget(q->admin->store, op);
-	return admin_end_wait(q, &latch, &op->op);
+	do {
+		admin_begin_wait(&latch, &op->op);
+		store_forget(q->admin->store, op);
+		rc = admin_end_wait(q, &latch, &op->op);
+	} while (!rc && op->more);
+	return rc;
 }
 
 /* Again while somebody reads; what was done the first time is not told a second time. */

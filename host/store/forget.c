@@ -135,8 +135,10 @@ static int drop_jobs(struct leaving *leaving)
 static int take_out(struct leaving *leaving)
 {
 	static const char *const all[] = {
-		"DELETE FROM hold WHERE state = 1 AND instr(holder, '~') > 0 AND holder IN "
-		"(SELECT subject FROM event WHERE seq IN (" EVENTS "))",
+		"DELETE FROM hold WHERE seq IN (SELECT hold.seq FROM event CROSS JOIN hold "
+		"INDEXED BY hold_holder ON hold.tenant = event.tenant AND hold.holder = "
+		"event.subject WHERE event.seq IN (" EVENTS
+		") AND hold.state = 1 AND instr(hold.holder, '~') > 0)",
 		"UPDATE job SET order_key = '', subject = '' WHERE seq IN (" JOBS
 		") AND (instr(order_key, '~') > 0 OR instr(subject, '~') > 0)",
 		"UPDATE event SET subject = '', also = '' WHERE seq IN (" EVENTS
@@ -245,7 +247,12 @@ struct parked {
 	struct str tenant, lock, sealed;
 };
 
-/* The next one behind parked->seq; seq 0: none. */
+/* Others wait for the writer meanwhile: so many are looked at with each call. */
+#define STEP_ROWS 512
+#define STEP_BYTES ((size_t)1 << 20)
+#define STEP_DROPS 4 /* each is some syncs */
+
+/* The next one behind parked->seq; seq 0: none. Nothing sealed: it is another tenant's. */
 static int next_parked(struct leaving *leaving, struct parked *parked)
 {
 	struct arena *scratch = leaving->store->scratch;
@@ -253,9 +260,10 @@ static int next_parked(struct leaving *leaving, struct parked *parked)
 	int rc;
 
 	stmt_begin_sql(&stmt, &leaving->store->conn,
-		"SELECT inbox.seq, id, tenant, lock, sealed FROM inbox INDEXED BY inbox_open JOIN "
-		"inbox_raw ON inbox_raw.seq = inbox.seq WHERE state = 3 AND state IN (1, 3) AND "
-		"inbox.seq > ?1 AND tenant IN ('', 'agency', ?2) ORDER BY inbox.seq LIMIT 1");
+		"SELECT seq, id, tenant, lock, iif(tenant IN ('', 'agency', ?2), (SELECT sealed "
+		"FROM inbox_raw WHERE inbox_raw.seq = inbox.seq), NULL) FROM inbox INDEXED BY "
+		"inbox_open WHERE state = 3 AND state IN (1, 3) AND seq > ?1 ORDER BY seq LIMIT "
+		"1");
 	stmt_i64(&stmt, parked->seq);
 	stmt_text(&stmt, leaving->counts->tenant);
 	rc = stmt_step(leaving->error, &stmt);
@@ -305,27 +313,38 @@ static int drop_parked(struct leaving *leaving, const struct parked *parked)
 	return stmt_done(leaving->error, &stmt);
 }
 
-static int look_at_parked(struct leaving *leaving)
+static int look_at_one(struct leaving *leaving, const struct parked *parked)
 {
-	struct store_forget *op = leaving->counts;
-	struct parked parked = {0};
+	struct str parts[3] = {STR(""), STR(""), STR("")}, person = leaving->counts->person;
 	bool readable;
 	int rc;
 
-	for (;;) {
-		struct str parts[3] = {STR(""), STR(""), STR("")};
+	rc = open_again(leaving->error, leaving->store, place_of("inbox", &parked->id),
+		parked->lock, parked->sealed, parts, 3, &readable);
+	if (rc || !readable || (!mentions(parts[2], person) && !mentions(parts[0], person)))
+		return rc;
+	return drop_parked(leaving, parked);
+}
+
+static int look_at_parked(struct leaving *leaving)
+{
+	struct store_forget *op = leaving->counts;
+	struct parked parked = {.seq = op->from};
+	uint32_t drops = op->mentions + STEP_DROPS;
+	size_t rows = 0, bytes = 0;
+	int rc = 0;
+
+	while (!rc && rows++ < STEP_ROWS && bytes < STEP_BYTES && op->mentions < drops) {
 		arena_reset(leaving->store->scratch);
 		rc = next_parked(leaving, &parked);
 		if (rc || !parked.seq)
-			return rc;
-		rc = open_again(leaving->error, leaving->store, place_of("inbox", &parked.id),
-			parked.lock, parked.sealed, parts, 3, &readable);
-		if (!rc && readable &&
-			(mentions(parts[2], op->person) || mentions(parts[0], op->person)))
-			rc = drop_parked(leaving, &parked);
-		if (rc)
-			return rc;
+			break;
+		if (parked.sealed.len)
+			rc = look_at_one(leaving, &parked);
+		bytes += parked.sealed.len;
 	}
+	op->after = parked.seq ? parked.seq : INT64_MAX;
+	return rc;
 }
 
 /* ---- the operation ------------------------------------------------------------------------ */
@@ -374,22 +393,39 @@ static int clean_rest(struct leaving *leaving, const uint8_t *mark)
 	return rc;
 }
 
+static int destroy_key(struct leaving *leaving)
+{
+	struct store_forget *op = leaving->counts;
+	struct keys *keys = leaving->store->keys;
+	uint8_t mark[KEYS_MARK];
+	int rc;
+
+	begin(op);
+	rc = keys_mark(leaving->error, keys, op->tenant, op->person, mark);
+	if (!rc)
+		rc = keys_forget_person(leaving->error, keys, mark, op->now_ms, &leaving->gone);
+	return rc ? rc : clean_rest(leaving, mark);
+}
+
 /* May run twice, if its group does: then the key is gone already, and its tombstone is found. */
 static int run_forget(struct store *store, struct store_op *base)
 {
 	struct store_forget *op = (struct store_forget *)base;
 	struct leaving leaving = {.store = store, .error = &base->error, .counts = op};
-	uint8_t mark[KEYS_MARK];
-	int rc;
+	bool more = false;
+	int rc = 0;
 
-	begin(op);
-	store->forgot = true;
-	rc = keys_mark(&base->error, store->keys, op->tenant, op->person, mark);
+	op->mentions = op->before;
+	if (!op->again)
+		rc = destroy_key(&leaving);
 	if (!rc)
-		rc = keys_forget_person(&base->error, store->keys, mark, op->now_ms, &leaving.gone);
+		rc = look_at_parked(&leaving);
 	if (!rc)
-		rc = clean_rest(&leaving, mark);
-	return rc ? rc : look_at_parked(&leaving);
+		rc = keys_search(&base->error, store->keys, &more);
+	op->more = !rc && (more || op->after != INT64_MAX);
+	if (!op->more)
+		store->forgot = true;
+	return rc;
 }
 
 /* The log holds rows as they were: until their events were known, theirs lay under another key. */
@@ -408,6 +444,9 @@ void forget_settle(struct store *store, struct store_op *group)
 
 void store_forget(struct store *store, struct store_forget *op)
 {
+	op->again = op->more;
+	op->before = op->more ? op->mentions : 0;
+	op->from = op->more ? op->after : 0;
 	op->op.sealed = NULL;
 	queue_submit(store, &op->op, run_forget);
 }
@@ -462,10 +501,13 @@ int forget_finish(struct error *error, struct store *store)
 {
 	struct store_forget nobody = {0};
 	struct leaving leaving = {.store = store, .error = error, .counts = &nobody};
+	bool more = true;
 	int rc;
 
 	arena_reset(store->scratch);
 	rc = bury_again(&leaving);
+	while (!rc && more)
+		rc = keys_search(error, store->keys, &more);
 	if (rc)
 		return rc;
 	rc = conn_exec(error, &store->conn, "BEGIN IMMEDIATE");

@@ -690,6 +690,11 @@ int keys_bury(struct error *error, struct keys *keys, const struct keys_gone *go
 	return persons_bury(error, keys->persons, gone);
 }
 
+int keys_search(struct error *error, struct keys *keys, bool *more)
+{
+	return persons_search(error, keys->persons, more);
+}
+
 int keys_list_gone(struct error *error, struct keys *keys, struct arena *arena,
 	struct keys_gone **gone, size_t *count)
 {

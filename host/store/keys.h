@@ -58,6 +58,8 @@ unsigned persons_forgets(const struct persons *persons);
 int persons_flush(struct error *error, struct persons *persons);
 int persons_forget(struct error *error, struct persons *persons, const uint8_t mark[KEYS_MARK],
 	int64_t at_ms, struct keys_gone *gone);
+/* After those two: see keys_search(). */
+int persons_search(struct error *error, struct persons *persons, bool *more);
 int persons_bury(struct error *error, struct persons *persons, const struct keys_gone *gone);
 int persons_list_gone(struct error *error, struct persons *persons, struct arena *arena,
 	struct keys_gone **gone, size_t *count);

@@ -18,6 +18,7 @@
 #define KEPT 2048 /* in memory; a power of two */
 #define VERSION 1
 #define SCAN_BYTES 65536
+#define SCAN_STEP (4 << 20) /* of the file at a time: the writer has others waiting */
 
 struct kept_key {
 	struct key key; /* number 0: none */
@@ -31,6 +32,11 @@ struct draft { /* made, and not on disk yet */
 	struct person person;
 };
 
+struct trace { /* a destroyed key, as it was wrapped: looked for in the file */
+	struct trace *next;
+	uint8_t wrapped[KEYS_WRAPPED];
+};
+
 struct persons {
 	char directory[4096], path[4200];
 	pthread_mutex_t adding; /* who looks for a person and may add one; over reads of the file */
@@ -41,7 +47,10 @@ struct persons {
 	struct kept_key *keys; /* NULL: nothing is kept */
 	struct kept_mark *marks;
 	atomic_uint forgets;
-	struct conn writer; /* the writer's thread */
+	struct conn writer;     /* the writer's thread */
+	struct trace *traces;   /* likewise */
+	sqlite3_int64 searched; /* of the file, for them */
+	bool blind;             /* there was no memory for one: the file is rewritten unseen */
 };
 
 static const struct query q_mark = {
@@ -95,6 +104,17 @@ void persons_keep(struct persons *persons)
 	persons->marks = NULL;
 }
 
+static void drop_traces(struct persons *persons)
+{
+	while (persons->traces) {
+		struct trace *next = persons->traces->next;
+		free(persons->traces);
+		persons->traces = next;
+	}
+	persons->blind = false;
+	persons->searched = 0;
+}
+
 void persons_close(struct persons *persons)
 {
 	if (!persons)
@@ -104,6 +124,7 @@ void persons_close(struct persons *persons)
 		free(persons->first);
 		persons->first = next;
 	}
+	drop_traces(persons);
 	conn_finish(&persons->reader);
 	conn_finish(&persons->writer);
 	persons_drop_kept(persons);
@@ -541,23 +562,68 @@ static bool read_piece(sqlite3_file *file, uint8_t *out, int n, sqlite3_int64 at
 	return rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ;
 }
 
-/* Pages that were split once may hold a second copy that no delete reaches. Read through SQLite's
- * own descriptor, see make_if_missing(). What cannot be read may hold it. */
-static bool file_holds(const struct persons *persons, const uint8_t wrapped[KEYS_WRAPPED])
+static void note_trace(struct persons *persons, const uint8_t wrapped[KEYS_WRAPPED])
+{
+	struct trace *trace = malloc(sizeof(*trace));
+
+	persons->searched = 0;
+	if (!trace) {
+		persons->blind = true;
+		return;
+	}
+	memcpy(trace->wrapped, wrapped, KEYS_WRAPPED);
+	trace->next = persons->traces;
+	persons->traces = trace;
+}
+
+static bool holds_one(const struct persons *persons, const uint8_t *chunk, size_t len)
+{
+	const struct trace *trace = persons->traces;
+
+	while (trace && !memmem(chunk, len, trace->wrapped, KEYS_WRAPPED))
+		trace = trace->next;
+	return trace != NULL;
+}
+
+/* Pages that were split once may hold a second copy that no delete reaches. The next piece of the
+ * file is searched, through SQLite's own descriptor, see make_if_missing(). What cannot be read may
+ * hold one. *more: there are pieces left. */
+static bool piece_holds(struct persons *persons, bool *more)
 {
 	uint8_t *chunk = malloc(SCAN_BYTES + KEYS_WRAPPED);
+	sqlite3_int64 size = 0, to = persons->searched + SCAN_STEP;
 	sqlite3_file *file = NULL;
-	sqlite3_int64 size = 0, at;
 	bool found;
 
 	sqlite3_file_control(persons->writer.db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
 	found = !chunk || !file || !file->pMethods ||
 		file->pMethods->xFileSize(file, &size) != SQLITE_OK;
-	for (at = 0; at < size && !found; at += SCAN_BYTES)
-		found = !read_piece(file, chunk, SCAN_BYTES + KEYS_WRAPPED, at) ||
-			memmem(chunk, SCAN_BYTES + KEYS_WRAPPED, wrapped, KEYS_WRAPPED) != NULL;
+	for (; persons->searched < size && persons->searched < to && !found;
+		persons->searched += SCAN_BYTES)
+		found = !read_piece(file, chunk, SCAN_BYTES + KEYS_WRAPPED, persons->searched) ||
+			holds_one(persons, chunk, SCAN_BYTES + KEYS_WRAPPED);
 	free(chunk);
+	*more = !found && persons->searched < size;
 	return found;
+}
+
+int persons_search(struct error *error, struct persons *persons, bool *more)
+{
+	int rc = 0;
+
+	*more = false;
+	if (!persons->traces && !persons->blind)
+		return 0;
+	if (persons->blind || piece_holds(persons, more)) {
+		pthread_mutex_lock(&persons->adding);
+		rc = conn_exec(error, &persons->writer, "VACUUM");
+		if (!rc)
+			rc = empty_log(error, persons);
+		pthread_mutex_unlock(&persons->adding);
+	}
+	if (!rc && !*more)
+		drop_traces(persons);
+	return rc;
 }
 
 static int destroy(struct error *error, struct persons *persons, const struct person *person,
@@ -567,14 +633,9 @@ static int destroy(struct error *error, struct persons *persons, const struct pe
 
 	rc = bury(error, persons, gone);
 	persons_drop_kept(persons); /* after nobody can find it any more */
-	if (!rc)
-		rc = empty_log(error, persons);
-	if (!rc && person && file_holds(persons, person->wrapped)) {
-		rc = conn_exec(error, &persons->writer, "VACUUM");
-		if (!rc)
-			rc = empty_log(error, persons);
-	}
-	return rc;
+	if (!rc && person)
+		note_trace(persons, person->wrapped);
+	return rc ? rc : empty_log(error, persons);
 }
 
 /* Nobody may find or add a key meanwhile: they wait, since this is rare. */

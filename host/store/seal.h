@@ -92,6 +92,9 @@ int keys_forget_person(struct error *error, struct keys *keys, const uint8_t mar
 	int64_t at_ms, struct keys_gone *gone);
 /* Likewise one that is known to be forgotten, and may be back out of an older copy. */
 int keys_bury(struct error *error, struct keys *keys, const struct keys_gone *gone);
+/* After both: the file is searched for other copies of the destroyed keys, a piece with each call,
+ * and rewritten if there are any. *more: call again. The writer's thread. */
+int keys_search(struct error *error, struct keys *keys, bool *more);
 /* Is there a key of this number, be it usable or not? */
 int keys_has(struct error *error, struct keys *keys, uint64_t number, bool *there);
 /* All tombstones, in the arena. */

@@ -511,10 +511,13 @@ void store_save_catalogue(struct store *store, struct store_save_catalogue *op);
  * cannot be saved (E_CONFLICT); a PARKED webhook that mentions them is let go of. Codes and marks by
  * which they were found are taken out. It can be interrupted at any point, and is finished when the
  * store is opened again. Who has no key: known is false, and nothing happens, but for what is PARKED.
- * E_BUSY: somebody reads without end, and bytes of theirs may still be in a log: call again; what is
- * told of it then counts, too. */
+ * E_BUSY: somebody reads without end, and bytes of theirs may still be in a log: call again from the
+ * beginning; what is told of it then counts, too.
+ * It takes small steps, since others wait for the writer: what is PARKED and the file of the keys are
+ * gone through piece by piece. As long as more is set, submit it again as it is. */
 struct store_forget {
 	struct store_op op;
+	bool more; /* false at first; out: it is not over */
 	struct str tenant, person; /* E.164 or address */
 	struct str reason;         /* of what is dropped */
 	int64_t now_ms;
@@ -522,6 +525,9 @@ struct store_forget {
 	uint32_t webhooks, shared, events, jobs, attempts, calls, appointments, answers;
 	uint32_t dropped;  /* jobs that were not over */
 	uint32_t mentions; /* PARKED webhooks that nobody could read and that name them */
+	bool again;        /* ours, as those below: where the last step ended */
+	uint32_t before;
+	int64_t from, after;
 };
 void store_forget(struct store *store, struct store_forget *op);
 
