@@ -33,6 +33,22 @@ static void fail_group(struct store_op *group, const struct error *error)
 	}
 }
 
+static void commit_group(struct store *store, struct store_op *group);
+
+/* A page that one of them needs cannot be read, or there was no memory for it: the others' are
+ * fine. What an operation says of its error is its own then. */
+static void commit_one_by_one(struct store *store, struct store_op *group)
+{
+	while (group) {
+		struct store_op *next = group->next;
+
+		group->next = NULL;
+		commit_group(store, group);
+		group->next = next;
+		group = next;
+	}
+}
+
 enum group_result { GROUP_FINE, GROUP_FAILED, GROUP_AGAIN };
 
 /* Without a savepoint an operation that fails may leave half of itself behind; then the group must
@@ -109,6 +125,10 @@ static void commit_group(struct store *store, struct store_op *group)
 		return;
 	}
 	roll_back(store);
+	if (group->next && (error.code == E_CORRUPT || error.code == E_NOMEM)) {
+		commit_one_by_one(store, group);
+		return;
+	}
 	if (!error.code)
 		error_set(&error, E_IO, "the store could not commit; nothing of it was stored");
 	fail_group(group, &error);

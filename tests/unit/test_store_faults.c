@@ -218,12 +218,108 @@ static void a_claim_is_given_back_when_its_commit_fails(void **state)
 	assert_int_equal(claim(f, 2000, 10).count, 2);
 }
 
+/* ---- a bad page ---------------------------------------------------------------------------- */
+
+#define MANY 100
+
+/* The number of a page of table job, from its middle. The store is closed. */
+static int64_t a_page_of_jobs(struct fixture *f)
+{
+	char path[300];
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+	int64_t page;
+
+	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(db,
+			"SELECT pageno FROM dbstat WHERE name = 'job' AND pagetype = 'leaf' "
+			"ORDER BY path LIMIT 1 OFFSET 3",
+			-1, &stmt, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	page = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return page;
+}
+
+static void spoil(struct fixture *f, int64_t page)
+{
+	char path[300];
+	uint8_t bytes[PAGE];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
+	file = fopen(path, "r+e");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (long)(page - 1) * PAGE, SEEK_SET), 0);
+	assert_int_equal(fread(bytes, 1, PAGE, file), PAGE);
+	for (size_t i = 0; i < PAGE; i++)
+		bytes[i] ^= 0x5a;
+	assert_int_equal(fseek(file, (long)(page - 1) * PAGE, SEEK_SET), 0);
+	assert_int_equal(fwrite(bytes, 1, PAGE, file), PAGE);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* In one group with a webhook; gives what became of the save, the webhook must be stored. */
+static int save_beside_a_webhook(struct fixture *f, const struct job_row *job)
+{
+	struct job_row row = *job;
+	struct inbox_row hook = an_inbox_row();
+	struct store_save_job op = {.job = &row};
+	struct store_append_inbox append_op = {.row = &hook};
+	struct waiter waiter;
+
+	row.state = JOB_DONE;
+	waiter_init(&waiter, 2);
+	op.op.user = append_op.op.user = &waiter;
+	op.op.done = append_op.op.done = waiter_done;
+	store_cork(f->store);
+	store_append_inbox(f->store, &append_op);
+	store_save_job(f->store, &op);
+	store_uncork(f->store);
+	waiter_wait(&waiter);
+	assert_int_equal(append_op.op.result, 0);
+	return op.op.result;
+}
+
+static void who_meets_a_bad_page_fails_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct store_counts counts;
+	struct job_row jobs[MANY];
+	int64_t page;
+	int bad = 0;
+
+	for (int i = 0; i < MANY; i++) {
+		jobs[i] = a_job(STR(""));
+		jobs[i].input = STR("{\"a\":\"some bytes, so that there are many pages\"}");
+	}
+	add(f, jobs, MANY);
+	close_both(f);
+	page = a_page_of_jobs(f);
+	open_store(f);
+	open_reader(f);
+	spoil(f, page);
+	for (int i = 0; i < MANY; i++) {
+		int rc = save_beside_a_webhook(f, &jobs[i]);
+		assert_true(rc == 0 || rc == E_CORRUPT);
+		bad += rc != 0;
+	}
+	assert_in_range(bad, 1, MANY - 1);
+	assert_int_equal(store_count(NULL, f->reader, &counts), 0);
+	assert_int_equal(counts.inbox_new, MANY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(each_call_that_fails_once_fails_its_group_only),
 		STORE_TEST(what_a_failed_sync_lost_is_copied_again),
 		STORE_TEST(a_claim_is_given_back_when_its_commit_fails),
+		STORE_TEST(who_meets_a_bad_page_fails_alone),
 	};
 
 	register_faulty();
