@@ -97,7 +97,8 @@ static int by_correlation(struct error *error, struct store_reader *reader,
 	if (!event->correlation.len)
 		return 0;
 	stmt_begin_sql(&stmt, &reader->conn,
-		"SELECT subject FROM event WHERE correlation = ?1 AND correlation <> '' "
+		"SELECT subject FROM event INDEXED BY event_correlation WHERE correlation = ?1 AND "
+		"correlation <> '' "
 		"AND tenant = ?2 AND type GLOB 'call.*' LIMIT 1");
 	stmt_text(&stmt, event->correlation);
 	stmt_text(&stmt, event->tenant);

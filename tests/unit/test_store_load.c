@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "store/engine.h"
+#include "store/reader.h"
 
 /* ---- threads ----------------------------------------------------------------------------------
  */
@@ -301,6 +302,33 @@ static void every_statement_finds_its_rows_by_an_index(void **state)
 	assert_true(assert_plans(f->store->conn.db) > 15);
 }
 
+/* By what they have in common, not by their office: that has all of them in common. */
+static void what_call_a_booking_came_of_is_found_by_an_index(void **state)
+{
+	struct fixture *f = *state;
+	struct event_row booking = an_event(STR("2"));
+	struct event_change change = {.row = &booking};
+	struct store_finish_inbox finish = {.inbox = append(f),
+		.state = INBOX_DONE,
+		.tenant = TENANT,
+		.events = &change,
+		.event_count = 1};
+	struct live_range all = {.tenant = TENANT, .until = 100, .limit = 10};
+	struct live_page page;
+	struct id nobodys = id_new();
+	char key[ID_TEXT];
+
+	id_text(key, &nobodys);
+	booking.type = STR("booking.created");
+	booking.regarding = str_of(key);
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	watch_statements(f->reader->conn.db);
+	assert_int_equal(store_list_live(NULL, f->reader, &all, f->arena, &page), 0);
+	assert_true(assert_watched(f->reader->conn.db) >= 2);
+	assert_true(assert_plans(f->store->conn.db) > 3);
+	assert_int_equal(page.count, 0);
+}
+
 /* ---- the log, and a disk that is full
  * ------------------------------------------------------------- */
 
@@ -401,6 +429,7 @@ int main(void)
 		STORE_TEST(jobs_that_wait_for_a_provider_cost_a_start_nothing),
 		STORE_TEST(looking_past_claimed_jobs_is_done_once),
 		STORE_TEST(every_statement_finds_its_rows_by_an_index),
+		STORE_TEST(what_call_a_booking_came_of_is_found_by_an_index),
 		STORE_TEST(the_log_stays_small_while_rows_keep_coming),
 		STORE_TEST(a_full_disk_fails_operations_clearly_and_later_ones_work),
 		STORE_TEST(an_operation_that_cannot_be_sealed_comes_back_with_its_error),
