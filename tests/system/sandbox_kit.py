@@ -1,4 +1,6 @@
 """Starts the sandbox of the vendors and takes its webhooks; for tests, without any klinke."""
+import hashlib
+import hmac
 import http.client
 import http.server
 import json
@@ -6,6 +8,8 @@ import os
 import subprocess
 import threading
 import time
+
+import pytest
 
 PROGRAM = os.path.join(os.path.dirname(__file__), "..", "..", "sdk", "sandbox", "klinke-sandbox")
 NUMBER = "/whatsapp/v25.0/106000000000001"
@@ -141,3 +145,23 @@ class Sandbox:
     def retell(self, method, path, body=None):
         key = {"Authorization": "Bearer key_sandbox"}
         return self.call(method, "/retell" + path, body, key)[:2]
+
+
+def check_retell_signature(headers, body):
+    stamp, digest = headers["x-retell-signature"].removeprefix("v=").split(",d=")
+    assert abs(time.time() * 1000 - int(stamp)) < 300_000
+    assert digest == hmac.new(b"key_sandbox", body + stamp.encode(), hashlib.sha256).hexdigest()
+
+
+@pytest.fixture
+def listener():
+    made = Listener()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def box(tmp_path, listener):
+    made = Sandbox(tmp_path / "state", listener)
+    yield made
+    made.kill()
