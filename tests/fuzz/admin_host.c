@@ -30,7 +30,7 @@ static const char ini[] = "[host]\nadmin_token = " ADMIN_OPERATOR "\nproxies = 1
 			  "[tenant sued]\ntimezone = Europe/Berlin\ntoken = " ADMIN_SUED_TOKEN "\n";
 
 static struct {
-	char directory[64];
+	char directory[256];
 	struct config *config;
 	struct store_reader *reader;
 	struct server *server;
@@ -473,7 +473,28 @@ static void save_job(struct office *o, const struct id *event, enum job_state st
 		.generation = 1,
 		.progress = STR("{}")};
 	struct store_add_jobs add = {.jobs = &job, .job_count = 1};
-	struct store_save_job save = {.job = &job};
+	struct attempt_row attempts[] = {{.id = next_id(o),
+						 .job = job.id,
+						 .kind = ATTEMPT_STEP,
+						 .number = 1,
+						 .name = TEXT(o, "map Zz%s", o->name),
+						 .outcome = STR("done"),
+						 .started_ms = PAST_MS,
+						 .input = TEXT(o, "{\"to\":\"Zz%s\"}", o->name),
+						 .output = STR("\xff\xfe")},
+		{.id = next_id(o),
+			.job = job.id,
+			.kind = ATTEMPT_REQUEST,
+			.number = 1,
+			.name = STR("send"),
+			.outcome = STR("answered"),
+			.method = STR("POST"),
+			.url = TEXT(o, "https://h.example/Zz%s", o->name),
+			.status = 400,
+			.started_ms = PAST_MS,
+			.output = TEXT(o, "no JSON of Zz%s", o->name),
+			.note = TEXT(o, "\"Zz%s\" said '<b>'", o->name)}};
+	struct store_save_job save = {.job = &job, .attempts = attempts, .attempt_count = 2};
 
 	DO(add_jobs, o->store, &add);
 	job.state = state;
@@ -507,14 +528,22 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	return remove(path);
 }
 
+static void remove_store(void)
+{
+	nftw(host.directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static void make_store(void)
 {
 	struct store_options options = {.directory = host.directory};
 	struct error error = {0};
 	struct store *store;
 
-	if (!mkdtemp(strcpy(host.directory, "/tmp/klinke-fuzz-XXXXXX")))
+	snprintf(host.directory, sizeof(host.directory), "%s/klinke-fuzz-XXXXXX",
+		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	if (!mkdtemp(host.directory))
 		die(host.directory, "cannot be made");
+	atexit(remove_store); /* what is sealed in it needs its keys as long as we read */
 	if (store_open(&error, &store, &options) != 0 ||
 		store_reader_open(&error, &host.reader, host.directory) != 0)
 		die("the store", error.text);
@@ -541,7 +570,6 @@ static void make(void)
 	host.server = host.config ? server_create(&error, &options) : NULL;
 	if (!host.server)
 		die("the server", error.text);
-	nftw(host.directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 void admin_host_ask(struct request *request, struct admin_said *said)

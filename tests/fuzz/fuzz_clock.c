@@ -76,6 +76,38 @@ static void check_zone(const struct zone *zone, struct str text)
 	arena_destroy(arena);
 }
 
+/* The text as the name of a zone: what is there once is there again, and nothing outside of the
+ * folder of zones. */
+static void check_name(struct str text)
+{
+	char name[48];
+	const struct zone *zone;
+	struct civil civil;
+
+	if (text.len >= sizeof(name) || memchr(text.ptr, 0, text.len))
+		return;
+	memcpy(name, text.ptr, text.len);
+	name[text.len] = '\0';
+	zone = zone_find(name);
+	assert(zone == zone_find(name));
+	if (!zone)
+		return;
+	assert(name[0] != '/' && !strstr(name, ".."));
+	civil = zone_civil(zone, INT64_C(1795510800000));
+	assert(civil.year == 2026);
+}
+
+static void check_utc(int64_t ms)
+{
+	char text[CLOCK_TEXT];
+	int64_t again = 0;
+
+	clock_utc(text, ms);
+	assert(strlen(text) < CLOCK_TEXT);
+	if (ms >= year_0_ms && ms <= year_9999_ms)
+		assert(clock_parse(str_of(text), NULL, &again) && again == ms);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	struct arena *arena = arena_create(1 << 20);
@@ -86,8 +118,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct zone *zone = read_bytes(file);
 	int64_t ms = 0;
 
-	if (clock_parse(text, NULL, &ms))
+	if (clock_parse(text, NULL, &ms)) {
 		check_print(arena, ms, NULL);
+		check_utc(ms);
+	}
+	check_name(text);
 	if (zone)
 		check_zone(zone, text);
 	destroy(zone);

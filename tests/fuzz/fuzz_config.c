@@ -31,9 +31,28 @@ static const struct plugin_option wildcard[] = {
 	{"*", KL_OPT_EXPR | KL_OPT_REPEATED, NULL, NULL, NULL},
 };
 static const struct plugin_op ops[] = {
-	{"call", KL_OP_ACTION, NULL, NULL}, {"poll_calls", KL_OP_POLL, NULL, NULL}};
+	{"call", KL_OP_ACTION, NULL, NULL},
+	{"poll_calls", KL_OP_POLL, NULL, NULL},
+	{"tell", KL_OP_ACTION,
+		"{\"type\":\"object\",\"required\":[\"text\"],\"allOf\":[{\"anyOf\":[{\"required\":"
+		"[\"to\"]},{\"required\":[\"user\"]}]}],\"properties\":{\"to\":{\"type\":"
+		"\"string\"},"
+		"\"user\":{},\"text\":{\"type\":\"string\"},\"tone\":{\"enum\":[\"soft\",\"loud\"]}"
+		"}}",
+		NULL},
+	{"hang_up", KL_OP_ACTION,
+		"{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}", NULL},
+	{"note", KL_OP_ACTION,
+		"{\"type\":\"object\",\"properties\":{\"text\":{}},\"additionalProperties\":true}",
+		NULL},
+};
 static const struct plugin_op calendar_ops[] = {
 	{"slots", KL_OP_ACTION, NULL, NULL}, {"book", KL_OP_ACTION, NULL, NULL}};
+static const struct plugin_option declared[] = {
+	{"*", KL_OPT_TEXT | KL_OPT_REPEATED, NULL, NULL, NULL},
+};
+static const struct plugin_op declared_ops[] = {{"op.*", KL_OP_ACTION, NULL, NULL},
+	{"poll.*", KL_OP_POLL, NULL, NULL}, {"fixed", KL_OP_ACTION, NULL, NULL}};
 static const struct plugin_op desk_ops[] = {{"offer", KL_OP_ACTION, NULL, NULL}};
 
 #define LIST(field, a) .field##s = a, .field##_count = sizeof(a) / sizeof(*(a))
@@ -43,6 +62,10 @@ static const struct plugin_info voice = {.name = "voice",
 	LIST(option, options),
 	LIST(op, ops)};
 static const struct plugin_info calendar = {.name = "calendar", LIST(op, calendar_ops)};
+static const struct plugin_info declaring = {.name = "declaring",
+	.events = "event.* fixed.event",
+	LIST(option, declared),
+	LIST(op, declared_ops)};
 static const struct plugin_info desk = {.name = "desk", LIST(op, desk_ops)};
 static const struct plugin_info mapper = {.name = "mapper", LIST(option, wildcard), .can_map = 1};
 static const struct plugin_info *const builtins[] = {&voice, &desk};
@@ -61,6 +84,8 @@ static const struct plugin_info *find_plugin(void *user, const char *name, struc
 		return &mapper;
 	if (strcmp(name, "calendar") == 0)
 		return &calendar;
+	if (strcmp(name, "declaring") == 0)
+		return &declaring;
 	error_set(error, strcmp(name, "broken") ? E_NOTFOUND : E_IO, "does not load");
 	return NULL;
 }
@@ -119,6 +144,13 @@ static bool has(struct str text, const char *word)
 
 static void check_faults(const struct config_faults *faults, bool may_show)
 {
+	static FILE *nowhere;
+
+	if (!nowhere)
+		nowhere = fopen("/dev/null", "w");
+	assert(nowhere);
+	config_faults_print(nowhere, faults, true);
+	config_faults_print(nowhere, faults, false);
 	for (size_t i = 0; i < faults->count; i++) {
 		assert(str_utf8_ok(str_of(faults->list[i].text)));
 		assert(may_show || !strstr(faults->list[i].text, secret));
@@ -144,6 +176,32 @@ static void check_again(
 	}
 	config_faults_finish(&faults);
 	config_unref(again);
+}
+
+/* What runs for an event is what config_pipelines() has for it. */
+static void check_pipelines(const struct config *config)
+{
+	static const char *const events[] = {"call.ended", "order.made", "fixed.event", "no.such"};
+	size_t tenants, all;
+	const struct config_tenant *list = config_tenants(config, &tenants);
+
+	config_pipelines(config, &all);
+	for (size_t e = 0; e < sizeof(events) / sizeof(*events); e++)
+		for (size_t t = 0; t <= tenants; t++)
+			assert(config_pipelines_for(config, events[e], t ? &list[t - 1] : NULL)
+					.count <= all);
+}
+
+/* The same bytes as a snapshot that nobody took. */
+static void check_text(const struct config_context *ctx, struct str text, bool may_show)
+{
+	struct config_faults faults = {0};
+	struct config *config = config_load_text(&faults, text, ctx);
+
+	check_faults(&faults, may_show);
+	assert(!config == (faults.errors > 0));
+	config_faults_finish(&faults);
+	config_unref(config);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -176,8 +234,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config = config_load(&faults, "office.ini", &ctx);
 	check_faults(&faults, may_show);
 	assert(!config == (faults.errors > 0));
-	if (config)
+	if (config) {
+		check_pipelines(config);
 		check_again(config, &ctx, may_show);
+	}
+	check_text(&ctx, input.office, may_show);
 	config_unref(config);
 	config_faults_finish(&faults);
 	return 0;

@@ -45,6 +45,40 @@ static void evaluate(struct expr *expr, const struct expr_scope *scope, struct a
 	assert(failed <= 1);
 }
 
+#define TOGETHER 8
+
+/* Several that compile alone, apart by semicolons, evaluated at once: each gives what it gives
+ * alone. */
+static void check_together(struct expr_engine *engine, struct str text,
+	const struct expr_scope *scope, struct arena *arena)
+{
+	const struct json *values[TOGETHER] = {0}, *alone;
+	struct expr *all = NULL, *ones[TOGETHER];
+	struct str sqls[TOGETHER];
+	size_t count = 0;
+
+	while (text.len && count < TOGETHER) {
+		const char *stop = memchr(text.ptr, ';', text.len);
+		size_t n = stop ? (size_t)(stop - text.ptr) : text.len;
+
+		sqls[count] = (struct str){text.ptr, n};
+		ones[count] = expr_compile(NULL, engine, sqls[count], step_names);
+		if (!ones[count])
+			break;
+		count++;
+		text = (struct str){text.ptr + n + (stop != NULL), text.len - n - (stop != NULL)};
+	}
+	if (count > 1)
+		all = expr_compile_all(engine, sqls, count);
+	if (all && expr_eval(NULL, all, scope, arena, values) == 0)
+		for (size_t i = 0; i < count; i++)
+			if (expr_eval(NULL, ones[i], scope, arena, &alone) == 0)
+				assert(json_equal(alone, values[i]));
+	expr_free(all);
+	for (size_t i = 0; i < count; i++)
+		expr_free(ones[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	static struct expr_engine *engine;
@@ -71,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	else
 		assert(error.code < 0 && error.text[0]);
 	expr_free(expr);
+	check_together(engine, (struct str){text, sql}, &scope, arena);
 	arena_destroy(arena);
 	return 0;
 }

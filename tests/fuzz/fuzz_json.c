@@ -35,6 +35,20 @@ static void walk(const struct json *value)
 	}
 }
 
+/* Memory that ends somewhere in it is told, and never half a tree. */
+static void check_starved(const uint8_t *bytes, size_t len, const struct json *whole)
+{
+	struct arena *arena = arena_create(4 << 20);
+	struct error error = {0};
+	const struct json *value;
+
+	arena_starve(arena, 1 + (len + bytes[len / 2]) % 64);
+	value = json_parse(arena, (struct str){(const char *)bytes, len}, &error);
+	assert(!value || (whole && json_equal(whole, value)));
+	assert(value || !whole || error.code == E_NOMEM);
+	arena_destroy(arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	struct arena *arena = arena_create(4 << 20);
@@ -49,6 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	} else {
 		assert(error.code == E_NOMEM || (error.code == E_INVALID && error.place[0]));
 	}
+	if (len)
+		check_starved(bytes, len, value);
 	arena_destroy(arena);
 	return 0;
 }

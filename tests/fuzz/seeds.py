@@ -1,14 +1,20 @@
 #!/usr/bin/env python3
-"""Seeds of the fuzz targets `webhook`, `operation` and `map`, made of the plugins' case files, and
-of `wish`, made of tests/wish/corpus.jsonl.
+"""Seeds of the fuzz targets, out of text files.
 
-    seeds.py FOLDER STAMP PHRASES CASEFILE...
+    seeds.py FOLDER STAMP FILE...
 
-writes FOLDER/TARGET/PLUGIN-FILE-NUMBER in the form that fuzz_TARGET.c reads, and STAMP when done.
+writes FOLDER/TARGET/NAME in the form that fuzz_TARGET.c reads, and STAMP when done. Files are:
+
+    plugins/*/cases/*.json  cases of plugins: `webhook`, `operation` and `map`
+    tests/wish/corpus.jsonl  phrases: `wish`
+    TARGET.said             a language and a phrase in each line
+    TARGET.seeds            an input in each line, but for \\n \\r \\t \\\\ and \\xNN in it; written by hand
+    TARGET.grown            likewise; what the fuzzer found, the few that reach what no other does
 """
 import base64
 import json
 import pathlib
+import re
 import shutil
 import sys
 
@@ -106,25 +112,52 @@ def wish(case):
 TARGETS = {"webhook": webhook, "operation": operation, "map": mapping}
 
 
-def main():
-    folder, stamp, phrases, *files = map(pathlib.Path, sys.argv[1:])
-    count = dict.fromkeys([*TARGETS, "wish"], 0)
-    for target in count:
-        shutil.rmtree(folder / target, ignore_errors=True)
-        (folder / target).mkdir(parents=True)
-    for path in files:
-        plugin = path.parent.parent.name
-        cases = json.loads(path.read_text(encoding="utf-8"))
-        for number, case in enumerate(cases if isinstance(cases, list) else [cases]):
-            for target, make in TARGETS.items():
-                for part, seed in enumerate(make(plugin, case)):
-                    name = f"{plugin}-{path.stem}-{number}" + (f"-{part}" if part else "")
-                    (folder / target / name).write_bytes(seed)
-                    count[target] += 1
-    for number, line in enumerate(phrases.read_text(encoding="utf-8").splitlines()):
+def of_cases(path):
+    """[(target, name, bytes)]"""
+    plugin = path.parent.parent.name
+    cases = json.loads(path.read_text(encoding="utf-8"))
+    for number, case in enumerate(cases if isinstance(cases, list) else [cases]):
+        for target, make in TARGETS.items():
+            for part, seed in enumerate(make(plugin, case)):
+                yield target, f"{plugin}-{path.stem}-{number}-{part}", seed
+
+
+def of_phrases(path):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
         for part, seed in enumerate(wish(json.loads(line))):
-            (folder / "wish" / f"{number}-{part}").write_bytes(seed)
-            count["wish"] += 1
+            yield "wish", f"{number}-{part}", seed
+
+
+ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\"}
+
+
+def of_lines(path):
+    for number, line in enumerate(path.read_bytes().splitlines()):
+        yield path.stem, f"{path.suffix[1:]}-{number}", re.sub(
+            rb"\\(x([0-9a-f]{2})|.)",
+            lambda m: bytes.fromhex(m[2].decode()) if m[2] else ESCAPES[m[1]], line)
+
+
+def of_said(path):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+        language, _, phrase = line.partition(" ")
+        for part, seed in enumerate(wish({"language": language, "phrase": phrase})):
+            yield path.stem, f"said-{number}-{part}", seed
+
+
+READERS = {".json": of_cases, ".jsonl": of_phrases, ".seeds": of_lines, ".grown": of_lines,
+           ".said": of_said}
+
+
+def main():
+    folder, stamp, *files = map(pathlib.Path, sys.argv[1:])
+    count = dict.fromkeys([*TARGETS, "wish"], 0)
+    shutil.rmtree(folder, ignore_errors=True)
+    for path in files:
+        for target, name, seed in READERS[path.suffix](path):
+            (folder / target).mkdir(parents=True, exist_ok=True)
+            (folder / target / name).write_bytes(seed)
+            count[target] = count.get(target, 0) + 1
     empty = [target for target, n in count.items() if not n]
     if empty:
         sys.exit(f"nothing gives a seed for: {', '.join(empty)}")

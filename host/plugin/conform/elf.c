@@ -194,7 +194,7 @@ static const char *const never[] = {"socket", "socketpair", "connect", "bind", "
 static enum import import_kind(const char *name)
 {
 	static const char *const begins[] = {
-		"__asan_", "__ubsan_", "__tsan_", "__msan_", "__sanitizer_", NULL};
+		"__asan_", "__ubsan_", "__tsan_", "__msan_", "__sanitizer_", "__sancov_", NULL};
 	size_t i, len = strlen(name);
 
 	if (is_among(name, never))
