@@ -119,11 +119,37 @@ static struct json *receipt_json(struct arena *arena, struct str tenant, int32_t
 	return o;
 }
 
-static int count_day(struct error *error, struct store_reader *reader, const struct whose *whose,
-	int32_t day, struct receipt_counts *counts)
+/* Days that are counted together, since that reads what is stored once. */
+struct days {
+	struct receipt_day *list; /* in the arena */
+	size_t count, room;
+	int32_t *numbers; /* of the days, by place */
+};
+
+static int add_day(struct error *error, struct days *days, const struct whose *whose, int32_t day,
+	struct arena *arena)
 {
-	return store_count_receipt(error, reader, whose->tenant, mirror_midnight(whose->zone, day),
-		mirror_midnight(whose->zone, day + 1), counts);
+	if (days->count == days->room) {
+		size_t room = days->room ? 2 * days->room : 16;
+		struct receipt_day *list = arena_alloc(arena, room * sizeof(*list));
+		int32_t *numbers = arena_alloc(arena, room * sizeof(*numbers));
+		if (!list || !numbers)
+			return error_set(error, E_NOMEM, "no memory for receipts");
+		if (days->count) {
+			memcpy(list, days->list, days->count * sizeof(*list));
+			memcpy(numbers, days->numbers, days->count * sizeof(*numbers));
+		}
+		days->list = list;
+		days->numbers = numbers;
+		days->room = room;
+	}
+	days->numbers[days->count] = day;
+	days->list[days->count] = (struct receipt_day){.tenant = whose->tenant,
+		.from_ms = mirror_midnight(whose->zone, day),
+		.to_ms = mirror_midnight(whose->zone, day + 1),
+		.place = days->count};
+	days->count++;
+	return 0;
 }
 
 /* ---- Saved -------------------------------------------------------------------------------- */
@@ -161,18 +187,19 @@ static bool nothing_came(const struct receipt_counts *c)
 	return !c->webhooks.in && !c->events.in && !c->events.repeats && !c->jobs.in;
 }
 
-static int make(struct error *error, struct receipts *rc, struct store_reader *reader,
-	const struct whose *whose, int32_t day, bool yesterday, struct arena *arena)
+static int make(struct error *error, struct receipts *rc, const struct receipt_day *of, int32_t day,
+	struct arena *arena)
 {
-	struct receipt_counts counts;
-	struct receipt_row row = {.tenant = whose->tenant, .day = day, .made_ms = clock_now_ms()};
-	int err = count_day(error, reader, whose, day, &counts);
+	const struct receipt_counts *counts = &of->counts;
+	struct receipt_row row = {.tenant = of->tenant, .day = day, .made_ms = clock_now_ms()};
+	bool yesterday = of->to_ms + DAY_MS > row.made_ms - AFTER_MS;
+	int err;
 
 	/* of a day before there was a host there is nothing to say */
-	if (err || (nothing_came(&counts) && receipt_balanced(&counts) && !yesterday))
-		return err;
-	row.balanced = receipt_balanced(&counts);
-	row.data = json_print(arena, receipt_json(arena, whose->tenant, day, row.made_ms, &counts));
+	if (nothing_came(counts) && receipt_balanced(counts) && !yesterday)
+		return 0;
+	row.balanced = receipt_balanced(counts);
+	row.data = json_print(arena, receipt_json(arena, of->tenant, day, row.made_ms, counts));
 	if (arena_failed(arena))
 		return error_set(error, E_NOMEM, "no memory for a receipt");
 	err = save(error, rc->runner->store, &row);
@@ -192,7 +219,7 @@ static bool is_made(const struct receipt_row *rows, size_t count, int32_t day)
 	return false;
 }
 
-static int make_missing(struct error *error, struct receipts *rc, struct store_reader *reader,
+static int add_missing(struct error *error, struct days *days, struct store_reader *reader,
 	const struct whose *whose, struct arena *arena)
 {
 	int32_t today = mirror_day(whose->zone, clock_now_ms() - AFTER_MS);
@@ -201,9 +228,19 @@ static int make_missing(struct error *error, struct receipts *rc, struct store_r
 	int err = store_list_receipts(
 		error, reader, whose->tenant, today - DAYS_BACK, today - 1, arena, &rows, &count);
 
-	for (int32_t day = today - DAYS_BACK; day < today && !err && !atomic_load(&rc->stop); day++)
+	for (int32_t day = today - DAYS_BACK; day < today && !err; day++)
 		if (!is_made(rows, count, day))
-			err = make(error, rc, reader, whose, day, day == today - 1, arena);
+			err = add_day(error, days, whose, day, arena);
+	return err;
+}
+
+static int make_all(struct error *error, struct receipts *rc, struct store_reader *reader,
+	struct days *days, struct arena *arena)
+{
+	int err = days->count ? store_count_receipts(error, reader, days->list, days->count) : 0;
+
+	for (size_t i = 0; i < days->count && !err && !atomic_load(&rc->stop); i++)
+		err = make(error, rc, &days->list[i], days->numbers[days->list[i].place], arena);
 	return err;
 }
 
@@ -216,19 +253,21 @@ static void work(struct aside *w)
 	struct arena *arena = arena_create(MEMORY);
 	struct store_reader *reader = NULL;
 	struct error error = {0};
+	struct days days = {0};
 	int64_t now = clock_now_ms(), next = now + LOOK_MS;
 	int err = arena ? store_reader_open(&error, &reader, config_host(rc->config)->state)
 			: E_NOMEM;
 
-	for (size_t i = 0; i < whose_count(rc->config) && !err && !atomic_load(&rc->stop); i++) {
+	for (size_t i = 0; i < whose_count(rc->config) && !err; i++) {
 		struct whose whose = whose_at(rc->config, i);
 		int64_t midnight =
 			mirror_midnight(whose.zone, mirror_day(whose.zone, now - AFTER_MS) + 1);
-		arena_reset(arena);
-		err = make_missing(&error, rc, reader, &whose, arena);
+		err = add_missing(&error, &days, reader, &whose, arena);
 		if (midnight + AFTER_MS < next)
 			next = midnight + AFTER_MS;
 	}
+	if (!err)
+		err = make_all(&error, rc, reader, &days, arena);
 	if (err)
 		log_line(LOG_ERROR, "receipts not made, will be tried again", "reason", error.text,
 			NULL);
@@ -332,23 +371,24 @@ static int list_stored(struct error *error, struct store_reader *reader, struct 
 	return err;
 }
 
-static int count_now(struct error *error, struct store_reader *reader, const struct whose *whose,
-	int32_t day, struct arena *arena, struct json *list)
+static int count_now(struct error *error, struct store_reader *reader, struct days *days,
+	struct arena *arena, struct json *list)
 {
-	struct receipt_counts counts;
-	struct json *o;
-	int err = count_day(error, reader, whose, day, &counts);
+	int err = days->count ? store_count_receipts(error, reader, days->list, days->count) : 0;
 
-	if (err)
-		return err;
-	o = receipt_json(arena, whose->tenant, day, 0, &counts);
-	json_put_bool(arena, o, "stored", false);
-	json_push(arena, list, o);
-	return 0;
+	for (size_t i = 0; i < days->count && !err; i++) {
+		const struct receipt_day *of = &days->list[i];
+		struct json *o = receipt_json(
+			arena, of->tenant, days->numbers[of->place], 0, &of->counts);
+		json_put_bool(arena, o, "stored", false);
+		json_push(arena, list, o);
+	}
+	return err;
 }
 
+/* What is stored of it into list, else it is to be counted. */
 static int list_one(struct error *error, struct store_reader *reader, const struct whose *whose,
-	const struct receipt_ask *ask, struct arena *arena, struct json *list)
+	const struct receipt_ask *ask, struct arena *arena, struct json *list, struct days *days)
 {
 	int32_t today = mirror_day(whose->zone, clock_now_ms()), day = today;
 	size_t count = 0;
@@ -364,7 +404,7 @@ static int list_one(struct error *error, struct store_reader *reader, const stru
 		return err;
 	if (day < today - DAYS_BACK)
 		return 0;
-	return count_now(error, reader, whose, day, arena, list);
+	return add_day(error, days, whose, day, arena);
 }
 
 static int only_stored(struct error *error, struct store_reader *reader,
@@ -386,6 +426,7 @@ int receipts_list(struct error *error, const struct config *config, struct store
 	const struct receipt_ask *ask, struct arena *arena, struct json *list)
 {
 	bool found = !ask->tenant.len;
+	struct days days = {0};
 	int err = 0;
 
 	if (!config)
@@ -395,7 +436,9 @@ int receipts_list(struct error *error, const struct config *config, struct store
 		if (ask->tenant.len && !str_eq(ask->tenant, whose.tenant))
 			continue;
 		found = true;
-		err = list_one(error, reader, &whose, ask, arena, list);
+		err = list_one(error, reader, &whose, ask, arena, list, &days);
 	}
+	if (!err)
+		err = count_now(error, reader, &days, arena, list);
 	return err || found ? err : error_set(error, E_NOTFOUND, "there is no such tenant");
 }

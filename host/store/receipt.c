@@ -96,27 +96,56 @@ int tally_flush(struct error *error, struct store *store)
 /* Rows come in the order of time, but for jumps of the clock and what is stored late. */
 #define OLDER_MOST 20000
 
-struct day {
+struct count { /* of several days at once */
 	struct store_reader *reader;
-	struct str tenant;
-	int64_t from_ms, to_ms;
-	struct receipt_counts *counts;
-	unsigned older; /* rows in a row that are from before */
+	struct receipt_day *days; /* sorted by tenant */
+	size_t day_count;
+	int64_t from_ms; /* the first of them */
+	unsigned older;  /* rows in a row that are from before */
 };
 
-static bool is_in(struct day *day, int64_t ms)
+static int by_tenant(const void *left, const void *right)
 {
-	day->older = ms < day->from_ms ? day->older + 1 : 0;
-	return ms >= day->from_ms && ms < day->to_ms;
+	const struct receipt_day *a = left, *b = right;
+
+	return compare_text(a->tenant, b->tenant);
 }
 
-static int count_in(struct error *error, struct day *day)
+/* The next day behind *day (NULL: the first) of this tenant that holds the moment; NULL: no more.
+ */
+static struct receipt_day *next_day(
+	const struct count *c, struct str tenant, int64_t ms, struct receipt_day *day)
 {
-	struct receipt_counts *c = day->counts;
+	size_t low = 0, high = c->day_count;
+
+	while (!day && low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (compare_text(c->days[middle].tenant, tenant) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (day = day ? day + 1 : c->days + low; day < c->days + c->day_count; day++)
+		if (compare_text(day->tenant, tenant) != 0)
+			return NULL;
+		else if (ms >= day->from_ms && ms < day->to_ms)
+			return day;
+	return NULL;
+}
+
+static bool is_enough(struct count *c, int64_t ms, int64_t from_ms)
+{
+	c->older = ms < from_ms ? c->older + 1 : 0;
+	return c->older >= OLDER_MOST;
+}
+
+static int count_in(struct error *error, const struct count *count, struct receipt_day *day)
+{
+	struct receipt_counts *c = &day->counts;
 	struct stmt stmt;
 	int rc;
 
-	stmt_begin_sql(&stmt, &day->reader->conn,
+	stmt_begin_sql(&stmt, &count->reader->conn,
 		"SELECT coalesce(sum(webhooks), 0), coalesce(sum(events), 0), "
 		"coalesce(sum(repeats), 0), coalesce(sum(jobs), 0) FROM tally "
 		"WHERE tenant = ?1 AND quarter >= ?2 AND quarter < ?3");
@@ -187,95 +216,128 @@ static void add_step(struct receipt_counts *c, struct str name, struct str outco
 	c->unknowns += str_is(outcome, "unknown");
 }
 
-static int count_webhooks(struct error *error, struct day *day)
+/* Of all tenants in one go: these two tables know no order but that of storing. */
+static int count_webhooks(struct error *error, struct count *count)
 {
 	struct stmt stmt;
 	int rc;
 
-	day->older = 0;
-	stmt_begin_sql(&stmt, &day->reader->conn,
+	count->older = 0;
+	stmt_begin_sql(&stmt, &count->reader->conn,
 		"SELECT received_ms, connection, state FROM inbox ORDER BY seq DESC");
-	while ((rc = stmt_step(error, &stmt)) == 1 && day->older < OLDER_MOST)
-		if (is_in(day, col_i64(&stmt)) && str_eq(tally_owner(col_str(&stmt)), day->tenant))
-			add_webhook(day->counts, (enum inbox_state)col_i64(&stmt));
-	stmt_end(&stmt);
-	return rc < 0 ? rc : 0;
-}
-
-static int count_events(struct error *error, struct day *day)
-{
-	struct stmt stmt;
-	int rc;
-
-	day->older = 0;
-	stmt_begin_sql(&stmt, &day->reader->conn,
-		"SELECT received_ms, (SELECT coalesce(sum(DISTINCT 1 << job.state), 0) FROM job "
-		"WHERE job.event = event.id) FROM event INDEXED BY event_tenant "
-		"WHERE tenant = ?1 ORDER BY seq DESC");
-	stmt_text(&stmt, day->tenant);
-	while ((rc = stmt_step(error, &stmt)) == 1 && day->older < OLDER_MOST)
-		if (is_in(day, col_i64(&stmt)))
-			add_event(day->counts, (unsigned)col_i64(&stmt));
-	stmt_end(&stmt);
-	return rc < 0 ? rc : 0;
-}
-
-static int count_jobs(struct error *error, struct day *day)
-{
-	struct stmt stmt;
-	int rc;
-
-	day->older = 0;
-	stmt_begin_sql(&stmt, &day->reader->conn,
-		"SELECT created_ms, state FROM job INDEXED BY job_tenant WHERE tenant = ?1 "
-		"ORDER BY seq DESC");
-	stmt_text(&stmt, day->tenant);
-	while ((rc = stmt_step(error, &stmt)) == 1 && day->older < OLDER_MOST)
-		if (is_in(day, col_i64(&stmt)))
-			add_job(day->counts, (enum job_state)col_i64(&stmt));
-	stmt_end(&stmt);
-	return rc < 0 ? rc : 0;
-}
-
-static int count_effects(struct error *error, struct day *day)
-{
-	struct stmt stmt;
-	int rc;
-
-	day->older = 0;
-	stmt_begin_sql(&stmt, &day->reader->conn,
-		"SELECT started_ms, tenant, kind, name, outcome FROM attempt ORDER BY seq DESC");
-	while ((rc = stmt_step(error, &stmt)) == 1 && day->older < OLDER_MOST) {
-		bool in = is_in(day, col_i64(&stmt)), own = str_eq(col_str(&stmt), day->tenant);
-		bool step = col_i64(&stmt) == ATTEMPT_STEP;
-		struct str name = col_str(&stmt);
-		if (in && own && step)
-			add_step(day->counts, name, col_str(&stmt));
+	while ((rc = stmt_step(error, &stmt)) == 1) {
+		int64_t ms = col_i64(&stmt);
+		struct str owner = tally_owner(col_str(&stmt));
+		enum inbox_state state = (enum inbox_state)col_i64(&stmt);
+		struct receipt_day *day = NULL;
+		while ((day = next_day(count, owner, ms, day)))
+			add_webhook(&day->counts, state);
+		if (is_enough(count, ms, count->from_ms))
+			break;
 	}
 	stmt_end(&stmt);
 	return rc < 0 ? rc : 0;
 }
 
-int store_count_receipt(struct error *error, struct store_reader *reader, struct str tenant,
-	int64_t from_ms, int64_t to_ms, struct receipt_counts *counts)
+static int count_effects(struct error *error, struct count *count)
 {
-	struct day day = {reader, tenant, from_ms, to_ms, counts, 0};
+	struct stmt stmt;
 	int rc;
 
-	memset(counts, 0, sizeof(*counts));
+	count->older = 0;
+	stmt_begin_sql(&stmt, &count->reader->conn,
+		"SELECT started_ms, tenant, kind, name, outcome FROM attempt ORDER BY seq DESC");
+	while ((rc = stmt_step(error, &stmt)) == 1) {
+		int64_t ms = col_i64(&stmt);
+		struct str tenant = col_str(&stmt);
+		bool step = col_i64(&stmt) == ATTEMPT_STEP;
+		struct str name = col_str(&stmt), outcome = col_str(&stmt);
+		struct receipt_day *day = NULL;
+		while (step && (day = next_day(count, tenant, ms, day)))
+			add_step(&day->counts, name, outcome);
+		if (is_enough(count, ms, count->from_ms))
+			break;
+	}
+	stmt_end(&stmt);
+	return rc < 0 ? rc : 0;
+}
+
+/* A tenant's own rows, by its index. */
+static int count_events(struct error *error, struct count *count, struct receipt_day *day)
+{
+	struct stmt stmt;
+	int rc;
+
+	count->older = 0;
+	stmt_begin_sql(&stmt, &count->reader->conn,
+		"SELECT received_ms, (SELECT coalesce(sum(DISTINCT 1 << job.state), 0) FROM job "
+		"WHERE job.event = event.id) FROM event INDEXED BY event_tenant "
+		"WHERE tenant = ?1 ORDER BY seq DESC");
+	stmt_text(&stmt, day->tenant);
+	while ((rc = stmt_step(error, &stmt)) == 1) {
+		int64_t ms = col_i64(&stmt);
+		if (ms >= day->from_ms && ms < day->to_ms)
+			add_event(&day->counts, (unsigned)col_i64(&stmt));
+		if (is_enough(count, ms, day->from_ms))
+			break;
+	}
+	stmt_end(&stmt);
+	return rc < 0 ? rc : 0;
+}
+
+static int count_jobs(struct error *error, struct count *count, struct receipt_day *day)
+{
+	struct stmt stmt;
+	int rc;
+
+	count->older = 0;
+	stmt_begin_sql(&stmt, &count->reader->conn,
+		"SELECT created_ms, state FROM job INDEXED BY job_tenant WHERE tenant = ?1 "
+		"ORDER BY seq DESC");
+	stmt_text(&stmt, day->tenant);
+	while ((rc = stmt_step(error, &stmt)) == 1) {
+		int64_t ms = col_i64(&stmt);
+		if (ms >= day->from_ms && ms < day->to_ms)
+			add_job(&day->counts, (enum job_state)col_i64(&stmt));
+		if (is_enough(count, ms, day->from_ms))
+			break;
+	}
+	stmt_end(&stmt);
+	return rc < 0 ? rc : 0;
+}
+
+static int count_day(struct error *error, struct count *count, struct receipt_day *day)
+{
+	int rc = count_in(error, count, day);
+
+	if (!rc)
+		rc = count_events(error, count, day);
+	return rc ? rc : count_jobs(error, count, day);
+}
+
+int store_count_receipts(struct error *error, struct store_reader *reader, struct receipt_day *days,
+	size_t day_count)
+{
+	struct count count = {
+		.reader = reader, .days = days, .day_count = day_count, .from_ms = INT64_MAX};
+	int rc;
+
+	if (day_count > 1)
+		qsort(days, day_count, sizeof(*days), by_tenant);
+	for (size_t i = 0; i < day_count; i++) {
+		memset(&days[i].counts, 0, sizeof(days[i].counts));
+		if (days[i].from_ms < count.from_ms)
+			count.from_ms = days[i].from_ms;
+	}
 	reader->conn.broken = false;
 	rc = conn_exec(error, &reader->conn, "BEGIN"); /* one moment for both sides */
 	if (rc)
 		return rc;
-	rc = count_in(error, &day);
+	rc = count_webhooks(error, &count);
+	for (size_t i = 0; i < day_count && !rc; i++)
+		rc = count_day(error, &count, &days[i]);
 	if (!rc)
-		rc = count_webhooks(error, &day);
-	if (!rc)
-		rc = count_events(error, &day);
-	if (!rc)
-		rc = count_jobs(error, &day);
-	if (!rc)
-		rc = count_effects(error, &day);
+		rc = count_effects(error, &count);
 	conn_exec(NULL, &reader->conn, "COMMIT");
 	return rc;
 }

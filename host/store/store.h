@@ -775,13 +775,20 @@ struct store_save_receipt { /* the first one of a day stays, unless it is from t
 };
 void store_save_receipt(struct store *store, struct store_save_receipt *op);
 
-/* From a quarter of an hour to a quarter of an hour. Reads every row of that time, and those behind
- * it: not for a thread that somebody waits for.
+/* Days of tenants, each from a quarter of an hour to a quarter of an hour; the list is sorted by
+ * tenant. Reads every row since the first of them once, however many they are: not for a thread that
+ * somebody waits for. On an error nothing is said of counts.
  * Right as long as it begins after now - TALLY_KEPT_MS. */
 #define TALLY_MS (15 * 60 * 1000)
 #define TALLY_KEPT_MS (INT64_C(156) * 60 * 60 * 1000) /* six days, and half a one for zones */
-int store_count_receipt(struct error *, struct store_reader *, struct str tenant, int64_t from_ms,
-	int64_t to_ms, struct receipt_counts *counts);
+struct receipt_day {
+	struct str tenant;
+	int64_t from_ms, to_ms;
+	struct receipt_counts counts; /* out */
+	size_t place;                 /* the caller's */
+};
+int store_count_receipts(
+	struct error *, struct store_reader *, struct receipt_day *days, size_t count);
 /* Newest day first. tenant empty: all; from_day to to_day, both included. */
 int store_list_receipts(struct error *, struct store_reader *, struct str tenant, int32_t from_day,
 	int32_t to_day, struct arena *, struct receipt_row **rows, size_t *count);

@@ -13,12 +13,12 @@ WAITED(save_receipt)
 static struct receipt_counts counts_of(
 	struct fixture *f, struct str tenant, int64_t from_ms, int64_t to_ms)
 {
-	struct receipt_counts counts;
+	struct receipt_day day = {.tenant = tenant, .from_ms = from_ms, .to_ms = to_ms};
 	struct error error = {0};
 
-	if (store_count_receipt(&error, f->reader, tenant, from_ms, to_ms, &counts) != 0)
+	if (store_count_receipts(&error, f->reader, &day, 1) != 0)
 		fail_msg("%s", error.text);
-	return counts;
+	return day.counts;
 }
 
 static struct receipt_counts first_day(struct fixture *f, struct str tenant)
@@ -117,6 +117,59 @@ static void tenants_are_counted_apart(void **state)
 	assert_int_equal(c.events.in, 1);
 	assert_int_equal(c.webhooks.in, 2);
 	assert_int_equal(c.jobs.in, 0);
+}
+
+static int count_steps(void *user)
+{
+	(*(long *)user)++;
+	return 0;
+}
+
+static long steps_of(struct fixture *f, struct receipt_day *days, size_t count)
+{
+	long steps = 0;
+
+	sqlite3_progress_handler(f->reader->conn.db, 1, count_steps, &steps);
+	assert_int_equal(store_count_receipts(NULL, f->reader, days, count), 0);
+	sqlite3_progress_handler(f->reader->conn.db, 0, NULL, NULL);
+	return steps;
+}
+
+/* Two hundred offices' days cost hardly more than one's, and each is counted as it is alone; a day
+ * that is asked for twice, too. */
+static void many_tenants_are_counted_in_one_go(void **state)
+{
+	static struct receipt_day days[202];
+	static char names[200][16];
+	struct fixture *f = *state;
+	long alone, all;
+	size_t met = 0;
+
+	for (int i = 0; i < 300; i++) {
+		struct job_row job = a_job(STR(""));
+		char dedupe[16];
+		snprintf(dedupe, sizeof(dedupe), "e%d", i);
+		job.state = JOB_DONE;
+		tell(f, str_of(dedupe), i % 3 ? TENANT : OTHER, &job, 1, INBOX_DONE);
+	}
+	days[0] = (struct receipt_day){.tenant = TENANT, .to_ms = DAY_MS};
+	alone = steps_of(f, days, 1);
+	for (size_t i = 0; i < 200; i++) {
+		snprintf(names[i], sizeof(names[i]), "q%03zu", (i * 77) % 200);
+		days[i] = (struct receipt_day){.tenant = str_of(names[i]), .to_ms = DAY_MS};
+	}
+	days[7] = days[200] = (struct receipt_day){.tenant = TENANT, .to_ms = DAY_MS};
+	days[201] = (struct receipt_day){.tenant = OTHER, .to_ms = DAY_MS};
+	all = steps_of(f, days, 202);
+	for (size_t i = 0; i < 202; i++) {
+		struct receipt_counts c = first_day(f, days[i].tenant);
+		assert_memory_equal(&days[i].counts, &c, sizeof(c));
+		assert_true(receipt_balanced(&c));
+		met += c.events.in > 0;
+	}
+	assert_int_equal(met, 3);
+	if (all > 4 * alone + 202 * 100)
+		fail_msg("%ld steps for 202 days, %ld for one", all, alone);
 }
 
 static void days_end_at_a_quarter_of_an_hour(void **state)
@@ -286,6 +339,7 @@ int main(void)
 		STORE_TEST(every_fate_has_its_place_and_both_sides_agree),
 		STORE_TEST(a_row_that_is_lost_is_missed),
 		STORE_TEST(tenants_are_counted_apart),
+		STORE_TEST(many_tenants_are_counted_in_one_go),
 		STORE_TEST(days_end_at_a_quarter_of_an_hour),
 		STORE_TEST(what_was_not_stored_is_not_counted),
 		STORE_TEST(what_was_undone_is_not_counted),
