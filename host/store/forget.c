@@ -28,6 +28,8 @@
 #define MARKED "person_hash = ?1 AND person_hash IS NOT NULL"
 #define MARKED_HERE MARKED " AND tenant = ?2"
 
+#define GONE_MAX ((size_t)64 << 20) /* of tombstones in memory */
+
 struct leaving {
 	struct store *store;
 	struct error *error;
@@ -280,6 +282,25 @@ static int next_parked(struct leaving *leaving, struct parked *parked)
 	return rc < 0 ? rc : 0;
 }
 
+static int empty_parked(struct leaving *leaving, const struct parked *parked)
+{
+	struct conn *conn = &leaving->store->conn;
+	struct stmt stmt;
+	int rc;
+
+	stmt_begin_sql(&stmt, conn, "UPDATE inbox_raw SET sealed = x'' WHERE seq = ?1");
+	stmt_i64(&stmt, parked->seq);
+	rc = stmt_done(leaving->error, &stmt);
+	if (rc)
+		return rc;
+	stmt_begin_sql(&stmt, conn,
+		"UPDATE inbox SET state = 4, lock = x'', reason = 'a person in it was forgotten' "
+		"WHERE seq = ?1");
+	stmt_i64(&stmt, parked->seq);
+	leaving->counts->mentions++;
+	return stmt_done(leaving->error, &stmt);
+}
+
 /* Its own key is destroyed, and its bytes are taken out: until it was parked they lay under the
  * tenant's. */
 static int drop_parked(struct leaving *leaving, const struct parked *parked)
@@ -287,7 +308,6 @@ static int drop_parked(struct leaving *leaving, const struct parked *parked)
 	struct store *store = leaving->store;
 	struct keys_gone before = leaving->gone;
 	uint8_t mark[KEYS_MARK];
-	struct stmt stmt;
 	int rc;
 
 	rc = seal_mark_alone(
@@ -298,19 +318,35 @@ static int drop_parked(struct leaving *leaving, const struct parked *parked)
 	if (!rc && leaving->gone.number)
 		rc = note_gone(leaving);
 	leaving->gone = before;
-	if (rc)
-		return rc;
-	stmt_begin_sql(&stmt, &store->conn, "UPDATE inbox_raw SET sealed = x'' WHERE seq = ?1");
-	stmt_i64(&stmt, parked->seq);
-	rc = stmt_done(leaving->error, &stmt);
-	if (rc)
-		return rc;
-	stmt_begin_sql(&stmt, &store->conn,
-		"UPDATE inbox SET state = 4, lock = x'', reason = 'a person in it was forgotten' "
-		"WHERE seq = ?1");
-	stmt_i64(&stmt, parked->seq);
-	leaving->counts->mentions++;
-	return stmt_done(leaving->error, &stmt);
+	return rc ? rc : empty_parked(leaving, parked);
+}
+
+/* Its key was destroyed by a forget that was not committed: nobody can look into it any more, and
+ * somebody was found in it. */
+static int drop_half_dropped(struct leaving *leaving, const struct parked *parked)
+{
+	struct store *store = leaving->store;
+	struct arena *arena = arena_create(GONE_MAX);
+	struct keys_gone before = leaving->gone, *gone = NULL;
+	uint8_t mark[KEYS_MARK];
+	size_t count = 0, i = 0;
+	int rc;
+
+	rc = seal_mark_alone(
+		leaving->error, store->keys, parked->tenant, place_of("inbox", &parked->id), mark);
+	if (!rc)
+		rc = keys_list_gone(leaving->error, store->keys, arena, &gone, &count);
+	while (!rc && i < count && memcmp(gone[i].mark, mark, KEYS_MARK) != 0)
+		i++;
+	if (!rc && i < count) {
+		leaving->gone = gone[i];
+		rc = note_gone(leaving);
+		leaving->gone = before;
+		if (!rc)
+			rc = empty_parked(leaving, parked);
+	}
+	arena_destroy(arena);
+	return rc;
 }
 
 static int look_at_one(struct leaving *leaving, const struct parked *parked)
@@ -321,7 +357,9 @@ static int look_at_one(struct leaving *leaving, const struct parked *parked)
 
 	rc = open_again(leaving->error, leaving->store, place_of("inbox", &parked->id),
 		parked->lock, parked->sealed, parts, 3, &readable);
-	if (rc || !readable || (!mentions(parts[2], person) && !mentions(parts[0], person)))
+	if (!rc && !readable)
+		return drop_half_dropped(leaving, parked);
+	if (rc || (!mentions(parts[2], person) && !mentions(parts[0], person)))
 		return rc;
 	return drop_parked(leaving, parked);
 }
@@ -372,7 +410,7 @@ static int is_noted(struct leaving *leaving, bool *noted)
 /* Of tombstones: those whose rows were not seen to yet; all of them, or of one mark. */
 static int clean_rest(struct leaving *leaving, const uint8_t *mark)
 {
-	struct arena *arena = arena_create((size_t)64 << 20);
+	struct arena *arena = arena_create(GONE_MAX);
 	struct keys_gone *gone = NULL;
 	size_t count = 0, i;
 	bool noted;

@@ -301,6 +301,40 @@ static void a_start_does_not_fail_for_an_unreadable_job(void **state)
 	assert_int_equal(state_of(f, &job), JOB_PARKED);
 }
 
+/* Another operation of the group fails after it has written something, so all of them run twice. */
+static void a_forget_that_runs_twice_lets_go_of_what_is_parked(void **state)
+{
+	struct fixture *f = *state;
+	struct store_finish_inbox finish = {
+		.tenant = TENANT, .state = INBOX_PARKED, .reason = STR("no JSON")};
+	struct store_forget op = {.tenant = TENANT, .person = STR(ANNA), .now_ms = 1000};
+	struct appointment_expect expect = {
+		.tenant = TENANT, .connection = PHONE, .uid = STR("none"), .version = 3};
+	struct job_row job = a_job(STR(""));
+	struct store_add_jobs failing = {.jobs = &job, .job_count = 1, .expect = &expect};
+	struct waiter waiter;
+
+	store_call(f, ANNA, "", "call_a");
+	finish.inbox = append_of(f, "garbage " ANNA);
+	assert_int_equal(finish_inbox_now(f, &finish), 0);
+	waiter_init(&waiter, 2);
+	op.op.user = failing.op.user = &waiter;
+	op.op.done = failing.op.done = waiter_done;
+	store_cork(f->store);
+	store_forget(f->store, &op);
+	store_add_jobs(f->store, &failing);
+	store_uncork(f->store);
+	waiter_wait(&waiter);
+	assert_int_equal(failing.op.result, E_CONFLICT);
+	assert_int_equal(op.op.result, 0);
+	assert_true(op.known);
+	assert_int_equal(op.mentions, 1);
+	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM inbox WHERE state = 3"), 0);
+	assert_int_equal(
+		ask(f, "klinke.db", "SELECT count(*) FROM inbox_raw WHERE length(sealed) = 0"), 1);
+	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM forgotten"), 2);
+}
+
 /* ---- what is left in files ----------------------------------------------------------------- */
 
 static size_t bytes_of(struct fixture *f, const char *sql, uint8_t *out, size_t size)
@@ -419,6 +453,7 @@ int main(void)
 		STORE_TEST(whoever_is_named_in_a_row_can_be_forgotten),
 		STORE_TEST(an_event_about_an_unreadable_job_is_stored),
 		STORE_TEST(a_start_does_not_fail_for_an_unreadable_job),
+		STORE_TEST(a_forget_that_runs_twice_lets_go_of_what_is_parked),
 		STORE_TEST(the_lock_that_a_webhook_had_before_is_in_no_file),
 		STORE_TEST(who_reads_meanwhile_makes_it_busy_and_done_the_next_time),
 		STORE_TEST(bytes_that_were_let_go_of_are_in_no_file),
