@@ -332,6 +332,7 @@ struct config_arg {
 	const char *name;
 	bool is_sql; /* else value is the text itself */
 	struct config_text value;
+	struct config_place place; /* of the name */
 };
 
 struct config_call {                   /* what a step does */

@@ -210,6 +210,8 @@ struct value {
 
 /* Continuation lines are joined with join. False: a fault was told. */
 bool value_expand(struct loader *loader, struct value *out, const struct entry *entry, char join);
+/* Only tells what is wrong with it: nobody knows what it means. */
+void value_look(struct loader *loader, const struct entry *entry);
 bool value_expand_secret(struct loader *loader, struct str *out, const struct entry *entry);
 struct config_place value_place(const struct value *value, size_t offset);
 /* What may be quoted in a fault: as written, not expanded, not long. word is a part of value. */
@@ -337,6 +339,10 @@ void options_load(struct loader *loader, struct section *section, struct plugin_
 /* step = …, otherwise = …, on_error = …: false after telling. names: steps before it. */
 bool call_parse(struct loader *loader, struct config_call *out, const struct value *value,
 	const struct config_tenant *tenant, const char *const *names);
+/* input.c: tells arguments that the operation does not know, and what it needs and is not given. fed: a
+ * mapping or in = may give more. Of a call that was parsed well. */
+void input_check(struct loader *loader, const struct config_call *call,
+	const struct config_tenant *tenant, bool fed);
 /* "(SQL)" and nothing after it, or "text", or text as it stands: false after telling. */
 bool say_parse(
 	struct loader *loader, struct config_text *out, bool *is_sql, const struct value *value);

@@ -17,6 +17,7 @@ struct making { /* one pipeline */
 	struct config_step *steps;
 	const struct section *home;   /* where the last step was written */
 	const struct entry *lines[4]; /* of the last step, see enum line */
+	uint64_t sound, instead; /* steps, otherwise = of steps, that were read well: a bit each */
 };
 
 enum line { LINE_IN, LINE_AS, LINE_AT, LINE_OTHERWISE };
@@ -120,12 +121,12 @@ static void read_at(struct making *m, struct config_step *step, const struct val
 }
 
 static const struct config_call *read_call(
-	struct making *m, const struct value *value, size_t names)
+	struct making *m, const struct value *value, size_t names, bool *sound)
 {
 	struct config_call *call = take(m->loader, m->loader->arena, sizeof(*call));
 
-	if (call_parse(m->loader, call, value, m->pipeline->tenant, names_of(m, names)) &&
-		call->mapping)
+	*sound = call_parse(m->loader, call, value, m->pipeline->tenant, names_of(m, names));
+	if (*sound && call->mapping)
 		fault(m->loader, call->place, "a mapping does nothing here; name an operation");
 	return call;
 }
@@ -166,9 +167,15 @@ static bool once(struct making *m, enum line line, const struct entry *entry)
 	return true;
 }
 
+static uint64_t bit(size_t step, bool set)
+{
+	return set && step < STEPS_MAX ? UINT64_C(1) << step : 0;
+}
+
 static void read_step_line(struct making *m, const struct entry *entry, const struct value *value)
 {
 	struct config_step *step = &m->steps[m->pipeline->step_count - 1];
+	bool sound;
 
 	if (m->pipeline->within_ms &&
 		(!strcmp(entry->key, "at") || !strcmp(entry->key, "cancel_on")))
@@ -184,8 +191,10 @@ static void read_step_line(struct making *m, const struct entry *entry, const st
 		read_as(m, step, value);
 	else if (strcmp(entry->key, "at") == 0 && once(m, LINE_AT, entry))
 		read_at(m, step, value);
-	else if (strcmp(entry->key, "otherwise") == 0 && once(m, LINE_OTHERWISE, entry))
-		step->otherwise = read_call(m, value, m->pipeline->step_count);
+	else if (strcmp(entry->key, "otherwise") == 0 && once(m, LINE_OTHERWISE, entry)) {
+		step->otherwise = read_call(m, value, m->pipeline->step_count, &sound);
+		m->instead |= bit(m->pipeline->step_count - 1, sound);
+	}
 }
 
 static void read_step(struct making *m, const struct entry *entry, const struct value *value)
@@ -200,8 +209,9 @@ static void read_step(struct making *m, const struct entry *entry, const struct 
 	m->home = entry->home;
 	memset(m->lines, 0, sizeof(m->lines));
 	apply_list(m->loader, &step->cancel_on, NULL, 0);
-	call_parse(m->loader, &step->call, value, m->pipeline->tenant,
-		names_of(m, m->pipeline->step_count - 1));
+	m->sound |= bit(m->pipeline->step_count - 1,
+		call_parse(m->loader, &step->call, value, m->pipeline->tenant,
+			names_of(m, m->pipeline->step_count - 1)));
 	step->name = default_name(m, &step->call);
 }
 
@@ -235,12 +245,30 @@ static void read_item(struct making *m, struct item *item)
 		read_step_line(m, entry, &value);
 }
 
+/* Once all lines below the steps are read. A step's input is its in =, or the last mapping before.
+ */
+static void check_inputs(struct making *m)
+{
+	bool mapped = false;
+
+	for (size_t i = 0; i < m->pipeline->step_count && i < STEPS_MAX; i++) {
+		const struct config_step *step = &m->steps[i];
+		bool fed = mapped || step->in.text.ptr;
+		if (m->sound & bit(i, true))
+			input_check(m->loader, &step->call, m->pipeline->tenant, fed);
+		if (m->instead & bit(i, true))
+			input_check(m->loader, step->otherwise, m->pipeline->tenant, fed);
+		mapped |= step->call.mapping != NULL;
+	}
+}
+
 static void load_steps(struct making *m)
 {
 	for (size_t i = 0; i < m->section->item_count; i++)
 		read_item(m, &m->section->items[i]);
 	m->pipeline->steps = m->steps;
 	check_names(m);
+	check_inputs(m);
 	for (size_t i = 0; i < m->pipeline->step_count; i++)
 		if (m->steps[i].cancel_on.count && !m->steps[i].at.text.ptr)
 			fault(m->loader, m->steps[i].call.place,
@@ -294,11 +322,18 @@ static void load_fallback(struct making *m)
 static const struct config_call *load_call(struct making *m, const char *key)
 {
 	struct item *item = section_next(m->section, key, NULL);
+	const struct config_call *call;
 	struct value value;
+	bool sound, fed = false;
 
 	if (!item || !value_expand(m->loader, &value, item->entry, '\n'))
 		return NULL;
-	return read_call(m, &value, m->pipeline->step_count);
+	call = read_call(m, &value, m->pipeline->step_count, &sound);
+	for (size_t i = 0; i < m->pipeline->step_count; i++) /* after any of them */
+		fed |= m->steps[i].call.mapping || m->steps[i].in.text.ptr;
+	if (sound)
+		input_check(m->loader, call, m->pipeline->tenant, fed);
+	return call;
 }
 
 static void load_late(struct making *m)

@@ -166,6 +166,7 @@ static bool arg_name(
 	}
 	parse->at++;
 	arg->name = take_text(parse->loader, name);
+	arg->place = here(parse, from);
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(before[i].name, arg->name) == 0) {
 			fault(parse->loader, here(parse, from), "\"%s\" is given twice", arg->name);

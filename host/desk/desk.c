@@ -28,9 +28,11 @@ struct desk {
 	"\"service\":" TEXT ",\"staff\":" TEXT ",\"requested_date\":" TEXT                         \
 	",\"requested_time\":" TEXT ",\"customer_preferences\":" TEXT ",\"slot\":" TEXT
 #define PERSON "\"name\":" TEXT ",\"email\":" TEXT ",\"phone\":" TEXT
-#define OBJECT(members) "{\"type\":\"object\",\"properties\":{" members "}}"
+/* Agents know most of them by more names than these, so others are no mistake. */
+#define OTHERS "\"additionalProperties\":true"
+#define OBJECT(members) "{\"type\":\"object\",\"properties\":{" members "}," OTHERS "}"
 #define NEEDS(names, members)                                                                      \
-	"{\"type\":\"object\",\"required\":[" names "],\"properties\":{" members "}}"
+	"{\"type\":\"object\",\"required\":[" names "],\"properties\":{" members "}," OTHERS "}"
 
 static const struct plugin_op ops[] = {
 	{"match", KL_OP_ACTION,

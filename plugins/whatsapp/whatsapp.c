@@ -257,16 +257,23 @@ static const kl_option options[] = {
 static const kl_op ops[] = {
 	{"test", KL_OP_ACTION, 0, 0, "reads the sending number: proves token and phone_number_id"},
 	{"send", KL_OP_ACTION | KL_OP_LOOKUP, 0,
-		"{\"type\":\"object\",\"properties\":{\"to\":{\"type\":\"string\"},\"user_id\":{"
-		"\"type\":"
-		"\"string\"},\"template\":{\"type\":\"string\"},\"language\":{\"type\":\"string\"},"
+		"{\"type\":\"object\",\"allOf\":["
+		"{\"anyOf\":[{\"required\":[\"to\"]},{\"required\":[\"phone\"]},"
+		"{\"required\":[\"user_id\"]}]},"
+		"{\"anyOf\":[{\"required\":[\"template\"]},{\"required\":[\"text\"]}]}],"
+		"\"properties\":{\"to\":{\"type\":\"string\"},\"phone\":{\"type\":\"string\"},"
+		"\"user_id\":{\"type\":\"string\"},\"template\":{\"type\":\"string\"},\"language\":"
+		"{\"type\":\"string\"},"
 		"\"params\":{\"type\":[\"object\",\"array\"]},\"text\":{\"type\":\"string\"},"
 		"\"buttons\":{"
 		"\"type\":\"array\"},\"list\":{\"type\":\"array\"},\"button\":{\"type\":\"string\"}"
 		","
 		"\"reply_to\":{\"type\":\"string\"}}}",
 		"sends a template, a text, or a text with buttons or a list"},
-	{"mark_read", KL_OP_ACTION, 0, 0, "marks a received message as read"},
+	{"mark_read", KL_OP_ACTION, 0,
+		"{\"type\":\"object\",\"required\":[\"message_id\"],"
+		"\"properties\":{\"message_id\":{\"type\":\"string\"}}}",
+		"marks a received message as read"},
 	{"templates", KL_OP_ACTION, 0, 0, "lists the message templates and their state"},
 };
 

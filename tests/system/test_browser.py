@@ -22,7 +22,7 @@ EVIL = "<script>document.title='taken'</script>\"'><img src=x onerror=\"document
 
 def prepare(world):
     world.ini.drop("pipeline")
-    world.ini.add("pipeline fail", ("on", "message.received"), ("step", "calendar.cancel id=(data ->> 'text')"))
+    world.ini.add("pipeline fail", ("on", "message.received"), ("step", "calendar.cancel"), ("in", "json_object('id', data ->> 'text')"))
     world.start()
 
 

@@ -476,6 +476,9 @@ FAULTS = [  # line, what it says
     (35, "did you mean \"book\"?"),
     (36, "there is no [connection whatsap]"),
     (39, "nobody waits for \"booking.created\""),
+    (42, "calendar.cancel needs \"uid\""),
+    (47, "whatsapp.send has no input \"templat\"; did you mean \"template\"?"),
+    (48, "whatsapp.send needs \"to\" or \"phone\" or \"user_id\""),
 ]
 
 BAD_INI = """\
@@ -521,6 +524,18 @@ on = booking.created
 within = 450ms
 fallback = "gleich"
 step = calendar.cancel
+
+[pipeline tell]
+on = booking.created
+; two slips in what is sent
+step = whatsapp.send templat=termin_bestaetigung to="+491713920042"
+otherwise = whatsapp.send template=rueckruf
+
+[connection whatsapp]
+plugin = whatsapp
+token = ${WHATSAPP_TOKEN}
+app_secret = ${WHATSAPP_APP_SECRET}
+phone_number_id = 106000000000001
 """
 
 

@@ -27,6 +27,18 @@ static const struct plugin_option voice_options[] = {
 static const struct plugin_op voice_ops[] = {
 	{"call", KL_OP_ACTION, NULL, NULL},
 	{"update_call", KL_OP_ACTION, NULL, NULL},
+	{"tell", KL_OP_ACTION,
+		"{\"type\":\"object\",\"required\":[\"text\"],\"allOf\":[{\"anyOf\":[{\"required\":"
+		"[\"to\"]},"
+		"{\"required\":[\"user\"]}]}],\"properties\":{\"to\":{\"type\":\"string\"},"
+		"\"user\":{},"
+		"\"text\":{\"type\":\"string\"},\"tone\":{\"enum\":[\"soft\",\"loud\"]}}}",
+		NULL},
+	{"hang_up", KL_OP_ACTION,
+		"{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}", NULL},
+	{"note", KL_OP_ACTION,
+		"{\"type\":\"object\",\"properties\":{\"text\":{}},\"additionalProperties\":true}",
+		NULL},
 	{"poll_calls", KL_OP_POLL, NULL, NULL},
 	{"calls_poll", KL_OP_POLL, NULL, NULL},
 	{"missed", KL_OP_POLL, NULL, NULL},

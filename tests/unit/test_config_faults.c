@@ -30,6 +30,7 @@ CASE(connections_are_checked, "connections")
 CASE(secrets_are_found_and_never_shown, "secrets")
 CASE(templates_are_checked, "inherit")
 CASE(pipelines_are_checked, "pipelines")
+CASE(inputs_of_steps_are_checked, "inputs")
 CASE(mappings_are_checked, "mappings")
 CASE(includes_are_checked, "include")
 CASE(a_good_file_has_no_faults, "good")
@@ -188,6 +189,7 @@ int main(void)
 		cmocka_unit_test(pipelines_are_checked),
 		cmocka_unit_test(mappings_are_checked),
 		cmocka_unit_test(includes_are_checked),
+		cmocka_unit_test(inputs_of_steps_are_checked),
 		cmocka_unit_test(a_good_file_has_no_faults),
 		cmocka_unit_test(a_missing_file_is_told),
 		cmocka_unit_test(faults_are_json_on_demand),
