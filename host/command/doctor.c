@@ -346,9 +346,10 @@ const struct command command_doctor = {
 		"plugins, time\n"
 		"zones, clock, sandbox, state directory, disk, host, schema, keys, the file's "
 		"pages, the last copy,\n"
-		"what waits for a person, vendors that are not asked for now, limits. Nothing is "
-		"changed, nothing\n"
-		"is sent. 0: nothing is broken (there may be warnings). 1: something is.\n",
+		"what waits for a person, callers that a calendar turned away, vendors that are "
+		"not asked for now,\n"
+		"limits. Nothing is changed, nothing is sent. 0: nothing is broken (there may be "
+		"warnings). 1: something is.\n",
 	.options = "config= json state-dir=",
 	.needs_zygote = true,
 };

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "command/doctor.h"
 #include "store/care.h"
 #include "store/store.h"
@@ -17,7 +18,10 @@
 #define PERSONS_MS 2000
 #define BACKUP_OLD_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
 #define CHECK_OLD_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+#define TURNED_MAX 200
 #define AHEAD_MS (5 * 60 * 1000)
+#define RENEW "renew the key at the vendor and in the configuration, then klinke reload"
 #define RESCUE "klinke restore a backup, or klinke salvage what can be read; both without the host"
 
 static void nothing(void *user, const struct care_migration *migration, const char *change)
@@ -181,6 +185,109 @@ static void check_waiting(struct doctor *d, struct store_reader *reader)
 		c.jobs[JOB_DEAD], c.jobs[JOB_PARKED], c.inbox_parked);
 }
 
+/* ---- Callers who were turned away --------------------------------------------------------- */
+
+struct turned { /* by one calendar, for one event type and reason */
+	struct str connection, event_type, fail, reason, at;
+	int64_t count;
+};
+
+static struct turned *turned_by(struct turned *all, size_t *count, const struct json *data)
+{
+	struct str connection = json_get_text(data, "connection"),
+		   fail = json_get_text(data, "fail"),
+		   event_type = json_get_text(data, "event_type");
+
+	for (size_t i = 0; i < *count; i++)
+		if (str_eq(all[i].connection, connection) && str_eq(all[i].fail, fail) &&
+			str_eq(all[i].event_type, event_type))
+			return &all[i];
+	all[*count] = (struct turned){connection, event_type, fail, .count = 0};
+	return &all[(*count)++];
+}
+
+static const char *turned_remedy(struct doctor *d, const struct turned *t)
+{
+	if (str_is(t->fail, "gone") || str_is(t->fail, "bad input"))
+		return arena_printf(d->arena,
+			"klinke call %.*s.event_types lists what it has; mend event_type = in "
+			"[service], then klinke reload",
+			STR_ARG(t->connection));
+	if (str_is(t->fail, "bad auth"))
+		return RENEW;
+	return arena_printf(d->arena,
+		"klinke call %.*s.test asks it now; klinke events --type calendar.failed tells "
+		"each time",
+		STR_ARG(t->connection));
+}
+
+static void say_turned(struct doctor *d, const struct turned *t)
+{
+	doctor_say(d, FINDING_WARN, "callers", turned_remedy(d, t),
+		"%.*s could not serve callers %" PRId64
+		" times in the last day%s%.*s, last seen at "
+		"%.*s: %.*s: %.*s",
+		STR_ARG(t->connection), t->count, t->event_type.len ? ", event type " : "",
+		STR_ARG(t->event_type), STR_ARG(t->at), STR_ARG(t->fail), STR_ARG(t->reason));
+}
+
+/* From events, newest first: the log may be gone, and with it the host that counted. */
+static void check_callers(struct doctor *d, struct store_reader *reader)
+{
+	struct store_filter filter = {.type = STR("calendar.failed"),
+		.since_ms = clock_now_ms() - DAY_MS,
+		.limit = TURNED_MAX};
+	struct turned all[TURNED_MAX];
+	struct event_row *rows;
+	struct error error = {0};
+	size_t count, turned = 0;
+
+	if (store_list_events(&error, reader, &filter, d->arena, &rows, &count) < 0) {
+		doctor_say(d, FINDING_FAIL, "callers", RESCUE, "%s", error.text);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct json *data = json_parse(d->arena, rows[i].data, NULL);
+		struct turned *t = turned_by(all, &turned, data);
+		char at[CLOCK_TEXT];
+		if (!t->count) {
+			clock_utc(at, rows[i].at_ms);
+			t->at = str_dup(d->arena, str_of(at));
+			t->reason = json_get_text(data, "reason");
+		}
+		t->count += json_i64(json_get(data, "count"), 1);
+	}
+	for (size_t i = 0; i < turned; i++)
+		say_turned(d, &all[i]);
+	if (!turned)
+		doctor_say(d, FINDING_OK, "callers", NULL,
+			"none was turned away by a calendar in the last day");
+}
+
+/* ---- Vendors ------------------------------------------------------------------------------ */
+
+static bool is_paused(const struct breaker_row *row)
+{
+	return str_is(row->state, "paused") && row->key.len > strlen(BREAKER_PAUSE);
+}
+
+static void say_vendor(struct doctor *d, const struct breaker_row *row)
+{
+	int64_t left_s = (row->until_ms - clock_now_ms()) / 1000;
+
+	if (is_paused(row))
+		doctor_say(d, FINDING_WARN, "vendors", RENEW,
+			"%.*s is paused for %" PRId64 " s: its credential was refused",
+			(int)(row->key.len - strlen(BREAKER_PAUSE)),
+			row->key.ptr + strlen(BREAKER_PAUSE), left_s);
+	else
+		doctor_say(d, FINDING_WARN, "vendors",
+			"it is asked again by itself; klinke events --type connection.failed and "
+			"klinke call …test tell more",
+			"%.*s failed %" PRIu32 " times and is left in peace for %" PRId64 " s",
+			STR_ARG(row->key), row->failures, left_s);
+}
+
 static void check_breakers(struct doctor *d, struct store_reader *reader)
 {
 	struct breaker_row *rows;
@@ -192,18 +299,15 @@ static void check_breakers(struct doctor *d, struct store_reader *reader)
 		return;
 	}
 	for (i = 0; i < count; i++) {
-		if (!str_is(rows[i].state, "open") || rows[i].until_ms < clock_now_ms())
+		if ((!str_is(rows[i].state, "open") && !is_paused(&rows[i])) ||
+			rows[i].until_ms < clock_now_ms())
 			continue;
 		open++;
-		doctor_say(d, FINDING_WARN, "vendors",
-			"it is asked again by itself; klinke events --type connection.failed and "
-			"klinke call …test tell more",
-			"%.*s failed %" PRIu32 " times and is left in peace for %" PRId64 " s",
-			STR_ARG(rows[i].key), rows[i].failures,
-			(rows[i].until_ms - clock_now_ms()) / 1000);
+		say_vendor(d, &rows[i]);
 	}
 	if (!open)
-		doctor_say(d, FINDING_OK, "vendors", NULL, "none is left in peace for failing");
+		doctor_say(d, FINDING_OK, "vendors", NULL,
+			"none is left in peace for failing, or for refusing its key");
 }
 
 /* A clock that went back hides what came before, and signatures look stale. */
@@ -242,6 +346,7 @@ void doctor_store(struct doctor *d)
 	if (store_reader_open(NULL, &reader, d->state) < 0)
 		return; /* told above */
 	check_waiting(d, reader);
+	check_callers(d, reader);
 	check_breakers(d, reader);
 	check_newest(d, reader);
 	store_reader_close(reader);

@@ -11,7 +11,8 @@
 
 /* What the host itself emits; sdk/events describes each. A name stands here from the day on that it
  * happens: a pipeline on anything else would wait for ever. */
-const char *const config_host_events[] = {"job.dead", "job.parked", NULL};
+const char *const config_host_events[] = {
+	"calendar.failed", "connection.failed", "plugin.failed", "job.dead", "job.parked", NULL};
 
 /* ---- Event types --------------------------------------------------------------------------------
  */

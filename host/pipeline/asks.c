@@ -28,6 +28,7 @@ struct ask { /* a question under way; malloc'ed, for the run may be gone at a ha
 	struct hold_row *holds;
 	bool stored; /* its job is the store's, or somebody else's job is waited for */
 	bool over;   /* nobody may share it any more */
+	bool wanted; /* there was a run when it was put */
 };
 
 /* ---- A question --------------------------------------------------------------------------- */
@@ -74,6 +75,14 @@ bool asks_matter(const struct runner *r, const struct id *job)
 {
 	for (const struct ask *a = r->asks; a; a = a->next)
 		if (a->run && !a->run->told && is_about(a, job))
+			return true;
+	return false;
+}
+
+bool asks_wanted(const struct runner *r, const struct id *job)
+{
+	for (const struct ask *a = r->asks; a; a = a->next)
+		if (a->wanted && is_about(a, job))
 			return true;
 	return false;
 }
@@ -389,6 +398,7 @@ void asks_put(struct runner *r, struct plan *plan, const char *tenant, struct ru
 		return;
 	}
 	a->run = run;
+	a->wanted = run != NULL;
 	a->ask = run ? ask : NULL;
 	fill_job(a, ask, tenant);
 	if (same) {

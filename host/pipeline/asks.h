@@ -30,6 +30,8 @@ void asks_leave(struct run *run);
 bool asks_matter(const struct runner *r, const struct id *job);
 bool asks_urgent(const struct runner *r, const struct id *job);
 bool asks_is_read(const struct run *run);
+/* Did an operation ask it, and not only the clock? Also if that has not waited for the answer. */
+bool asks_wanted(const struct runner *r, const struct id *job);
 /* Are all questions of the run on disk? */
 bool asks_stored(const struct run *run);
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "pipeline/alarm.h"
 #include "pipeline/asks.h"
 #include "pipeline/builtin.h"
 #include "pipeline/caller.h"
@@ -644,8 +645,9 @@ static void alarm_event(struct run *run, const char *type)
 	struct plugin_event e = {.type = str_of(type)};
 	char id[ID_TEXT];
 
-	if (run->event.type.len > 4 && memcmp(run->event.type.ptr, "job.", 4) == 0)
-		return; /* an alarm that fails raises no alarm */
+	for (const char *const *alarm = config_host_events; *alarm; alarm++)
+		if (str_is(run->event.type, *alarm))
+			return; /* an alarm that fails raises no alarm */
 	id_text(id, &run->row.id);
 	json_put_text(run->arena, data, "job", str_of(id));
 	json_put_text(run->arena, data, "pipeline", run->row.pipeline);
@@ -706,13 +708,13 @@ static void come_late(struct run *run)
 
 /* A plugin quotes a vendor behind "(HTTP 422): ", and a vendor may name whom it is about: that is
  * for who looks at the job, not for the log. */
-static const char *own_words(struct run *run, const char *reason)
+const char *run_own_words(struct arena *arena, const char *reason)
 {
 	const char *end = reason ? strstr(reason, "): ") : NULL;
 
 	if (!end)
 		return reason;
-	return arena_printf(run->arena, "%.*s", (int)(end + 1 - reason), reason);
+	return arena_printf(arena, "%.*s", (int)(end + 1 - reason), reason);
 }
 
 void run_end(struct run *run, enum job_state state, const char *fail, const char *reason)
@@ -722,12 +724,13 @@ void run_end(struct run *run, enum job_state state, const char *fail, const char
 	run->row.state = state;
 	run->row.fail = str_of(fail ? fail : "");
 	run->row.reason = str_of(reason ? reason : "");
+	alarm_question(run, state, fail, reason);
 	if (state == JOB_PARKED || state == JOB_DEAD) {
 		id_text(id, &run->row.id);
 		log_line(LOG_ERROR, state == JOB_DEAD ? "job dead" : "job parked", "tenant",
 			run->row.tenant.len ? run->row.tenant.ptr : NULL, "job", id, "pipeline",
 			run->row.pipeline.len ? run->row.pipeline.ptr : NULL, "fail", fail,
-			"reason", own_words(run, reason), NULL);
+			"reason", run_own_words(run->arena, reason), NULL);
 		alarm_event(run, state == JOB_DEAD ? "job.dead" : "job.parked");
 		if (run->pipeline)
 			start_call(run, &run->pipeline->on_error, "on_error", STR(""));

@@ -119,6 +119,9 @@ void run_starved(struct run *run);
 void run_too_big(struct run *run);
 void run_note(struct run *run, enum attempt_kind kind, const char *name, const char *outcome,
 	struct str input, struct str output, const char *note);
+/* Of a failure's reason what may stand in the log: without a vendor's own words, which may name whom
+ * it is about. */
+const char *run_own_words(struct arena *arena, const char *reason);
 const struct plan_step *run_step(const struct run *run); /* NULL: one operation */
 const struct plan_call *run_call(const struct run *run); /* NULL: one operation */
 struct expr_scope run_scope(struct run *run);
@@ -164,8 +167,5 @@ bool run_not_taken(struct run *run);
 /* It failed for want of memory: later, and it costs nothing. False: for something else. */
 bool run_lacks_memory(struct run *run, const struct error *error);
 const char *fail_name(uint32_t fail);
-/* 0, or until when jobs of this connection wait because its credential was refused. */
-int64_t paused_until(const struct runner *r, struct str connection);
-void unpause(struct runner *r, struct str connection);
 
 #endif

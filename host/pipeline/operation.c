@@ -20,6 +20,7 @@
 #include "pipeline/asks.h"
 #include "pipeline/builtin.h"
 #include "pipeline/job_i.h"
+#include "pipeline/pause.h"
 #include "plugin/call.h"
 
 #define STORE_MS 5000 /* until what could not be read there is read again */

@@ -4,20 +4,17 @@
  * One rule stands above all: what may have happened is never begun again from the top. It is
  * looked up, and if that is not possible it is parked.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/crypto.h"
-#include "base/log.h"
 #include "pipeline/asks.h"
 #include "pipeline/job_i.h"
+#include "pipeline/pause.h"
 
 #define KILLS_MAX 2
 #define CROWDED_MS 1000
-#define PAUSE_MS (5 * 60 * 1000)
-#define PAUSE_CAP_MS (60 * 60 * 1000)
 
 const char *fail_name(uint32_t fail)
 {
@@ -104,58 +101,6 @@ static bool too_old(const struct run *run, const struct config_retry *retry)
 		return false;
 	polls_watch_clock(run->runner); /* it may have been set since the last tick */
 	return age_of(run) > retry->max_age_ms;
-}
-
-/* ---- Connections whose credential was refused --------------------------------------------- */
-
-int64_t paused_until(const struct runner *r, struct str connection)
-{
-	for (size_t i = 0; i < sizeof(r->pauses) / sizeof(r->pauses[0]); i++)
-		if (r->pauses[i].until_ms > clock_now_ms() &&
-			str_is(connection, r->pauses[i].connection))
-			return r->pauses[i].until_ms;
-	return 0;
-}
-
-void unpause(struct runner *r, struct str connection)
-{
-	for (size_t i = 0; i < sizeof(r->pauses) / sizeof(r->pauses[0]); i++)
-		if (str_is(connection, r->pauses[i].connection))
-			r->pauses[i].times = 0;
-}
-
-static struct pause *find_pause(struct runner *r, struct str connection)
-{
-	struct pause *oldest = &r->pauses[0];
-
-	for (size_t i = 0; i < sizeof(r->pauses) / sizeof(r->pauses[0]); i++) {
-		if (str_is(connection, r->pauses[i].connection))
-			return &r->pauses[i];
-		if (r->pauses[i].until_ms < oldest->until_ms)
-			oldest = &r->pauses[i];
-	}
-	*oldest = (struct pause){0};
-	snprintf(oldest->connection, sizeof(oldest->connection), "%.*s", STR_ARG(connection));
-	return oldest;
-}
-
-/* Knocking on with a refused key locks accounts, so everybody of this connection waits. */
-static int64_t pause_connection(struct run *run, const char *why)
-{
-	struct str full = str_of(run->connection->config->full);
-	struct pause *p = find_pause(run->runner, full);
-	int64_t length = PAUSE_MS;
-
-	if (p->until_ms >
-		clock_now_ms()) /* under way together with the one that was refused first */
-		return p->until_ms;
-	for (uint32_t i = 0; i < p->times && length < PAUSE_CAP_MS; i++)
-		length *= 2;
-	p->times++;
-	p->until_ms = clock_now_ms() + length;
-	log_line(LOG_ERROR, "connection paused: its credential was refused", "connection", full.ptr,
-		"reason", why, NULL);
-	return p->until_ms;
 }
 
 /* ---- What next ---------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pipeline/job.h"
+#include "pipeline/pause.h"
 #include "pipeline/route.h"
 #include "pipeline/runner_i.h"
 
@@ -130,7 +131,7 @@ static void tick(uv_timer_t *timer)
  * since what was under way then may be stored later. */
 static void clock_put_back(struct runner *r)
 {
-	memset(r->pauses, 0, sizeof(r->pauses));
+	pauses_end(r);
 	r->clock_put_back_ms = clock_now_ms();
 	r->hasten_ticks = 5;
 }

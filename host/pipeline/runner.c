@@ -15,12 +15,14 @@
 #include "base/latch.h"
 #include "base/log.h"
 #include "desk/desk.h"
+#include "pipeline/alarm.h"
 #include "pipeline/asks.h"
 #include "pipeline/builtin.h"
 #include "pipeline/caller.h"
 #include "pipeline/care.h"
 #include "pipeline/intake.h"
 #include "pipeline/job_i.h"
+#include "pipeline/pause.h"
 #include "pipeline/runner_i.h"
 
 #define PLANS_KEPT 8      /* former generations */
@@ -277,6 +279,7 @@ static void on_tick(uv_timer_t *timer)
 	r->claim_later = false;
 	runner_claim(r);
 	builtin_tick(r);
+	alarms_tick(r);
 	retention_tick(r);
 	receipts_tick(r);
 	gaps_tick(r);
@@ -406,8 +409,8 @@ static void reload_here(struct question *q)
 	r->unusable = 0;
 	atomic_store(&r->n_generation, q->generation);
 	reload_plugins(plan);
-	desk_refresh(NULL, r->desk);             /* the old catalogue stays if it cannot be read */
-	memset(r->pauses, 0, sizeof(r->pauses)); /* perhaps the credentials are right now */
+	desk_refresh(NULL, r->desk); /* the old catalogue stays if it cannot be read */
+	pauses_end(r);               /* perhaps the credentials are right now */
 	runner_hasten(r, "bad auth");
 	retention_reload(r);
 	q->result = polls_start(r);
@@ -431,13 +434,30 @@ int runner_reload(struct error *error, struct runner *r, const struct config *co
 struct breaker_save {
 	struct store_save_breaker op;
 	struct breaker_row row;
-	char key[128];
+	char text[]; /* key, and behind it state */
 };
 
 static void breaker_saved(struct store_op *op)
 {
 	free(op->user); /* if it failed, the next change is saved again; nothing is lost but a pause
 			 */
+}
+
+void runner_save_breaker(struct runner *r, const struct breaker_row *row)
+{
+	struct breaker_save *s = calloc(1, sizeof(*s) + row->key.len + row->state.len);
+
+	if (!s)
+		return;
+	memcpy(s->text, row->key.ptr, row->key.len);
+	memcpy(s->text + row->key.len, row->state.ptr, row->state.len);
+	s->row = *row;
+	s->row.key.ptr = s->text;
+	s->row.state.ptr = s->text + row->key.len;
+	s->op.row = &s->row;
+	s->op.op.done = breaker_saved;
+	s->op.op.user = s;
+	store_save_breaker(r->store, &s->op);
 }
 
 static const char *breaker_name(enum breaker_state state)
@@ -449,19 +469,28 @@ static void on_breaker(void *user, const char *key, enum breaker_state state, in
 	uint32_t failures, uint32_t successes)
 {
 	struct runner *r = user;
-	struct breaker_save *s = calloc(1, sizeof(*s));
 
 	log_line(state == BREAKER_CLOSED ? LOG_INFO : LOG_WARN, "circuit breaker", "lane", key,
 		"state", breaker_name(state), NULL);
-	if (!s)
+	runner_save_breaker(r, &(struct breaker_row){str_of(key), str_of(breaker_name(state)),
+				       until_ms, failures, successes});
+	alarm_breaker(r, key, state, until_ms);
+}
+
+/* Pauses end with a start. */
+static void restore_breaker(struct runner *r, const struct breaker_row *row, const char *key)
+{
+	enum breaker_state state = str_is(row->state, "open")        ? BREAKER_OPEN
+				   : str_is(row->state, "half-open") ? BREAKER_HALF_OPEN
+								     : BREAKER_CLOSED;
+
+	if (str_is(row->state, "paused") && !r->options.only_ours)
+		runner_save_breaker(
+			r, &(struct breaker_row){.key = row->key, .state = STR("closed")});
+	if (state == BREAKER_CLOSED)
 		return;
-	snprintf(s->key, sizeof(s->key), "%s", key);
-	s->row = (struct breaker_row){
-		str_of(s->key), str_of(breaker_name(state)), until_ms, failures, successes};
-	s->op.row = &s->row;
-	s->op.op.done = breaker_saved;
-	s->op.op.user = s;
-	store_save_breaker(r->store, &s->op);
+	transfer_restore_breaker(r->transfer, key, state, row->until_ms);
+	alarm_breaker_known(r, key);
 }
 
 static int restore_breakers(struct error *error, struct runner *r)
@@ -472,12 +501,9 @@ static int restore_breakers(struct error *error, struct runner *r)
 	int err = arena ? store_list_breakers(error, r->reader, arena, &rows, &count) : E_NOMEM;
 
 	for (size_t i = 0; err == 0 && i < count; i++) {
-		enum breaker_state state = str_is(rows[i].state, "open")        ? BREAKER_OPEN
-					   : str_is(rows[i].state, "half-open") ? BREAKER_HALF_OPEN
-										: BREAKER_CLOSED;
 		struct str key = str_dup(arena, rows[i].key);
-		if (state != BREAKER_CLOSED && key.ptr)
-			transfer_restore_breaker(r->transfer, key.ptr, state, rows[i].until_ms);
+		if (key.ptr)
+			restore_breaker(r, &rows[i], key.ptr);
 	}
 	arena_destroy(arena);
 	return err;
@@ -491,6 +517,8 @@ static void on_plugin(void *user, struct plugin *plugin, const char *what)
 
 	log_line(plugin_state(plugin) == PLUGIN_BROKEN ? LOG_ERROR : LOG_INFO, "plugin", "plugin",
 		plugin_name(plugin), "what", what, NULL);
+	if (plugin_state(plugin) == PLUGIN_BROKEN)
+		alarm_plugin(r, plugin);
 	if (plugin_state(plugin) == PLUGIN_READY) {
 		runner_hasten(r, "plugin");
 		r->backlog_later = true;
@@ -586,6 +614,7 @@ static void *run(void *arg)
 	if (!r->options.only_ours) {
 		uv_timer_start(&r->tick_timer, on_tick, TICK_MS, TICK_MS);
 		polls_start(r);
+		alarms_start(r);
 		runner_hasten(r, "bad auth"); /* both may have been mended while we were away */
 		runner_hasten(r, "plugin");
 		runner_hasten(r, ""); /* or the clock may have been put right */
@@ -786,6 +815,8 @@ void runner_destroy(struct runner *r)
 	intakes_abandon(r);
 	callers_abandon(r);
 	asks_abandon(r);
+	alarms_finish(r);
+	pauses_finish(r);
 	desk_destroy(r->desk);
 	expr_engine_destroy(r->engine);
 	store_reader_close(r->reader);
@@ -825,6 +856,8 @@ static void metrics_here(struct question *q)
 	retention_print(q->runner, q->out);
 	receipts_print(q->runner, q->out);
 	gaps_print(q->runner, q->out);
+	alarms_print(q->runner, q->out);
+	pauses_print(q->runner, q->out);
 }
 
 static void config_here(struct question *q)

@@ -21,13 +21,8 @@
 
 struct intake;
 struct run;
-
-struct pause {                /* a connection whose credential was refused */
-	char connection[512]; /* its full name, and not a plan's: that may go before the pause does
-			       */
-	int64_t until_ms;
-	uint32_t times;
-};
+struct alarms;
+struct pause;
 
 struct runner {
 	struct runner_options options;
@@ -71,7 +66,8 @@ struct runner {
 				      how much time has passed */
 	int64_t latest_ms;         /* by which a run was put off, since the last tick */
 	int hasten_ticks;
-	struct pause pauses[16];
+	struct pause *pauses;   /* pause.h */
+	struct alarms *alarms;  /* alarm.h; NULL until the first */
 	struct arena *spare[SPARES_MAX];
 	size_t spares;
 	struct run *unsaved;    /* runs whose save failed */
@@ -126,6 +122,9 @@ void runner_claim(struct runner *runner);
 /* What waits because of such a failure is due now; "": what was put off by a clock that was ahead.
  */
 void runner_hasten(struct runner *runner, const char *fail);
+
+/* Kept over a restart, and seen by the doctor. Copies the row. */
+void runner_save_breaker(struct runner *runner, const struct breaker_row *row);
 
 /* intake.c: raw rows that a former process left, or that did not fit in hand. */
 void intake_fetch(struct runner *runner);

@@ -395,6 +395,15 @@ struct store_add_jobs {
 };
 void store_add_jobs(struct store *store, struct store_add_jobs *op);
 
+/* The host's own, that neither a webhook nor a job tells. */
+struct store_add_events {
+	struct store_op op;
+	struct event_change *events;
+	size_t event_count;
+	bool claim; /* hand out inserted jobs that are READY and due */
+};
+void store_add_events(struct store *store, struct store_add_events *op);
+
 /* Hands out due jobs with their events, oldest due first. They live in the arena. */
 struct claimed {
 	struct job_row job;
@@ -470,6 +479,9 @@ struct store_save_generation { /* a configuration as text, without the values of
 };
 void store_save_generation(struct store *store, struct store_save_generation *op);
 
+/* Also a pause of one connection, whose credential was refused: its key is BREAKER_PAUSE and the
+ * connection's full name, its state "paused" or "closed", failures how often in a row. */
+#define BREAKER_PAUSE "connection "
 struct breaker_row {
 	struct str key, state; /* closed, open, half-open */
 	int64_t until_ms;

@@ -153,4 +153,4 @@ def test_the_reminder_is_dropped_when_the_booking_is_cancelled(office):
     uid = office.bookings()[0]["uid"]
     office.control(f"/calcom/bookings/{uid}/cancel", {"reason": "Urlaub"})
     office.wait(lambda: office.jobs("dropped"), "the reminder is dropped")
-    assert [j["pipeline"] for j in office.jobs("dropped")] == ["agency/remind"]
+    assert {j["pipeline"] for j in office.jobs("dropped") if not j.get("op")} == {"agency/remind"}
