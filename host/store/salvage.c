@@ -25,6 +25,10 @@ struct range {
 	int64_t lo, hi;
 };
 
+/* A row has a number above 0, but for those that persons' keys number: all of these are below. */
+static const struct range usual = {1, INT64_MAX}, of_keys = {INT64_MIN + 1, -1};
+#define NUMBERED_BY_KEYS "forgotten"
+
 struct ranges {
 	struct range *list;
 	size_t count, cap;
@@ -32,6 +36,7 @@ struct ranges {
 
 struct table {
 	struct care_saved *saved;
+	struct range all;         /* numbers there may be */
 	bool rowid, broken;       /* broken: something in it could not be read */
 	unsigned columns, key;    /* key: the column that is the rowid */
 	char types[LEAF_COLUMNS]; /* 'I', 'T', 'B', 'R' */
@@ -112,6 +117,10 @@ static void print_ranges(const struct ranges *r, char out[160])
 	out[0] = '\0';
 	for (i = 0; i < r->count && at < 100; i++) {
 		const struct range *one = &r->list[i];
+		if (one->lo == of_keys.lo && one->hi == of_keys.hi) {
+			snprintf(out, 160, "any");
+			return;
+		}
 		at += (size_t)snprintf(
 			out + at, 160 - at, "%s%lld", i ? ", " : "", (long long)one->lo);
 		if (one->hi == INT64_MAX)
@@ -163,6 +172,7 @@ static int prepare_insert(struct salvage *s, struct table *t)
 	int64_t n = 0;
 	int rc;
 
+	t->all = strcmp(t->saved->table, NUMBERED_BY_KEYS) == 0 ? of_keys : usual;
 	snprintf(sql, sizeof(sql), "SELECT wr FROM pragma_table_list WHERE name = '%s'",
 		t->saved->table);
 	rc = care_number(s->error, s->to, sql, &n);
@@ -404,14 +414,12 @@ static void count_missing(struct salvage *s, struct table *t)
 static bool find_end(struct salvage *s, struct table *t, int64_t *end)
 {
 	char sql[160];
-	bool found = false;
 
 	snprintf(sql, sizeof(sql), "SELECT coalesce(max(rowid), 0) FROM \"%s\" NOT INDEXED",
 		t->saved->table);
-	if (s->from)
-		found = care_number(NULL, s->from, sql, end) == 1 ||
-			(ask_indexes(s, t, keep_largest, end, begin_largest) && *end > 0);
-	return found;
+	if (s->from && care_number(NULL, s->from, sql, end) == 1)
+		return true;
+	return ask_indexes(s, t, keep_largest, end, begin_largest) && *end > 0;
 }
 
 static int read_by_rowid(struct salvage *s, struct table *t)
@@ -420,15 +428,15 @@ static int read_by_rowid(struct salvage *s, struct table *t)
 
 	if (!t->up || !t->down || !find_end(s, t, &end)) {
 		t->broken = true;
-		add_range(&t->gaps, 1, INT64_MAX);
+		add_range(&t->gaps, t->all.lo, t->all.hi);
 		return 0;
 	}
-	return end > 0 ? read_range(s, t, (struct range){1, end}) : 0;
+	return end >= t->all.lo && end ? read_range(s, t, (struct range){t->all.lo, end}) : 0;
 }
 
 static int read_both_ways(struct salvage *s, struct table *t)
 {
-	struct range all = {1, INT64_MAX};
+	struct range all = usual; /* no numbers: it is not asked for */
 	int64_t last;
 	int rc;
 

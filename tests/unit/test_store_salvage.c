@@ -187,6 +187,35 @@ static void a_file_without_its_first_page_gives_its_rows(void **state)
 	assert_int_equal(events_of(f, true), MANY);
 }
 
+/* Whose key was destroyed is named by the key's number, and those are all below 0. */
+static void who_was_forgotten_stays_it(void **state)
+{
+	static const char rows[] =
+		"INSERT INTO forgotten (number, mark, at_ms) VALUES (-9223372036854775807, "
+		"randomblob(16), 1), (-5000000000000000000, randomblob(16), 2), (-1, "
+		"randomblob(16), 3);"
+		"INSERT INTO gone (mark, gone_ms) VALUES (randomblob(16), 4), (randomblob(16), 5);";
+	struct fixture *f = *state;
+	struct care_salvaged saved;
+
+	append_some(f, 10);
+	close_both(f);
+	by_hand(in(f, "klinke.db"), rows);
+	open_store(f);
+	open_reader(f);
+	backup(f, in(f, "whole.db"));
+	close_both(f);
+	saved = salvage(f, "new.db");
+	assert_true(saved.whole);
+	assert_int_equal(of_table(&saved, "forgotten")->read, 3);
+	assert_int_equal(all_are_true(f, "new.db", "forgotten"), 3);
+	assert_int_equal(all_are_true(f, "new.db", "gone"), 2);
+	spoil(f, 1); /* then only their sign tells them from those of another table */
+	salvage(f, "newer.db");
+	assert_int_equal(all_are_true(f, "newer.db", "forgotten"), 3);
+	assert_int_equal(all_are_true(f, "newer.db", "gone"), 2);
+}
+
 /* What refers to a missing row is cut or left out, so that the new file is whole in itself. */
 static void references_into_nowhere_are_cut(void **state)
 {
@@ -279,6 +308,7 @@ int main(void)
 		STORE_TEST(a_bad_root_costs_nothing_but_the_tree),
 		STORE_TEST(bad_indexes_cost_nothing),
 		STORE_TEST(a_file_without_its_first_page_gives_its_rows),
+		STORE_TEST(who_was_forgotten_stays_it),
 		STORE_TEST(references_into_nowhere_are_cut),
 		STORE_TEST(whatever_pages_are_bad_what_is_read_is_true),
 		STORE_TEST(anothers_database_is_not_salvaged),
