@@ -89,9 +89,10 @@ static bool is_credential(const struct plugin_info *info, struct str name)
 
 /* ---- verify, reply ------------------------------------------------------------------------ */
 
-static bool is_status(uint32_t status)
+/* 0: the host's own. One below 200 is no answer yet, and HTTP would wait for another. */
+static bool is_status(uint32_t status, uint32_t least)
 {
-	return status == 0 || (status >= 100 && status <= 599);
+	return status == 0 || (status >= least && status <= 599);
 }
 
 /* What goes into a header line must not end it. */
@@ -108,12 +109,16 @@ static bool is_line(struct str text)
 static void check_answer(struct check *check)
 {
 	const struct plugin_answer *answer = &check->out->answer;
+	bool verify = check->in->kind == PLUGIN_VERIFY;
 
-	if (check->in->kind == PLUGIN_VERIFY && answer->kind > KL_REJECT)
+	if (verify && answer->kind > KL_REJECT)
 		refuse(check, "answer.kind is %u; see enum kl_answer_kind", answer->kind);
-	if (!is_status(answer->status) || !is_status(answer->refused))
-		refuse(check, "answer.status or .refused is no HTTP status (%u, %u)",
-			answer->status, answer->refused);
+	/* A 2xx would tell the sender that what is thrown away was taken. */
+	if (!is_status(answer->status, verify && answer->kind == KL_REJECT ? 400 : 200))
+		refuse(check, "answer.status is %u; 0, 200 to 599, or of KL_REJECT 400 to 599",
+			answer->status);
+	if (!is_status(answer->refused, 400))
+		refuse(check, "answer.refused is %u; 0 or 400 to 599", answer->refused);
 	if (!is_line(answer->content_type))
 		refuse(check, "answer.content_type holds control characters");
 }

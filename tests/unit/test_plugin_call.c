@@ -286,6 +286,35 @@ static void no_allocation_may_fail_unnoticed(void **state)
 	starve(f, &check, 2);
 }
 
+/* An answer below 200 is none yet, and whoever is refused must not hear of success. */
+static void only_statuses_that_answer_are_taken(void **state)
+{
+	static const struct {
+		enum plugin_kind kind;
+		struct plugin_answer answer;
+		bool good;
+	} cases[] = {
+		{PLUGIN_VERIFY, {.kind = KL_ACCEPT}, true},
+		{PLUGIN_VERIFY, {.kind = KL_ACCEPT, .status = 204, .refused = 403}, true},
+		{PLUGIN_VERIFY, {.kind = KL_ACCEPT, .status = 100}, false},
+		{PLUGIN_VERIFY, {.kind = KL_HANDSHAKE, .status = 199}, false},
+		{PLUGIN_VERIFY, {.kind = KL_REJECT, .status = 403}, true},
+		{PLUGIN_VERIFY, {.kind = KL_REJECT, .status = 200}, false},
+		{PLUGIN_VERIFY, {.kind = KL_ACCEPT, .refused = 204}, false},
+		{PLUGIN_VERIFY, {.kind = KL_ACCEPT, .status = 600}, false},
+		{PLUGIN_REPLY, {.status = 200}, true},
+		{PLUGIN_REPLY, {.status = 150}, false},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct plugin_in in = {.kind = cases[i].kind};
+		struct plugin_out out = {.status = PLUGIN_OK, .answer = cases[i].answer};
+		call_check(&f->sample.info, &in, NULL, &out);
+		assert_int_equal(out.status, cases[i].good ? PLUGIN_OK : PLUGIN_FAILED);
+	}
+}
+
 static void rows_of_several_steps_become_one_list(void **state)
 {
 	struct fixture *f = *state;
@@ -312,6 +341,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_terminated_is_terminated_for_the_plugin),
 		cmocka_unit_test(broken_arguments_are_the_hosts_fault),
 		cmocka_unit_test(no_allocation_may_fail_unnoticed),
+		cmocka_unit_test(only_statuses_that_answer_are_taken),
 		cmocka_unit_test(rows_of_several_steps_become_one_list),
 	};
 	size_t i;
