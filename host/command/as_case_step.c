@@ -291,16 +291,23 @@ static const struct json *expect_end(struct walk *w)
 	return case_trimmed(m, expect);
 }
 
-static bool is_cut(struct walk *w)
+/* Of the try that ended it; NULL: all that it was is there. */
+static const char *what_is_missing(struct walk *w)
 {
-	int64_t first = number(w->last, "try");
+	static const char cut[] = "a body of it is larger than the 65536 bytes that are kept";
+	int64_t last = number(w->last, "try");
 
 	collect(w, 1);
-	for (size_t i = 0; i < w->count; i++)
-		if (number(w->turns[i], "try") == first &&
-			story_bytes(w->m, json_get(w->turns[i], "output")).len >= CUT_AT)
-			return true;
-	return story_bytes(w->m, json_get(w->last, "output")).len >= CUT_AT;
+	for (size_t i = 0; i < w->count; i++) {
+		if (number(w->turns[i], "try") != last)
+			continue;
+		if (number(json_get(w->turns[i], "more"), "left_out"))
+			return "an answer of it tells of others too, and such ones are not kept; "
+			       "klinke plugin record keeps them";
+		if (story_bytes(w->m, json_get(w->turns[i], "output")).len >= CUT_AT)
+			return cut;
+	}
+	return story_bytes(w->m, json_get(w->last, "output")).len >= CUT_AT ? cut : NULL;
 }
 
 void step_as_case(struct making *m, struct case_book *book,
@@ -315,9 +322,9 @@ void step_as_case(struct making *m, struct case_book *book,
 		m->arena, (json_count(json_get(m->story, "attempts")) + 1) * sizeof(*w.turns));
 	if (!w.turns)
 		return;
-	if (is_cut(&w)) {
-		case_left_out(m, name.ptr, "a body of it is larger than the %d bytes that are kept",
-			CUT_AT);
+	what = what_is_missing(&w);
+	if (what) {
+		case_left_out(m, name.ptr, "%s", what);
 		return;
 	}
 	if (!find_way(&w, book)) {

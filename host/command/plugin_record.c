@@ -19,6 +19,7 @@ static int call(const struct invocation *in, struct arena *arena, const struct j
 	struct json *request = json_object(arena);
 
 	json_put_text(arena, request, "verb", STR("call"));
+	json_put_bool(arena, request, "record", true);
 	json_put_text(arena, request, "target", str_of(in->args[1]));
 	json_put(arena, request, "input", input);
 	return client_ask(in, arena, request, answer);

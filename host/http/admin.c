@@ -490,8 +490,8 @@ static const struct json *call(struct ask *q)
 	if (runner_run(&q->error, q->admin->runner, (struct str){target.ptr, dot - 1},
 		    (struct str){target.ptr + dot, target.len - dot},
 		    input ? json_print(q->arena, input) : STR("{}"),
-		    (uint32_t)json_i64(json_get(q->request, "timeout_ms"), CALL_MS), q->arena,
-		    &result) < 0)
+		    (uint32_t)json_i64(json_get(q->request, "timeout_ms"), CALL_MS),
+		    json_bool(json_get(q->request, "record"), false), q->arena, &result) < 0)
 		return NULL;
 	return json_parse(q->arena, result, &q->error);
 }

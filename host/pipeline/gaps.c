@@ -76,7 +76,7 @@ static const struct json *operate(
 
 	if (!h->stop || !atomic_load(h->stop))
 		err = runner_run(&error, h->runner, str_of(h->connection->full), str_of(op),
-			json_print(h->own, input), OPERATION_MS, h->own, &text);
+			json_print(h->own, input), OPERATION_MS, false, h->own, &text);
 	if (err == 0)
 		answer = json_parse(h->own, text, NULL);
 	if (str_is(json_get_text(answer, "state"), "done"))

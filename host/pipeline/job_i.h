@@ -70,6 +70,7 @@ struct run {
 
 	int64_t first_ms; /* when the plugin was asked to begin, and what a poll began with */
 	struct str first_checkpoint;
+	size_t listed; /* behind the attempt whose answer tells of others too; 0: none */
 	struct attempt_row *attempts; /* grows up to ATTEMPTS_MAX */
 	size_t attempt_cap;
 	size_t attempt_count;
@@ -105,6 +106,9 @@ struct run {
 #define JOB_LATE "late" /* subject of what is pushed into a call that may be over by then */
 #define JOB_NOBODY "nobody was on the line any more"
 void run_next(struct run *run); /* the step in hand, or the end */
+/* share.c: of the result of find_booking by a calendar of the agency, what is the run's own
+ * office's. */
+struct str share_result(struct run *run, struct str result);
 /* True: it begins ahead of its own row, and goes on with then() when that is stored. */
 bool run_rests_until_stored(struct run *run, void (*then)(struct run *run));
 void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run));
@@ -135,6 +139,7 @@ bool run_urgent(const struct run *run);
 void record_begin(struct run *run, int64_t now_ms, struct str checkpoint);
 void record_request(struct run *run);
 void record_step(struct run *run);
+void record_leave_out(struct run *run); /* the answer of the attempt that is run->listed */
 
 /* operation.c: fills step.input. False: the run has gone another way. */
 bool run_make_input(struct run *run);

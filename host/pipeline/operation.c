@@ -219,12 +219,43 @@ static const char *outcome_name(uint32_t outcome)
 	return outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "unknown";
 }
 
+/* All that a provider has, of whomever: polls, and lists as sdk/operations has them. */
+static bool lists_all(const struct run *run)
+{
+	return (find_op(run)->kind & 0xff) == KL_OP_POLL || strcmp(op_name(run), "bookings") == 0 ||
+	       strcmp(op_name(run), "calls") == 0;
+}
+
+/* In its answer the plugin looks for what the run is about, and the rest of it is about others. A
+ * vendor cannot be asked for the bookings of one number. */
+static bool tells_of_others(const struct run *run)
+{
+	const struct transfer_request *t = &run->request;
+
+	if (t->repeat != KL_SAFE || t->status >= 400 || waiter_records(run->runner, &run->row.id))
+		return false;
+	return run->step.looking || lists_all(run) ||
+	       (strcmp(op_name(run), "find_booking") == 0 &&
+		       !json_get_text(json_parse(run->arena, run->step.input, NULL), "uid").len);
+}
+
+/* The answer has been read. What nobody can read is kept, to see what it was. */
+static void leave_out_others(struct run *run)
+{
+	const struct plugin_out *out = &run->call.out;
+
+	if (out->status == PLUGIN_OK && out->next.then == KL_FAIL && out->next.fail == KL_SURPRISE)
+		run->listed = 0;
+	record_leave_out(run);
+}
+
 static void note_request(struct run *run)
 {
 	const struct transfer_request *t = &run->request;
 	const struct plugin_request *asked = &run->call.out.next.request;
 	size_t before = run->attempt_count;
 
+	run->listed = 0;
 	run->began_ms = t->started_ms ? t->started_ms : clock_now_ms();
 	run_note(run, ATTEMPT_REQUEST, asked->label.len ? asked->label.ptr : op_name(run),
 		outcome_name(t->outcome), t->body, t->answer, t->reason);
@@ -235,6 +266,8 @@ static void note_request(struct run *run)
 	run->attempts[before].status = t->status;
 	run->attempts[before].took_us = (uint32_t)(t->at_us.total - t->at_us.queue);
 	record_request(run);
+	if (tells_of_others(run))
+		run->listed = run->attempt_count;
 }
 
 static const struct plugin_response *response_of(struct run *run)
@@ -286,6 +319,7 @@ static void look_unanswered(struct run *run)
 	const char *why =
 		t->outcome == KL_UNKNOWN ? t->reason : "the look-up was answered with a redirect";
 
+	record_leave_out(run);
 	run->step.unresolved = true;
 	run_failed(run, KL_BROKEN, NULL, why, t->retry_after_ms);
 }
@@ -491,22 +525,27 @@ static void send_it(struct run *run)
 
 /* ---- Results ------------------------------------------------------------------------------ */
 
+/* What a calendar of the agency finds may be of any of its offices. */
+static bool is_shared(const struct run *run)
+{
+	return !run->connection->config->tenant && strcmp(op_name(run), "find_booking") == 0;
+}
+
 static struct str with_rows(struct run *run, struct str result)
 {
 	if (!result.len)
 		result = STR("{}");
-	if (!run->row_texts)
-		return result;
-	return call_merge_rows(run->arena, result, run->rows, run->row_texts);
+	if (run->row_texts)
+		result = call_merge_rows(run->arena, result, run->rows, run->row_texts);
+	return is_shared(run) && run->tenant ? share_result(run, result) : result;
 }
 
-/* What a calendar of the agency finds may be of any of its offices. */
 static void keep_own(struct run *run)
 {
 	struct appointment_row *rows = run->appointments;
 	size_t n = 0;
 
-	if (run->connection->config->tenant || strcmp(op_name(run), "find_booking") != 0)
+	if (!is_shared(run))
 		return;
 	for (size_t i = 0; i < run->appointment_count; i++)
 		if (desk_serves(run->runner->desk, run->row.tenant, rows[i].event_type))
@@ -538,11 +577,20 @@ static void note_step(struct run *run, const char *outcome, struct str output, c
 		record_step(run);
 }
 
+/* Without the rows of a list. */
+static struct str kept_of(const struct run *run, struct str result)
+{
+	bool whole =
+		!run->row_texts || !lists_all(run) || waiter_records(run->runner, &run->row.id);
+
+	return whole ? result : run->call.out.next.result;
+}
+
 static void complete(struct run *run, struct str result, const char *how)
 {
 	bool must_keep;
 
-	note_step(run, how, result, NULL);
+	note_step(run, how, kept_of(run, result), NULL);
 	unpause(run->runner, str_of(run->connection->config->full));
 	project(run, result);
 	if (arena_failed(run->arena)) {
@@ -673,6 +721,7 @@ static void stepped(struct plugin_call *c)
 	struct run *run = c->user;
 
 	run->step.number++;
+	leave_out_others(run);
 	if (c->out.status == PLUGIN_DIED || c->out.status == PLUGIN_TIMEOUT) {
 		run_died(run);
 	} else if (run_not_taken(run)) {

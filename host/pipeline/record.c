@@ -67,6 +67,28 @@ void record_request(struct run *run)
 	keep(run, more);
 }
 
+/* Who asked may be shown it, and is told of when it is exported and forgotten; the others in it may
+ * not, and are not. */
+void record_leave_out(struct run *run)
+{
+	struct attempt_row *a = run->listed ? &run->attempts[run->listed - 1] : NULL;
+	struct json *more;
+
+	run->listed = 0;
+	if (!a || !a->output.len)
+		return;
+	more = json_parse(run->arena, a->more, NULL);
+	if (!more)
+		more = json_object(run->arena);
+	json_put_i64(run->arena, more, "left_out", (int64_t)run->request.answer.len);
+	a->more = json_print(run->arena, more);
+	a->output = (struct str){0};
+	a->note = str_of(arena_printf(run->arena,
+		"%.*s%san answer of %zu bytes that tells of others too: not kept", STR_ARG(a->note),
+		a->note.len ? "; " : "", run->request.answer.len));
+	run->response.body = (struct str){0};
+}
+
 void record_step(struct run *run)
 {
 	struct json *more = json_object(run->arena);

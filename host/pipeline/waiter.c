@@ -33,6 +33,7 @@ struct waiter {
 	pthread_cond_t told;
 	bool over, left; /* left: nobody waits any more; the runner frees it */
 	bool stored;     /* runner's thread: the job is the store's */
+	bool records;    /* its answers are wanted whole */
 	struct error error;
 	struct str state, fail, reason, result; /* malloc'ed text of the end */
 };
@@ -130,6 +131,14 @@ bool waiter_waits(const struct runner *r, const struct id *job)
 {
 	for (const struct waiter *w = r->waiters; w; w = w->next)
 		if (memcmp(w->job.id.b, job->b, sizeof(job->b)) == 0)
+			return true;
+	return false;
+}
+
+bool waiter_records(const struct runner *r, const struct id *job)
+{
+	for (const struct waiter *w = r->waiters; w; w = w->next)
+		if (w->records && memcmp(w->job.id.b, job->b, sizeof(job->b)) == 0)
 			return true;
 	return false;
 }
@@ -335,7 +344,7 @@ static struct str report(const struct waiter *w, struct arena *arena)
 }
 
 int runner_run(struct error *error, struct runner *r, struct str connection, struct str op,
-	struct str input, uint32_t timeout_ms, struct arena *arena, struct str *result)
+	struct str input, uint32_t timeout_ms, bool record, struct arena *arena, struct str *result)
 {
 	struct waiter *w;
 	char id[ID_TEXT];
@@ -345,6 +354,7 @@ int runner_run(struct error *error, struct runner *r, struct str connection, str
 	w = create(r, connection, op, input);
 	if (!w)
 		return error_set(error, E_NOMEM, "no memory for an operation");
+	w->records = record;
 	id_text(id, &w->job.id);
 	runner_post(r, &w->item);
 	if (!wait_until_over(w, timeout_ms))

@@ -54,8 +54,8 @@ def nobody(cases):
     return cases
 
 
-def show(world, id_, path, *options):
-    return world.klinke("show", id_, "--as-case", "-o", path, *options)
+def show(world, id_, path, *options, check=True):
+    return world.klinke("show", id_, "--as-case", "-o", path, *options, check=check)
 
 
 def record(world, target, value, path, **how):
@@ -207,7 +207,9 @@ def test_declared_connections_too(declared, vendors, tmp_path):  # noqa: F811
     assert declared.hook("stripe", body, stripe_headers(body))[0] == 200
     done(declared, "again")
     vendors.events = [paid(f"evt_{i}") for i in range(5)]
-    for id_ in [*(i["id"] for i in declared.inbox()), *(j["id"] for j in declared.jobs("done"))]:
+    for poll in declared.jobs("done", op="events"):
+        assert "plugin record" in show(declared, poll["id"], tmp_path / "never.json", check=False).stderr
+    for id_ in [*(i["id"] for i in declared.inbox()), *(j["id"] for j in declared.jobs("done") if j.get("op") != "events")]:
         show(declared, id_, tmp_path / f"{id_}.json")
         cases = passing("http", tmp_path / f"{id_}.json")
         assert "jana@" not in json.dumps(cases)

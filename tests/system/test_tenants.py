@@ -2,6 +2,7 @@
 its office by facts, or nobody's."""
 import json
 import time
+from datetime import timezone
 
 import pytest
 
@@ -41,6 +42,8 @@ def prepare(world):
             ("in", "json_object('nonsense', 1)"))
     ini.add("pipeline only-south", ("tenant", SOUTH), ("on", "call.ended"), ("when", "0"),
             ("step", "calendar.find_booking"))
+    ini.add("pipeline search", ("on", "call.started"), ("step", "calendar.find_booking"),
+            ("in", "json_object('phone', data->>'from')"))
     world.start()
 
 
@@ -254,6 +257,34 @@ def test_polls_of_an_agency_connection(city):
     city.reload()
     wait(lambda: [j for j in city.jobs("done") if j.get("op") == "poll_calls"], "the first poll sets the mark")
     assert {j["tenant"] for j in city.jobs() if j.get("op") == "poll_calls"} == {"agency"}
+
+
+def test_what_an_agencys_calendar_tells_of_others_is_not_kept(city, tmp_path):
+    """One number's bookings are found in a list of everybody's: of that the run keeps, and is told, its own."""
+    caller, stranger = "+4915111110001", "susanne@suedhoff.example"
+    people = {"elsewhere": (SOUTH, "Nora im Sueden", "nora@sueden.example", caller),
+              "own": (NORTH, "Nora Nordmann", "nora@nordmann.example", caller),
+              "stranger": (NORTH, "Susanne Suedhoff", stranger, "+4915122220002")}
+    uid = {}
+    for who, (owner, name, email, phone) in people.items():
+        uid[who] = city.control("/calcom/bookings", {
+            "eventTypeId": int(EVENT_TYPE[owner]), "name": name, "email": email, "phoneNumber": phone,
+            "start": f"{city.slot().astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"})["uid"]
+    city.ini["connection central"]["api_key"] = "${KEY_AGENCY}"
+    city.reload()
+    body = call_body("searching", "call_started", from_number=caller, to_number=NUMBER[NORTH], call_status="ongoing")
+    assert city.hook("central", body, retell_headers(body, KEY["agency"]), tenant="agency")[0] == 204
+    job, = wait(lambda: city.jobs("done", pipeline="agency/search"), "the search is done")
+    told = city.klinke("show", job["id"], "--json").stdout
+    assert uid["own"] in told and "not kept" in told
+    exported = city.klinke("export", caller, "--json").stdout
+    assert uid["own"] in exported
+    for text in (told, exported):
+        for who in ("elsewhere", "stranger"):
+            for fact in (uid[who], *people[who][1:3]):
+                assert fact not in text, fact
+    case = city.klinke("show", job["id"], "--as-case", "-o", tmp_path / "case.json", check=False)
+    assert "plugin record" in case.stderr, case
 
 
 def test_a_number_of_two_offices_is_refused(city):
