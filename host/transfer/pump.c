@@ -67,6 +67,18 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	drive(watch->transfer, watch->fd, flags);
 }
 
+/* Looks at all connections, since there is one that nobody tells of, until they are gone. */
+static void on_blind(uv_timer_t *timer)
+{
+	struct transfer *transfer = timer->data;
+	int running = 1; /* without memory it does not say */
+
+	curl_multi_perform(transfer->multi, &running);
+	collect(transfer);
+	if (transfer->multi && running)
+		uv_timer_start(timer, on_blind, AGAIN_MS, 0);
+}
+
 static void on_curl_timer(uv_timer_t *timer)
 {
 	drive(timer->data, CURL_SOCKET_TIMEOUT, 0);
@@ -137,11 +149,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *s
 		return 0;
 	}
 	struct watch *watch = watch_of(transfer, fd);
-	if (!watch)
-		return -1;
 	int events =
 		(what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-	return uv_poll_start(&watch->poll, events, on_poll) ? -1 : 0;
+	/* libcurl is not told: it would give up all transfers, and some without saying so. */
+	if (!watch || uv_poll_start(&watch->poll, events, on_poll))
+		uv_timer_start(&transfer->blind_timer, on_blind, AGAIN_MS, 0);
+	return 0;
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *user)
@@ -178,6 +191,7 @@ int pump_init(struct error *error, struct transfer *transfer)
 		(long)(transfer->max_total < KEPT_CONNECTIONS ? transfer->max_total
 							      : KEPT_CONNECTIONS));
 	init_timer(transfer, &transfer->curl_timer);
+	init_timer(transfer, &transfer->blind_timer);
 	init_timer(transfer, &transfer->wake_timer);
 	init_timer(transfer, &transfer->later_timer);
 	transfer->wake_at_ms = INT64_MAX;
@@ -215,6 +229,7 @@ void pump_finish(struct transfer *transfer)
 			uv_close((uv_handle_t *)&transfer->watches[i]->poll, on_watch_closed);
 	}
 	uv_close((uv_handle_t *)&transfer->curl_timer, on_timer_closed);
+	uv_close((uv_handle_t *)&transfer->blind_timer, on_timer_closed);
 	uv_close((uv_handle_t *)&transfer->wake_timer, on_timer_closed);
 	uv_close((uv_handle_t *)&transfer->later_timer, on_timer_closed);
 }

@@ -13,6 +13,7 @@ struct transfer {
 	uv_loop_t *loop;
 	CURLM *multi;
 	uv_timer_t curl_timer;  /* libcurl's own */
+	uv_timer_t blind_timer; /* of connections that could not be watched */
 	uv_timer_t wake_timer;  /* a lane has tokens again, a request has waited too long */
 	uv_timer_t later_timer; /* requests that ended without libcurl await their callback */
 	unsigned handles_open;

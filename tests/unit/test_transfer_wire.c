@@ -6,11 +6,14 @@
 #include "base/error.h"
 #include "peer.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -818,9 +821,54 @@ static void an_answer_that_finds_no_memory_is_unknown(void **state)
 	end(world);
 }
 
+/* ---- A kernel without memory ------------------------------------------------------------------
+ */
+
+static int refusals; /* of sockets that libuv wants to look at */
+
+/* libuv's, too. */
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	if (op == EPOLL_CTL_ADD && refusals) {
+		refusals--;
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+static void a_socket_that_cannot_be_watched_is_served_all_the_same(void **state)
+{
+	BEGIN({OK, PEER_KEEP, 0}, {OK, PEER_CLOSE, 0}, {OK, PEER_KEEP, 0});
+	(void)state;
+	refusals = 1;
+	for (unsigned n = 1; n < 4; n++) {
+		struct ask *ask = ask_new(world, "POST", "/");
+		assert_outcome(ask_run(world, ask), KL_ANSWERED);
+		assert_int_equal(refusals, 0);
+		assert_int_equal(peer_requests(world->peer), n);
+		ask_free(ask);
+	}
+	end(world);
+}
+
+static void one_that_is_not_answered_ends_by_its_deadline(void **state)
+{
+	BEGIN({NULL, PEER_HANG, 0});
+	(void)state;
+	struct ask *ask = ask_new(world, "GET", "/");
+	refusals = 1;
+	ask->request.deadline_ms = clock_mono_ms() + 120;
+	assert_outcome(ask_run(world, ask), KL_UNKNOWN);
+	ask_free(ask);
+	end(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_socket_that_cannot_be_watched_is_served_all_the_same),
+		cmocka_unit_test(one_that_is_not_answered_ends_by_its_deadline),
 		cmocka_unit_test(a_whole_answer_comes_back_with_its_head_and_body),
 		cmocka_unit_test(methods_frame_their_bodies_as_http_wants_it),
 		cmocka_unit_test(a_credential_goes_where_it_belongs_and_is_not_recorded),
