@@ -367,6 +367,7 @@ static int keep_sessions(struct error *error, struct guard *guard, const struct 
 	size_t n, count = 0;
 	const struct config_tenant *tenants = config_tenants(config, &n);
 	struct logon_credential *list = calloc(2 * n + 4, sizeof(*list));
+	bool done;
 
 	if (!list)
 		return error_set(error, E_NOMEM, "no memory to look through sessions");
@@ -374,9 +375,9 @@ static int keep_sessions(struct error *error, struct guard *guard, const struct 
 	count += add_credentials(list + count, &config_host(config)->admin_password, "");
 	for (size_t i = 0; i < n; i++)
 		count += add_credentials(list + count, &tenants[i].token, tenants[i].name);
-	logons_keep(guard->logons, list, count);
+	done = logons_allow(guard->logons, list, count);
 	free(list);
-	return 0;
+	return done ? 0 : error_set(error, E_NOMEM, "no memory to look through sessions");
 }
 
 int guard_configure(struct error *error, struct guard *guard, const struct config *config)

@@ -23,6 +23,8 @@ struct logon {
 
 struct logons {
 	pthread_mutex_t lock;
+	uint8_t (*allowed)[LOGON_DIGEST]; /* credentials that open sessions */
+	size_t allowed_count;
 	struct logon rows[LOGONS];
 };
 
@@ -40,6 +42,7 @@ void logons_destroy(struct logons *s)
 	if (!s)
 		return;
 	pthread_mutex_destroy(&s->lock);
+	free(s->allowed);
 	free(s);
 }
 
@@ -90,11 +93,20 @@ static struct logon *place(struct logons *s, const uint8_t credential[LOGON_DIGE
 	return mine >= OF_ONE_CREDENTIAL ? own : empty ? empty : oldest;
 }
 
+static bool is_allowed(const struct logons *s, const uint8_t credential[LOGON_DIGEST]) /* locked */
+{
+	for (size_t i = 0; i < s->allowed_count; i++)
+		if (same(s->allowed[i], credential))
+			return true;
+	return false;
+}
+
 bool logon_open(struct logons *s, struct str credential, const char *tenant, int64_t now_ms,
 	char id[LOGON_ID])
 {
 	struct logon fresh = {.open = true, .opened_ms = now_ms, .used_ms = now_ms};
 	uint8_t random[(LOGON_ID - 1) / 2];
+	bool allowed;
 
 	if (strlen(tenant) >= LOGON_TENANT || !digest(credential, tenant, fresh.credential))
 		return false;
@@ -105,9 +117,11 @@ bool logon_open(struct logons *s, struct str credential, const char *tenant, int
 	if (!digest(str_of(id), "", fresh.id))
 		return false;
 	pthread_mutex_lock(&s->lock);
-	*place(s, fresh.credential, now_ms) = fresh;
+	allowed = is_allowed(s, fresh.credential);
+	if (allowed)
+		*place(s, fresh.credential, now_ms) = fresh;
 	pthread_mutex_unlock(&s->lock);
-	return true;
+	return allowed;
 }
 
 static struct logon *find(struct logons *s, struct str id) /* locked */
@@ -149,21 +163,26 @@ void logon_close(struct logons *s, struct str id)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static bool still_holds(const struct logon *row, const struct logon_credential *list, size_t count)
+bool logons_allow(struct logons *s, const struct logon_credential *list, size_t count)
 {
-	uint8_t hash[LOGON_DIGEST];
+	uint8_t(*allowed)[LOGON_DIGEST] = calloc(count + 1, sizeof(*allowed)),
+	(*before)[LOGON_DIGEST];
+	size_t n = 0;
 
-	for (size_t i = 0; i < count; i++)
-		if (digest(list[i].secret, list[i].tenant, hash) && same(hash, row->credential))
-			return true;
-	return false;
-}
-
-void logons_keep(struct logons *s, const struct logon_credential *list, size_t count)
-{
+	while (allowed && n < count && digest(list[n].secret, list[n].tenant, allowed[n]))
+		n++;
+	if (!allowed || n < count) {
+		free(allowed);
+		return false;
+	}
 	pthread_mutex_lock(&s->lock);
+	before = s->allowed;
+	s->allowed = allowed;
+	s->allowed_count = count;
 	for (size_t i = 0; i < LOGONS; i++)
-		if (s->rows[i].open && !still_holds(&s->rows[i], list, count))
+		if (s->rows[i].open && !is_allowed(s, s->rows[i].credential))
 			memset(&s->rows[i], 0, sizeof(s->rows[i]));
 	pthread_mutex_unlock(&s->lock);
+	free(before);
+	return true;
 }

@@ -18,19 +18,20 @@ struct logons;
 struct logons *logons_create(void);         /* NULL: no memory */
 void logons_destroy(struct logons *logons); /* takes NULL */
 
-/* tenant "": the operator's. now_ms: clock_mono_ms(), here and below. False: no memory, or a name
- * that is too long. */
+/* tenant "": the operator's. now_ms: clock_mono_ms(), here and below. False: no memory, a name that
+ * is too long, or a credential that is not allowed (any more: proving one takes a while). */
 bool logon_open(struct logons *logons, struct str credential, const char *tenant, int64_t now_ms,
 	char id[LOGON_ID]);
 /* True: it is open, is used now, and *tenant says whose. */
 bool logon_find(struct logons *logons, struct str id, int64_t now_ms, char tenant[LOGON_TENANT]);
 void logon_close(struct logons *logons, struct str id);
 
-/* Ends those whose credential is not in the list any more. */
+/* From now on these open sessions and no others; ends those that others have opened. At first: none
+ * does. False: no memory, all is as before. */
 struct logon_credential {
 	struct str secret;
 	const char *tenant;
 };
-void logons_keep(struct logons *logons, const struct logon_credential *list, size_t count);
+bool logons_allow(struct logons *logons, const struct logon_credential *list, size_t count);
 
 #endif
