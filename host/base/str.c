@@ -185,6 +185,15 @@ void buf_reset(struct buf *buf)
 		buf->ptr[0] = '\0';
 }
 
+void buf_drop(struct buf *buf, size_t n)
+{
+	assert(n <= buf->len);
+	if (!n)
+		return;
+	buf->len -= n;
+	memmove(buf->ptr, buf->ptr + n, buf->len + 1);
+}
+
 /* Room for n more bytes and the NUL. */
 static bool reserve(struct buf *buf, size_t n)
 {

@@ -36,6 +36,7 @@ struct buf { /* buf_init or {.max = N}; buf_finish frees */
 void buf_init(struct buf *buf, size_t max);
 void buf_finish(struct buf *buf);
 void buf_reset(struct buf *buf); /* empty, memory kept, failed forgotten */
+void buf_drop(struct buf *buf, size_t n); /* the first n bytes; the rest moves to the front */
 void buf_add(struct buf *buf, const void *bytes, size_t n);
 void buf_add_str(struct buf *buf, struct str s);
 void buf_add_text(struct buf *buf, const char *text);

@@ -208,8 +208,9 @@ void hand_flush(struct hand *hand)
 			break; /* full; or gone, which reading finds out */
 		hand->sent += (size_t)n;
 	}
-	if (hand->sent == hand->out.len) {
-		buf_reset(&hand->out);
+	/* Of a busy worker there is always something left: what went out must not stay for that. */
+	if (hand->sent == hand->out.len || hand->sent >= MOST_UNSENT) {
+		buf_drop(&hand->out, hand->sent);
 		hand->sent = 0;
 	}
 	if (hand->state != HAND_GONE && hand->watching_write != (hand->out.len > 0))

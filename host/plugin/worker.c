@@ -84,8 +84,7 @@ static void read_more(struct worker *worker)
 	char bytes[64 * 1024];
 	ssize_t n;
 
-	memmove(worker->in.ptr, worker->in.ptr + worker->taken, worker->in.len - worker->taken);
-	worker->in.len -= worker->taken;
+	buf_drop(&worker->in, worker->taken);
 	worker->taken = 0;
 	do
 		n = read(SANDBOX_WIRE_FD, bytes, sizeof(bytes));

@@ -2,6 +2,8 @@
  * it may not costs nobody else anything. */
 #include "plugin_bench.h"
 
+#include <malloc.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -80,6 +82,57 @@ static void answers_ten_thousand_calls_in_flight(void **state)
 	plugin_config_destroy(config);
 	close_bench(&bench);
 	free(jobs);
+}
+
+#define LARGE ((size_t)256 * 1024)
+#define ROUNDS 8
+
+static size_t in_use(void)
+{
+	struct mallinfo2 now = mallinfo2();
+	return now.uordblks + now.hblkhd;
+}
+
+/* A worker that never catches up: what it has read must not be kept for it. */
+static void what_was_sent_to_a_busy_worker_is_let_go(void **state)
+{
+	struct bench bench;
+	struct plugin *plugin;
+	struct job jobs[64];
+	char *input = malloc(LARGE);
+	size_t before, most = 0;
+	unsigned sent = 0, each = sizeof(jobs) / sizeof(jobs[0]);
+
+	(void)state;
+	memset(input, ' ', LARGE);
+	memcpy(input, "{}", 2);
+	open_bench(&bench, TEST_PLUGINS);
+	plugin = plugins_get(bench.plugins, "sample");
+	before = in_use();
+	for (unsigned i = 0; i < each; i++)
+		jobs[i].done = 1;
+	while (bench.done < ROUNDS * each) {
+		for (unsigned i = 0; i < each && sent < ROUNDS * each; i++) {
+			if (!jobs[i].done)
+				continue;
+			if (sent >= each)
+				release(&jobs[i]);
+			prepare(&bench, &jobs[i], plugin, "echo");
+			jobs[i].call.in.step.input = (struct str){input, LARGE};
+			give(&jobs[i]);
+			sent++;
+		}
+		assert_true(uv_run(&bench.loop, UV_RUN_ONCE) || bench.done == ROUNDS * each);
+		if (in_use() > most)
+			most = in_use();
+	}
+	for (unsigned i = 0; i < each; i++) {
+		assert_int_equal(jobs[i].call.out.status, PLUGIN_OK);
+		release(&jobs[i]);
+	}
+	assert_true(most - before < ROUNDS * each * LARGE / 4);
+	close_bench(&bench);
+	free(input);
 }
 
 static void knows_each_configuration(void **state)
@@ -591,6 +644,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_it_declares),
 		cmocka_unit_test(answers_ten_thousand_calls_in_flight),
+		cmocka_unit_test(what_was_sent_to_a_busy_worker_is_let_go),
 		cmocka_unit_test(knows_each_configuration),
 		cmocka_unit_test(runs_inside_the_host_if_told),
 		cmocka_unit_test(knows_which_isolations_there_are),

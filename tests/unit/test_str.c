@@ -180,6 +180,10 @@ static void a_buffer_grows_to_its_maximum_and_no_further(void **state)
 	buf_add_str(&buf, STR("again"));
 	assert_false(buf.failed);
 	assert_string_equal(buf.ptr, "again");
+	buf_drop(&buf, 2);
+	assert_string_equal(buf.ptr, "ain");
+	buf_drop(&buf, 3);
+	assert_int_equal(buf.len, 0);
 	buf_finish(&buf);
 	assert_null(buf.ptr);
 }
