@@ -20,6 +20,7 @@
 
 #define NAMES_MAX 100
 #define DESCRIBE_TRIES 3
+#define PLACES_SHOWN 5 /* a sentence has an end */
 #define MEMORY ((size_t)256 * 1024 * 1024)
 
 struct known {
@@ -150,6 +151,18 @@ static bool fresh(const struct known *k, struct timespec changed)
 	return k->changed.tv_sec == changed.tv_sec && k->changed.tv_nsec == changed.tv_nsec;
 }
 
+/* All of them, for a person who expected it in one. */
+static const char *places(struct setup *s)
+{
+	const char *list = "any directory";
+
+	for (size_t i = 0; s->directories && s->directories[i] && list && i <= PLACES_SHOWN; i++)
+		list = i == PLACES_SHOWN ? arena_printf(s->arena, "%s, …", list)
+		       : i               ? arena_printf(s->arena, "%s, %s", list, s->directories[i])
+					 : s->directories[i];
+	return list ? list : "";
+}
+
 static const struct plugin_info *on_plugin(void *user, const char *name, struct error *error)
 {
 	struct setup *s = user;
@@ -157,9 +170,9 @@ static const struct plugin_info *on_plugin(void *user, const char *name, struct 
 	struct known *k = s->known;
 
 	if (!path) {
-		error_set(error, E_NOTFOUND, "there is no %s.so in %s", name,
-			s->directories && s->directories[0] ? s->directories[0]
-							    : "any plugin directory");
+		error_set(error, E_NOTFOUND,
+			"there is no %s.so in %s; plugins = in [host] says where to look", name,
+			places(s));
 		return NULL;
 	}
 	while (k &&

@@ -159,6 +159,13 @@ static void fill(struct sink *sink, char *out, char join)
 	out[sink->len] = '\0';
 }
 
+void value_look(struct loader *loader, const struct entry *entry)
+{
+	struct sink sink;
+
+	measure(loader, &sink, entry, ' ');
+}
+
 bool value_expand(struct loader *loader, struct value *out, const struct entry *entry, char join)
 {
 	struct sink sink;

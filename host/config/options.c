@@ -48,6 +48,8 @@ const char *plugin_of(struct loader *loader, struct section *section,
 		return value.text.ptr;
 	if (error.code == E_NOTFOUND) {
 		tell_unknown(loader, &value, &error);
+		for (size_t i = 0; i < section->item_count; i++) /* of these no plugin is asked */
+			value_look(loader, section->items[i].entry);
 		return NULL;
 	}
 	*disabled =

@@ -563,6 +563,17 @@ def test_all_faults_at_once(world):
     assert {f["file"] for f in as_json} == {str(path)}
 
 
+def test_plugins_that_are_not_there_are_told_with_all_places_and_what_else_is_missing(world):
+    """A build that is not installed, and no environment: one look tells all of it."""
+    places = [world.directory / "one", world.directory / "two"]
+    world.ini["host"]["plugins"] = " ".join(map(str, places))
+    world.write_ini()
+    done = klinke("check", "-c", world.file)
+    assert done.returncode == 78
+    assert f"there is no retell.so in {places[0]}, {places[1]}; plugins = in [host] says where to look" in done.stderr
+    assert set(re.findall(r'variable "(\w+)" is not set', done.stderr)) == set(SECRETS), done.stderr
+
+
 def test_run_starts_nothing_with_faults(world):
     path = bad_ini(world.directory)
     good_state = world.directory / "s"

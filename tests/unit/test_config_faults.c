@@ -27,6 +27,7 @@ CASE(a_pipeline_has_an_end, "long")
 CASE(repeats_are_told_with_the_first_place, "twice")
 CASE(tenants_are_checked, "tenants")
 CASE(connections_are_checked, "connections")
+CASE(a_plugin_that_is_not_there_hides_no_other_fault, "away")
 CASE(secrets_are_found_and_never_shown, "secrets")
 CASE(templates_are_checked, "inherit")
 CASE(pipelines_are_checked, "pipelines")
@@ -190,6 +191,7 @@ int main(void)
 		cmocka_unit_test(mappings_are_checked),
 		cmocka_unit_test(includes_are_checked),
 		cmocka_unit_test(inputs_of_steps_are_checked),
+		cmocka_unit_test(a_plugin_that_is_not_there_hides_no_other_fault),
 		cmocka_unit_test(a_good_file_has_no_faults),
 		cmocka_unit_test(a_missing_file_is_told),
 		cmocka_unit_test(faults_are_json_on_demand),
