@@ -698,7 +698,10 @@ static int visit(
 	if (rc)
 		return rc;
 	op->freed[walk->kind] += changed;
-	place->left |= fate == LATER || fate == YOUNG;
+	/* A job that is not gone yet had more attempts than one pass takes, or the newest of all.
+	 */
+	place->left |= fate == LATER || fate == YOUNG ||
+		       (fate == NOW && !changed && walk->act == drop_job);
 	place->young = fate == YOUNG ? place->young + 1 : 0;
 	place->seq = row->seq;
 	if (!place->left)

@@ -583,6 +583,45 @@ static void generations_that_nobody_uses_are_swept(void **state)
 	assert_int_equal(count_of(f, "SELECT count(*) FROM generation WHERE number = 7"), 0);
 }
 
+static void attempt_again_and_again(struct fixture *f, const struct job_row *job, unsigned count)
+{
+	struct job_row row = *job;
+	struct attempt_row attempts[100];
+	struct store_save_job op = {.job = &row, .attempts = attempts};
+
+	for (row.state = JOB_READY; count; count -= (unsigned)op.attempt_count) {
+		op.attempt_count = count < 100 ? count : 100;
+		for (size_t i = 0; i < op.attempt_count; i++)
+			attempts[i] = (struct attempt_row){.id = id_new(),
+				.kind = ATTEMPT_STEP,
+				.name = STR("x.list"),
+				.outcome = STR("done"),
+				.input = STR("{}"),
+				.started_ms = THEN};
+		if (count <= 100)
+			row.state = JOB_DONE;
+		assert_int_equal(save_job_now(f, &op), 0);
+	}
+}
+
+/* A long poll: each pass takes some of its attempts, the last one the job. */
+static void a_job_of_many_attempts_goes_too(void **state)
+{
+	struct fixture *f = *state;
+	struct job_row jobs[3] = {a_job(STR("")), a_job(STR("")), a_job(STR(""))};
+
+	add(f, jobs, 3); /* the last attempt of all stays, and the last job */
+	attempt_again_and_again(f, &jobs[0], 601);
+	attempt_again_and_again(f, &jobs[1], 1);
+	for (int i = 0; i < 3; i++)
+		pass(f, 1000 + i);
+	assert_int_equal(count_of(f, "SELECT count(*) FROM job WHERE seq = 1"), 0);
+	assert_int_equal(count_of(f, "SELECT count(*) FROM attempt"), 1);
+	attempt_again_and_again(f, &jobs[2], 1);
+	pass(f, 1003);
+	assert_int_equal(count_of(f, "SELECT count(*) FROM job WHERE seq = 2"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -605,6 +644,7 @@ int main(void)
 		STORE_TEST(housekeeping_goes_after_a_week),
 		STORE_TEST(old_days_and_answers_are_swept),
 		STORE_TEST(generations_that_nobody_uses_are_swept),
+		STORE_TEST(a_job_of_many_attempts_goes_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
