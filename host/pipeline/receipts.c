@@ -378,8 +378,8 @@ static int count_now(struct error *error, struct store_reader *reader, struct da
 
 	for (size_t i = 0; i < days->count && !err; i++) {
 		const struct receipt_day *of = &days->list[i];
-		struct json *o = receipt_json(
-			arena, of->tenant, days->numbers[of->place], 0, &of->counts);
+		struct json *o =
+			receipt_json(arena, of->tenant, days->numbers[of->place], 0, &of->counts);
 		json_put_bool(arena, o, "stored", false);
 		json_push(arena, list, o);
 	}
@@ -395,7 +395,8 @@ static int list_one(struct error *error, struct store_reader *reader, const stru
 	int err = 0;
 
 	if (ask->day.len && !read_day(ask->day, &day))
-		return error_set(error, E_INVALID, "the day is none: say it like 2026-11-22");
+		return error_set(error, E_INVALID, "%.*s is no day: say it like 2026-11-22",
+			STR_ARG(ask->day));
 	if (day > today)
 		return error_set(error, E_INVALID, "that day has not come yet");
 	if (day < today)
@@ -418,7 +419,8 @@ static int only_stored(struct error *error, struct store_reader *reader,
 			"no host is running here, and only it counts today; --day names a day "
 			"before");
 	if (!read_day(ask->day, &day))
-		return error_set(error, E_INVALID, "the day is none: say it like 2026-11-22");
+		return error_set(error, E_INVALID, "%.*s is no day: say it like 2026-11-22",
+			STR_ARG(ask->day));
 	return list_stored(error, reader, ask->tenant, day, arena, list, &count);
 }
 

@@ -331,6 +331,8 @@ What to try next, in a shell after  . run/demo/env
   klinke show {call_id}
   klinke events
   klinke jobs                     the reminder waits for the day before
+  klinke receipt                  what today brought, what became of it, and that it balances
+  klinke gaps                     what the vendors list and never came: nothing
   klinke call desk.offer '{{"customer_preferences":"nächste Woche vormittags, nicht vor neun"}}'
   klinke call lindenhof/whatsapp.templates      fails: set waba_id in config/demo.ini, then klinke reload
   klinke check -c run/demo/office.ini           config/office.ini with the plugins of this build: fine, until you spoil a line""")

@@ -1,5 +1,6 @@
 """What is old is forgotten, what somebody may need is not; and each day has a receipt that balances."""
 import json
+import re
 import sqlite3
 import time
 from datetime import datetime, timedelta
@@ -199,7 +200,11 @@ def test_a_day_balances_and_its_receipt_stays(world):
     assert receipt(world)["events"]["in"] == 0
     assert world.metrics()["klinke_receipts_unbalanced_total"] == 0
     text = world.klinke("receipt", "--tenant", TENANT, "--day", yesterday).stdout
-    assert "1 bookings made, 1 messages sent" in text and "BALANCE" not in text
+    assert "1 booking made, 1 message sent" in text and "it balances" in text and "BALANCE" not in text
+    done = world.klinke("receipt", "--day", "gestern", check=False)
+    assert done.returncode == 2 and "gestern is no day: say it like 2026-" in done.stderr
+    lines = world.klinke("receipt").stdout.splitlines()
+    assert any(re.fullmatch(r"agency, \d{4}-\d\d-\d\d, counted now: nothing came", line) for line in lines), lines
     # without a host what is stored can be read, and today cannot be counted
     assert world.stop_host() == 0
     assert receipt(world, "--day", yesterday) == stored
