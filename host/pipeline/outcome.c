@@ -15,6 +15,7 @@
 
 #define KILLS_MAX 2
 #define CROWDED_MS 1000
+#define ASKED_MOST_MS (3600 * 1000LL) /* as long as transfer pauses a lane for a Retry-After */
 
 const char *fail_name(uint32_t fail)
 {
@@ -158,6 +159,20 @@ static void final_failure(struct run *run, enum job_state state, const char *fai
 	run_end(run, state, fail, why);
 }
 
+/* Who asks for a year has mistaken a date for seconds, and nobody would be told until then. So it
+ * is an hour, unless the operator waits longer by himself; and the last try is when it may be tried
+ * no longer. */
+static int64_t asked_wait(const struct run *run, const struct config_retry *retry, int64_t wait_ms)
+{
+	int64_t most = retry->cap_ms > ASKED_MOST_MS ? retry->cap_ms : ASKED_MOST_MS;
+	int64_t left = retry->max_age_ms - age_of(run);
+
+	if (wait_ms > most)
+		wait_ms = most;
+	wait_ms += random_below(wait_ms / 10);
+	return wait_ms < left ? wait_ms : left > 0 ? left : 0;
+}
+
 static void again_later(struct run *run, uint32_t fail, const char *why, int64_t wait_ms)
 {
 	struct config_retry retry = retry_of(run);
@@ -165,7 +180,7 @@ static void again_later(struct run *run, uint32_t fail, const char *why, int64_t
 
 	if (fail != KL_BUSY)
 		run->row.tries++;
-	delay = wait_ms > 0       ? wait_ms + random_below(wait_ms / 10)
+	delay = wait_ms > 0       ? asked_wait(run, &retry, wait_ms)
 		: fail == KL_BUSY ? busy_backoff(run, &retry)
 				  : backoff(&retry, run->row.tries ? run->row.tries : 1);
 	if (run->row.tries >= (uint32_t)retry.max_tries || too_old(run, &retry) ||

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from world import CALLER, TENANT
+from world import CALLER, TENANT, instant
 
 BOOK = {"vendor": "calcom_v2", "method": "POST", "path": "/calcom/v2/bookings"}
 SEND = {"vendor": "whatsapp", "method": "POST", "path": "*/messages"}
@@ -244,6 +244,18 @@ def test_retry_after_is_honoured(office):
     first, second = office.requests(path="/calcom/v2/bookings", method="POST")
     assert first["status"] == 429 and second["status"] == 201
     assert 1000 <= second["at_ms"] - first["at_ms"] < 3000
+
+
+@pytest.mark.parametrize("age, most_s", [("3d", 1.1 * 3600), ("10m", 600)])
+def test_retry_after_is_not_honoured_for_ever(world, age, most_s):
+    """An instant in place of seconds is 57 years: the booking is tried again, while somebody wants it."""
+    world.ini["connection calendar"]["retry_max_age"] = age
+    world.start()
+    world.fault(**BOOK, status=429, headers={"Retry-After": "1795404974"}, body={"message": "slow down"}, count=0)
+    world.ring()
+    job, = world.wait(lambda: [j for j in world.jobs("ready") if j.get("fail") == "busy"], "it is put off")
+    put_off_s = (instant(job["due"]) - instant(job["created"])).total_seconds()
+    assert 60 < put_off_s < most_s + 30  # until it was asked for the first time
 
 
 def test_a_limit_holds_for_the_whole_lane(world):
