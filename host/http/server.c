@@ -474,14 +474,25 @@ static void take_livez(struct server *s, struct request *request)
 	answer_text(request, 200, "alive\n");
 }
 
-/* A damaged store still takes what it can, but somebody has to come. The name of a note that is not
+static void answer_unready(struct request *request, const struct error *why)
+{
+	const char *text = arena_printf(request->arena, "nothing can be stored: %s\n", why->text);
+
+	answer_text(request, 503, text ? text : "nothing can be stored\n");
+}
+
+/* Whoever cannot store takes no webhook; the runner tries once a second whether it can again. A
+ * damaged store still takes what it can, but somebody has to come. The name of a note that is not
  * there is known without the disk. */
 static void take_readyz(struct server *s, struct request *request)
 {
 	struct care_noted damage;
+	struct error error = {0};
 
 	if (atomic_load(&s->draining))
 		answer_text(request, 503, "draining\n");
+	else if (store_failing(s->options.admin.store, &error))
+		answer_unready(request, &error);
 	else if (care_note_read(s->options.admin.state, CARE_DAMAGE, &damage))
 		answer_text(request, 503, "the store is damaged: klinke doctor tells more\n");
 	else

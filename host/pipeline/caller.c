@@ -95,8 +95,9 @@ static void give(struct caller *c, unsigned status, const char *content_type, st
 void caller_refuse(struct caller *c, const char *why)
 {
 	atomic_fetch_add(&c->runner->n_refused, 1);
-	log_line(LOG_ERROR, "caller not answered", "connection", c->connection->config->full,
-		"reason", why, NULL);
+	if (why)
+		log_line(LOG_ERROR, "caller not answered", "connection",
+			c->connection->config->full, "reason", why, NULL);
 	give(c, 503, "text/plain; charset=utf-8", STR("no answer in time, please ask again\n"));
 }
 

@@ -50,7 +50,7 @@ struct caller { /* part of an intake; hook NULL: nobody waits */
 void caller_begin(struct caller *caller, int64_t limit_ms);
 void caller_stored(struct caller *caller);
 /* It was not: answered 503. */
-void caller_refuse(struct caller *caller, const char *why);
+void caller_refuse(struct caller *caller, const char *why); /* why NULL: it is told elsewhere */
 /* Its events are about to be stored, and a pipeline will answer it in that time. */
 void caller_expects(struct caller *caller, int64_t within_ms);
 /* This pipeline answers; its job is about to begin. stored: its event is, and is no repeat; until

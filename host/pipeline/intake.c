@@ -9,6 +9,7 @@
 #include "pipeline/intake.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include "base/arena.h"
 #include "base/clock.h"
@@ -315,6 +316,29 @@ static void wait_for_answer(struct intake *in)
 
 /* ---- Stored ------------------------------------------------------------------------------- */
 
+/* A full disk refuses them all: told once a second, for the log may be on it. */
+static void note_lost(struct intake *in)
+{
+	struct losses *l = &in->runner->losses;
+
+	l->count++;
+	snprintf(l->connection, sizeof(l->connection), "%s", in->connection->config->full);
+	l->error = in->append.op.error;
+}
+
+void intake_tick(struct runner *r)
+{
+	struct losses *l = &r->losses;
+	char count[24];
+
+	if (!l->count)
+		return;
+	snprintf(count, sizeof(count), "%llu", (unsigned long long)l->count);
+	log_line(LOG_ERROR, "webhooks not stored, answered 503", "count", count, "connection",
+		l->connection, "reason", l->error.text, NULL);
+	l->count = 0;
+}
+
 static void appended_here(struct mailbox_item *item)
 {
 	struct intake *in = (struct intake *)((char *)item - offsetof(struct intake, stored));
@@ -322,15 +346,14 @@ static void appended_here(struct mailbox_item *item)
 	in->runner->hooks--;
 	in->lost = in->append.op.result < 0;
 	if (in->lost)
-		log_line(LOG_ERROR, "webhook not stored", "connection",
-			in->connection->config->full, "reason", in->append.op.error.text, NULL);
+		note_lost(in);
 	else
 		atomic_fetch_add(&in->runner->n_hooks, 1);
 	if (intake_waits(in)) { /* is being read already */
 		if (!in->lost)
 			caller_stored(&in->caller);
 		else if (in->caller.hook)
-			caller_refuse(&in->caller, "it could not be stored");
+			caller_refuse(&in->caller, NULL);
 		intake_release(in);
 	} else if (in->lost) {
 		atomic_fetch_add(&in->runner->n_refused, 1);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <uv.h>
 
+#include "base/error.h"
 #include "base/mailbox.h"
 #include "pipeline/plan.h"
 #include "pipeline/runner.h"
@@ -23,6 +24,12 @@ struct intake;
 struct run;
 struct alarms;
 struct pause;
+
+struct losses { /* webhooks that were not stored, since it was last told */
+	uint64_t count;
+	char connection[512]; /* of the latest */
+	struct error error;
+};
 
 struct runner {
 	struct runner_options options;
@@ -67,6 +74,7 @@ struct runner {
 	int64_t latest_ms;         /* by which a run was put off, since the last tick */
 	int hasten_ticks;
 	struct pause *pauses;   /* pause.h */
+	struct losses losses;
 	struct alarms *alarms;  /* alarm.h; NULL until the first */
 	struct arena *spare[SPARES_MAX];
 	size_t spares;
@@ -91,6 +99,7 @@ struct runner {
 		n_requests;
 	atomic_ullong n_answered, n_fallbacks, n_repeated, n_unanswered, n_late; /* callers */
 	atomic_uint n_runs;
+	atomic_bool trying; /* whether the disk takes something again */
 	atomic_bool nudged; /* there was no memory to say so otherwise: seen with the next tick */
 	atomic_ullong n_generation;
 };
@@ -128,6 +137,7 @@ void runner_save_breaker(struct runner *runner, const struct breaker_row *row);
 
 /* intake.c: raw rows that a former process left, or that did not fit in hand. */
 void intake_fetch(struct runner *runner);
+void intake_tick(struct runner *runner); /* tells of webhooks that were not stored */
 /* poll.c */
 int polls_start(struct runner *runner);
 void polls_watch_clock(struct runner *runner); /* once a second */

@@ -9,6 +9,7 @@
 #define STORE_ENGINE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/arena.h"
 #include "store/conn.h"
@@ -57,6 +58,12 @@ struct checkpointer {
 	struct conn conn;
 };
 
+struct health { /* did the last commit that changed something reach the disk? */
+	pthread_mutex_t lock;
+	atomic_bool failing; /* also without the lock */
+	struct error error;
+};
+
 struct store {
 	char directory[4000];
 	int lock_fd;
@@ -71,6 +78,7 @@ struct store {
 	bool forgot;           /* the writer's: there is a forget in this group */
 	struct queue queue;
 	struct checkpointer checkpointer;
+	struct health health;
 	pthread_t writer;
 };
 

@@ -108,8 +108,36 @@ static enum group_result try_group(
 	return result;
 }
 
+static void set_failing(struct store *store, const struct error *error)
+{
+	pthread_mutex_lock(&store->health.lock);
+	if (error)
+		store->health.error = *error;
+	atomic_store(&store->health.failing, error != NULL);
+	pthread_mutex_unlock(&store->health.lock);
+}
+
+bool store_failing(struct store *store, struct error *error)
+{
+	if (!atomic_load(&store->health.failing))
+		return false;
+	pthread_mutex_lock(&store->health.lock);
+	*error = store->health.error;
+	pthread_mutex_unlock(&store->health.lock);
+	return true;
+}
+
+/* A group that has written nothing says nothing about the disk. */
+static void note_written(struct store *store, sqlite3_int64 changes_before)
+{
+	if (atomic_load(&store->health.failing) &&
+		sqlite3_total_changes64(store->conn.db) != changes_before)
+		set_failing(store, NULL);
+}
+
 static void commit_group(struct store *store, struct store_op *group)
 {
+	sqlite3_int64 changes = sqlite3_total_changes64(store->conn.db);
 	struct error error = {0};
 	enum group_result result;
 
@@ -120,6 +148,7 @@ static void commit_group(struct store *store, struct store_op *group)
 	}
 	if (result == GROUP_FINE) {
 		claims_keep(&store->claims);
+		note_written(store, changes);
 		if (store->forgot)
 			forget_settle(store, group);
 		return;
@@ -131,6 +160,7 @@ static void commit_group(struct store *store, struct store_op *group)
 	}
 	if (!error.code)
 		error_set(&error, E_IO, "the store could not commit; nothing of it was stored");
+	set_failing(store, &error);
 	fail_group(group, &error);
 }
 

@@ -292,6 +292,7 @@ static struct store *create(const struct store_options *options)
 	store->queue.last = store->queue.urgent = &store->queue.first;
 	store->claims.floor_ms = INT64_MIN;
 	pthread_mutex_init(&store->queue.lock, NULL);
+	pthread_mutex_init(&store->health.lock, NULL);
 	pthread_cond_init(&store->queue.wake, NULL);
 	pthread_mutex_init(&store->checkpointer.lock, NULL);
 	pthread_cond_init(&store->checkpointer.wake, NULL);
@@ -342,5 +343,6 @@ void store_close(struct store *store)
 	pthread_mutex_destroy(&store->checkpointer.lock);
 	pthread_cond_destroy(&store->queue.wake);
 	pthread_mutex_destroy(&store->queue.lock);
+	pthread_mutex_destroy(&store->health.lock);
 	free(store);
 }

@@ -55,6 +55,9 @@ void store_begin_process(void);
  * schema, verifies it object by object (E_CORRUPT names what differs), starts the writer. */
 int store_open(struct error *error, struct store **out, const struct store_options *options);
 void store_close(struct store *store); /* commits what was submitted, then stops */
+/* Did the last commit fail? Then *error says why; until one that writes something has succeeded. Any
+ * thread, without the disk. */
+bool store_failing(struct store *store, struct error *error);
 
 /* ---- Rows --------------------------------------------------------------------------------- */
 

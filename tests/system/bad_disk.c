@@ -1,5 +1,6 @@
 /* bad_disk.c - LD_PRELOAD for tests: below BAD_DISK nothing can be written. BAD_DISK_HOW is "full"
- * (files open, writing fails: ENOSPC) or "readonly" (opening for writing fails: EROFS). Any thread.
+ * (files open, writing fails: ENOSPC) or "readonly" (opening for writing fails: EROFS); with
+ * BAD_DISK_WHEN only while that file is there. Any thread.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -25,9 +26,9 @@ static bool below(const char *path)
 
 static bool is(const char *how)
 {
-	const char *given = getenv("BAD_DISK_HOW");
+	const char *given = getenv("BAD_DISK_HOW"), *when = getenv("BAD_DISK_WHEN");
 
-	return given && strcmp(given, how) == 0;
+	return given && strcmp(given, how) == 0 && (!when || access(when, F_OK) == 0);
 }
 
 static int refuse(int number)
@@ -67,7 +68,7 @@ OPEN(open64)
 	{                                                                                          \
 		ssize_t (*next)(int, const void *, size_t, offset) =                               \
 			(ssize_t(*)(int, const void *, size_t, offset))dlsym(RTLD_NEXT, #name);    \
-		if (is("full") && fd >= 0 && fd < FD_MAX && ours[fd])                              \
+		if (fd >= 0 && fd < FD_MAX && ours[fd] && is("full"))                              \
 			return refuse(ENOSPC);                                                     \
 		return next(fd, bytes, n, at);                                                     \
 	}
@@ -79,7 +80,7 @@ ssize_t write(int fd, const void *bytes, size_t n)
 	ssize_t (*next)(int, const void *, size_t) =
 		(ssize_t(*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
 
-	if (is("full") && fd >= 0 && fd < FD_MAX && ours[fd])
+	if (fd >= 0 && fd < FD_MAX && ours[fd] && is("full"))
 		return refuse(ENOSPC);
 	return next(fd, bytes, n);
 }

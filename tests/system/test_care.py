@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from desk_kit import together
 from hooks_kit import call_body, lasting_world, retell_headers
 from world import KLINKE, request, wait
 
@@ -337,6 +338,25 @@ def test_the_first_start_on_a_disk_that_refuses(world, bad_disk):
             "disk is full" in said, said
     world.start()
     assert hook(world, "first")[0] in (200, 204)
+
+
+def test_a_disk_that_fills_up_is_told_by_readiness_and_not_once_for_each_webhook(world, bad_disk, tmp_path):
+    full = tmp_path / "full"
+    world.preload = {"LD_PRELOAD": str(bad_disk), "BAD_DISK": str(world.state), "BAD_DISK_HOW": "full",
+                     "BAD_DISK_WHEN": str(full)}
+    world.start()
+    hooks(world, "before-", 1)
+    full.touch()
+    answers = together(*[lambda i=i: hook(world, f"lost-{i}") for i in range(30)])
+    assert {status for status, *_ in answers} == {503}
+    status, text, _ = request(world.port, "GET", "/readyz")
+    assert status == 503 and b"disk is full" in text, text
+    full.unlink()
+    world.wait_for_host()  # no webhook was needed for that
+    hooks(world, "after-", 1)
+    told = wait(lambda: sum(map(int, re.findall("webhooks not stored.* count=([0-9]+)", world.log()))) == 30
+                and re.findall(".*webhooks not stored.*", world.log()), "all of them are told")
+    assert len(told) < 30 and all("disk is full" in line for line in told)
 
 
 # ---- The doctor ---------------------------------------------------------------------------------------
