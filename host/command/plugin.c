@@ -183,13 +183,17 @@ static struct json *routes_json(struct asked *a, const struct plugin_info *info)
 static struct json *needs_json(struct asked *a, const struct plugin_info *info)
 {
 	struct json *o = json_object(a->arena), *secrets = json_array(a->arena);
+	struct json *addresses = json_array(a->arena); /* options that name a host */
 
-	for (size_t i = 0; i < info->option_count; i++)
-		if ((info->options[i].kind & 0xff) == KL_OPT_SECRET)
-			json_push(a->arena, secrets,
+	for (size_t i = 0; i < info->option_count; i++) {
+		uint32_t kind = info->options[i].kind & 0xff;
+		if (kind == KL_OPT_SECRET || kind == KL_OPT_URL)
+			json_push(a->arena, kind == KL_OPT_URL ? addresses : secrets,
 				json_of_text(a->arena, str_of(info->options[i].key)));
+	}
 	put(a, o, "hosts", info->hosts);
 	json_put(a->arena, o, "secrets", secrets);
+	json_put(a->arena, o, "addresses", addresses);
 	return o;
 }
 
@@ -234,11 +238,18 @@ static struct json *info_json(struct asked *a, const struct plugin_info *info)
 static void print_needs(const struct json *needs)
 {
 	const struct json *secrets = json_get(needs, "secrets");
+	const struct json *addresses = json_get(needs, "addresses");
+	struct str hosts = json_get_text(needs, "hosts");
 
 	puts("\nneeds");
 	for (size_t i = 0; i < json_count(secrets); i++)
 		printf("  secret   %.*s\n", STR_ARG(json_text(json_at(secrets, i, NULL))));
-	printf("  hosts    %.*s\n", STR_ARG(json_get_text(needs, "hosts")));
+	printf("  hosts    %s%.*s", hosts.len || json_count(addresses) ? "" : "none",
+		STR_ARG(hosts));
+	for (size_t i = 0; i < json_count(addresses); i++)
+		printf("%sthat of %.*s", hosts.len || i ? ", " : "",
+			STR_ARG(json_text(json_at(addresses, i, NULL))));
+	puts("");
 }
 
 static void print_gets(const struct json *gets)
@@ -256,6 +267,7 @@ static void print_info(const struct asked *a, const struct json *o)
 	static const char *const facts[] = {"summary", "id", "version", "path", "hosts", "events"};
 	static const char *const options[] = {"key", "kind", "default", "help", NULL};
 	static const char *const ops[] = {"name", "kind", "help", NULL};
+	static const char *const inputs[] = {"operation", "input", "kind", "needed", NULL};
 	static const char *const routes[] = {"path", "help", NULL};
 
 	printf("%.*s\n", STR_ARG(json_get_text(o, "name")));
@@ -266,6 +278,8 @@ static void print_info(const struct asked *a, const struct json *o)
 	list_table(json_get(o, "options"), options);
 	puts("\noperations");
 	list_table(json_get(o, "operations"), ops);
+	puts("\ntheir inputs");
+	list_table(plugin_inputs(a->arena, json_get(o, "operations")), inputs);
 	puts("\nwebhooks");
 	list_table(json_get(o, "routes"), routes);
 	print_needs(json_get(o, "needs"));

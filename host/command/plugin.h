@@ -4,6 +4,13 @@
 
 #include "command/command.h"
 
+struct arena;
+struct json;
+
+/* Rows of operation, input, kind, needed ("yes", "one of to, phone"), of operations as `plugin info
+ * --json` has them. */
+struct json *plugin_inputs(struct arena *arena, const struct json *operations);
+
 /* args[0] is the word itself. They return the exit code. */
 int plugin_check(const struct invocation *in);
 int plugin_new(const struct invocation *in);

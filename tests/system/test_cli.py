@@ -640,8 +640,18 @@ def test_plugin(house):
             assert operation["name"] and operation["help"] and operation["kind"] in ("action", "poll")
         text = house.klinke("plugin", "info", plugin.name).stdout
         assert all(o["key"] in text for o in told["options"]) and all(o["name"] in text for o in told["operations"])
+        for operation in told["operations"]:
+            for name in operation.get("input", {}).get("properties", {}):
+                needed = r"  +yes$" if name in operation["input"].get("required", []) else ""
+                assert re.search(rf"^ *{operation['name']} +{name} .*{needed}", text, re.M), (operation["name"], name)
         direct = json.loads(klinke("plugin", "info", plugin / f"{plugin.name}.so", "--json").stdout)
         assert direct["options"] == told["options"]
+    text = house.klinke("plugin", "info", "whatsapp").stdout
+    assert re.search(r"^ *send +to +string +one of to, phone, user_id$", text, re.M), text
+    text = house.klinke("plugin", "info", "retell").stdout
+    assert re.search(r"^ *agents +channel +voice \| chat", text, re.M), text
+    assert re.search(r"^  hosts +that of base_url$", house.klinke("plugin", "info", "calcom_v2").stdout, re.M)
+    assert re.search(r"^  hosts +none$", house.klinke("plugin", "info", "fields").stdout, re.M)
     done = house.klinke("plugin", "info", "nothing", check=False)
     assert done.returncode == 1 and "klinke plugin list" in done.stderr
 
