@@ -11,7 +11,7 @@ import time
 
 import office
 
-FAULTS = {"kill": "kill", "power": "power", "disk": "disk_faults", "clock": "clock", "damage": "damage",
+FAULTS = {"kill": "kill", "power": "power", "disk": "disk_faults", "clock": "clock", "damage": "damage", "full": "full",
           "provider": "provider", "plugin": "plugin", "overload": "overload", "backlog": "backlog"}  # command: module
 
 

@@ -196,6 +196,14 @@ def test_a_disk_that_fails_under_load(soaked):
     assert verdict.counts["done"] > 6
 
 
+def test_a_disk_that_is_really_full_under_load():
+    """A process of its own: it mounts one."""
+    soak_py = Path(__file__).resolve().parents[1] / "soak" / "soak.py"
+    done = subprocess.run([sys.executable, soak_py, "full", "--seed", str(SEED), "--rounds", "3"], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0 and "nothing lost, nothing twice" in done.stdout, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("wrong", [False, True], ids=["the world's", "the host's"])
 def test_a_clock_that_leaps_under_load(soaked, wrong):
     verdict = clock.run(soaked, 2 * (SEED // 2) + wrong, 2)
