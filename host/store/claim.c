@@ -10,6 +10,7 @@
 #include "store/columns.h"
 
 #define CLAIMS_MAX 65536
+#define HASTENED_MS 100 /* then more of them are due */
 
 /* ---- the set ----------------------------------------------------------------------------------
  */
@@ -261,6 +262,8 @@ static int hand_out_due(
 	}
 	if (op->next_due_ms)
 		op->next_due_ms = next->due_ms;
+	if (store->hastening && op->next_due_ms > op->now_ms + HASTENED_MS)
+		op->next_due_ms = op->now_ms + HASTENED_MS;
 	if (!rc)
 		store->claims.floor_ms = op->next_due_ms;
 	return rc;

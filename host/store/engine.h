@@ -76,6 +76,7 @@ struct store {
 	struct tally tally;    /* the writer's */
 	bool has_gone;         /* the writer's: there may be marks of deleted events */
 	bool forgot;           /* the writer's: there is a forget in this group */
+	int hastening;         /* the writer's: how many make jobs due, step by step */
 	struct queue queue;
 	struct checkpointer checkpointer;
 	struct health health;
@@ -88,6 +89,8 @@ void queue_stop(struct store *store);
 /* run NULL: the operation has failed already, result says how; only done() is left. */
 void queue_submit(
 	struct store *store, struct store_op *op, int (*run)(struct store *, struct store_op *));
+/* From its done(): once more, as it is. False: the store is being closed, and it is over. */
+bool queue_again(struct store *store, struct store_op *op);
 
 /* ---- checkpoint.c ------------------------------------------------------------------------- */
 /* At the start, before anything is promised: what the log shows now may be in memory only, if a

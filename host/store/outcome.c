@@ -39,12 +39,11 @@ static const struct query q_decide = {Q_JOB_DECIDE,
 	"UPDATE job SET state = ?1, tries = 0, absent = 0, kills = 0, fail = '', "
 	"due_ms = ?2, updated_ms = ?2, reason = ?3, sent = sent AND NOT ?4 WHERE seq = ?5"};
 static const struct query q_hasten = {Q_JOB_HASTEN,
-	"UPDATE job INDEXED BY job_fail SET due_ms = ?1 WHERE state = 1 AND due_ms > ?1 AND "
-	"fail = ?2 AND fail <> ''"};
+	"UPDATE job SET due_ms = ?1 WHERE seq IN (SELECT seq FROM job INDEXED BY job_fail "
+	"WHERE state = 1 AND fail = ?2 AND fail <> '' AND due_ms > ?1 LIMIT ?3)"};
 static const struct query q_hasten_ahead = {Q_JOB_HASTEN_AHEAD,
-	"UPDATE job INDEXED BY job_put_off SET due_ms = ?1 WHERE state BETWEEN 1 AND 2 AND due_ms "
-	"> "
-	"updated_ms AND updated_ms > ?2"};
+	"UPDATE job SET due_ms = ?1 WHERE seq IN (SELECT seq FROM job INDEXED BY job_put_off "
+	"WHERE state BETWEEN 1 AND 2 AND due_ms > updated_ms AND updated_ms > ?2 LIMIT ?3)"};
 static const struct query q_park = {
 	Q_JOB_PARK, "UPDATE job SET state = 4, reason = ?1 WHERE seq = ?2"};
 static const struct query q_closed = {
@@ -503,6 +502,9 @@ void store_decide_job(struct store *store, struct store_decide_job *op)
 	queue_submit(store, &op->op, run_decide);
 }
 
+/* Somebody may be on the line, just when what all of them waited for is back. */
+#define HASTEN_ROWS 500
+
 static int hasten_failed(struct error *error, struct store *store, struct str fail, int64_t now_ms)
 {
 	struct stmt stmt;
@@ -510,6 +512,7 @@ static int hasten_failed(struct error *error, struct store *store, struct str fa
 	stmt_begin(&stmt, &store->conn, &q_hasten);
 	stmt_i64(&stmt, now_ms);
 	stmt_text(&stmt, fail);
+	stmt_i64(&stmt, HASTEN_ROWS);
 	return stmt_done(error, &stmt);
 }
 
@@ -521,22 +524,48 @@ static int hasten_ahead(struct error *error, struct store *store, int64_t now_ms
 	stmt_begin(&stmt, &store->conn, &q_hasten_ahead);
 	stmt_i64(&stmt, now_ms);
 	stmt_i64(&stmt, now_ms + CLOCK_SLACK_MS);
+	stmt_i64(&stmt, HASTEN_ROWS);
 	return stmt_done(error, &stmt);
 }
 
 static int run_hasten(struct store *store, struct store_op *base)
 {
 	struct store_hasten_jobs *op = (struct store_hasten_jobs *)base;
-	int64_t now_ms = clock_now_ms();
+	int rc;
 
-	claims_lower(&store->claims, now_ms);
-	return op->fail.len ? hasten_failed(&base->error, store, op->fail, now_ms)
-			    : hasten_ahead(&base->error, store, now_ms);
+	op->more = false;
+	claims_lower(&store->claims, op->now_ms);
+	rc = op->fail.len ? hasten_failed(&base->error, store, op->fail, op->now_ms)
+			  : hasten_ahead(&base->error, store, op->now_ms);
+	op->more = !rc && sqlite3_changes(store->conn.db) == HASTEN_ROWS;
+	return rc;
+}
+
+/* Behind all that came meanwhile. At a stop the rest is left: it is due later by itself, and a
+ * start asks again. */
+static void hasten_on(struct store_op *base)
+{
+	struct store_hasten_jobs *op = (struct store_hasten_jobs *)base;
+	bool more = !base->result && op->more;
+
+	if (more != op->begun)
+		op->store->hastening += more ? 1 : -1;
+	op->begun = more;
+	if (more && queue_again(op->store, base))
+		return;
+	op->store->hastening -= op->begun;
+	base->done = op->told;
+	base->done(base);
 }
 
 void store_hasten_jobs(struct store *store, struct store_hasten_jobs *op)
 {
 	op->op.sealed = NULL;
+	op->store = store;
+	op->told = op->op.done;
+	op->now_ms = clock_now_ms();
+	op->begun = op->more = false;
+	op->op.done = hasten_on;
 	queue_submit(store, &op->op, run_hasten);
 }
 

@@ -309,6 +309,19 @@ void queue_submit(
 		pthread_cond_signal(&queue->wake);
 }
 
+bool queue_again(struct store *store, struct store_op *op)
+{
+	struct queue *queue = &store->queue;
+	bool over;
+
+	pthread_mutex_lock(&queue->lock);
+	over = queue->stopping;
+	if (!over)
+		put_on(queue, op);
+	pthread_mutex_unlock(&queue->lock);
+	return !over;
+}
+
 void store_cork(struct store *store)
 {
 	struct queue *queue = &store->queue;

@@ -462,6 +462,10 @@ void store_decide_job(struct store *store, struct store_decide_job *op); /* E_CO
 struct store_hasten_jobs {
 	struct store_op op;
 	struct str fail;
+	struct store *store; /* ours, as those below: it takes small steps */
+	void (*told)(struct store_op *op);
+	int64_t now_ms;
+	bool more, begun;
 };
 void store_hasten_jobs(struct store *store, struct store_hasten_jobs *op);
 

@@ -272,6 +272,60 @@ static void jobs_that_wait_for_a_provider_cost_a_start_nothing(void **state)
 	assert_true(hasten_all(f) < none + 100);
 }
 
+static char order[8];
+static size_t ordered;
+
+static void note_hasten(struct store_op *op)
+{
+	order[ordered++] = 'h';
+	waiter_done(op);
+}
+
+static void note_append(struct store_op *op)
+{
+	order[ordered++] = 'a';
+	waiter_done(op);
+}
+
+/* All that wait are due in the end, and whoever comes meanwhile is stored before. */
+static void a_vendor_that_is_back_keeps_nobody_waiting(void **state)
+{
+	enum { N = 2300 };
+	struct fixture *f = *state;
+	struct job_row *jobs = calloc(N, sizeof(*jobs));
+	struct store_hasten_jobs op = {.fail = STR("bad auth"), .op.done = note_hasten};
+	struct inbox_row row = an_inbox_row();
+	struct store_append_inbox append_op = {.row = &row, .op.done = note_append};
+	struct waiter waiter;
+	struct store_options options = {.directory = f->directory,
+		.max_group = 1}; /* so that the webhook is the next commit */
+	bool scanned;
+
+	store_close(f->store);
+	assert_int_equal(store_open(NULL, &f->store, &options), 0);
+	for (int i = 0; i < N; i++) {
+		jobs[i] = a_job(STR(""));
+		jobs[i].fail = STR("bad auth");
+		jobs[i].updated_ms = clock_now_ms();
+		jobs[i].due_ms = INT64_C(4000000000000);
+	}
+	add(f, jobs, N);
+	free(jobs);
+	steps(f, &scanned);
+	waiter_init(&waiter, 2);
+	op.op.user = append_op.op.user = &waiter;
+	store_cork(f->store);
+	store_hasten_jobs(f->store, &op);
+	store_append_inbox(f->store, &append_op);
+	store_uncork(f->store);
+	waiter_wait(&waiter);
+	steps(f, &scanned);
+	assert_false(scanned);
+	assert_memory_equal(order, "ah", 2);
+	assert_int_equal(op.op.result, 0);
+	assert_int_equal(claim(f, clock_now_ms() + 1000, N + 1).count, N);
+}
+
 static void looking_past_claimed_jobs_is_done_once(void **state)
 {
 	struct fixture *f = *state;
@@ -427,6 +481,7 @@ int main(void)
 		STORE_TEST(closing_commits_what_was_submitted),
 		STORE_TEST(a_backlog_of_100000_jobs_costs_nothing),
 		STORE_TEST(jobs_that_wait_for_a_provider_cost_a_start_nothing),
+		STORE_TEST(a_vendor_that_is_back_keeps_nobody_waiting),
 		STORE_TEST(looking_past_claimed_jobs_is_done_once),
 		STORE_TEST(every_statement_finds_its_rows_by_an_index),
 		STORE_TEST(what_call_a_booking_came_of_is_found_by_an_index),

@@ -120,7 +120,7 @@ CREATE INDEX job_cancel ON job (tenant, subject) WHERE cancel_on <> '' AND state
 CREATE INDEX job_closed ON job (state) WHERE closed IS NOT NULL;
 -- What waits because its plugin or its credential failed, and what was put off, by which clock: all of
 -- it is due when that is mended.
-CREATE INDEX job_fail ON job (fail) WHERE state = 1 AND fail <> '';
+CREATE INDEX job_fail ON job (fail, due_ms) WHERE state = 1 AND fail <> '';
 CREATE INDEX job_put_off ON job (updated_ms) WHERE state BETWEEN 1 AND 2 AND due_ms > updated_ms;
 CREATE INDEX job_correlation ON job (correlation) WHERE correlation <> '';
 CREATE INDEX job_event ON job (event) WHERE event IS NOT NULL;
