@@ -105,7 +105,8 @@ bool elf_is_instrumented(const struct kit *kit)
 		return false;
 	for (i = 1; i < s.count; i++) {
 		const char *name = nth(&s, i, &symbol);
-		if (name && strncmp(name, "__asan_", 7) == 0)
+		if (name && (strncmp(name, "__asan_", 7) == 0 ||
+				    strncmp(name, "__sanitizer_cov_", 16) == 0))
 			return true;
 	}
 	return false;
