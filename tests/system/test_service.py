@@ -103,7 +103,7 @@ def only(root, pattern):
 
 def test_the_unit_is_installed_and_names_what_is(root, tmp_path):
     unit = only(root, "lib/systemd/system/klinke.service").read_text()
-    told = re.findall(r"^(?:ExecStart=|Documentation=file:)(\S+)", unit, re.M)
+    told = re.findall(r"(?:^ExecStart=|^Documentation=.* file:)(\S+)", unit, re.M)
     assert len(told) == 2 and all((root / path[1:]).is_file() for path in told), told
     copy = tmp_path / "klinke.service"
     copy.write_text(unit.replace("ExecStart=", f"ExecStart={root}"))
