@@ -17,6 +17,9 @@
 #define YOUNG_MOST 1000 /* rows come in the order of time, but for jumps of the clock */
 #define SWEEP_ROWS 128
 #define DEPTH_MOST 64
+#define ROW_MAX                                                                                    \
+	((size_t)512 << 20) /* of one row in work: some copies of the largest there may be */
+#define TREE_MAX ((size_t)64 << 20) /* and of what is read of it */
 
 #define TEXT_OF(x) #x
 #define STRING(x) TEXT_OF(x)
@@ -203,31 +206,51 @@ static const struct json *without(struct arena *arena, const struct json *value,
 	return copy;
 }
 
-/* *found: out is another text. What cannot be read cannot be cut, and goes as a whole. */
+/* What cannot be read cannot be cut, and goes as a whole; so does what is too big to be read: the
+ * next look would fare the same, and nothing behind it would ever be looked at. */
+static int cut_text(struct error *error, struct arena *tree, struct str text,
+	const char *const *names, struct str *out, bool *found)
+{
+	const struct json *value = json_parse(tree, text, NULL);
+	bool here = false;
+
+	if (value)
+		value = without(tree, value, names, 0, &here);
+	if (value && here)
+		*out = json_print(tree, value);
+	if (arena_starved(tree))
+		return error_set(error, E_NOMEM, "no memory to shorten what was said");
+	if (!value || arena_failed(tree)) {
+		here = true;
+		*out = STR("{}");
+	}
+	*found |= here;
+	return 0;
+}
+
+/* *found: out is another text. */
 static int cut(struct error *error, struct store *store, struct str text, const char *const *names,
 	struct str *out, bool *found)
 {
-	bool may = false, here = false;
-	const struct json *value;
+	struct arena *tree;
+	bool may = false;
+	int rc;
 
 	*out = text;
 	for (size_t i = 0; names[i]; i++)
 		may |= text.len && memmem(text.ptr, text.len, names[i], strlen(names[i]));
 	if (!may)
 		return 0;
-	value = json_parse(store->scratch, text, NULL);
-	if (!value && !arena_failed(store->scratch)) {
-		*found = true;
-		*out = STR("{}");
-		return 0;
-	}
-	value = without(store->scratch, value, names, 0, &here);
-	if (here)
-		*out = json_print(store->scratch, value);
-	*found |= here;
-	return arena_failed(store->scratch)
-		       ? error_set(error, E_NOMEM, "no memory to shorten what was said")
-		       : 0;
+	tree = arena_create(TREE_MAX);
+	if (!tree)
+		return error_set(error, E_NOMEM, "no memory to shorten what was said");
+	rc = cut_text(error, tree, text, names, out, found);
+	if (!rc && out->ptr != text.ptr)
+		*out = str_dup(store->scratch, *out);
+	arena_destroy(tree);
+	return rc || !arena_failed(store->scratch)
+		       ? rc
+		       : error_set(error, E_NOMEM, "no memory to shorten what was said");
 }
 
 static int cut_event(struct error *error, struct store *store, int64_t seq,
@@ -684,6 +707,20 @@ static int scan(struct error *error, struct store *store, const struct walk *wal
 	return rc < 0 ? rc : 0;
 }
 
+/* In memory of its own: what is left in the step's must not decide. */
+static int act(struct error *error, struct store *store, const struct walk *walk, int64_t seq,
+	bool *changed)
+{
+	struct arena *step = store->scratch;
+	int rc;
+
+	store->scratch = arena_create(ROW_MAX);
+	rc = walk->act(error, store, seq, changed);
+	arena_destroy(store->scratch);
+	store->scratch = step;
+	return rc;
+}
+
 static int visit(
 	struct error *error, struct store *store, struct store_retain *op, const struct seen *row)
 {
@@ -694,7 +731,7 @@ static int visit(
 	int rc = 0;
 
 	if (fate == NOW)
-		rc = walk->act(error, store, row->seq, &changed);
+		rc = act(error, store, walk, row->seq, &changed);
 	if (rc)
 		return rc;
 	op->freed[walk->kind] += changed;

@@ -622,6 +622,40 @@ static void a_job_of_many_attempts_goes_too(void **state)
 	assert_int_equal(count_of(f, "SELECT count(*) FROM job WHERE seq = 2"), 0);
 }
 
+/* Its tree is some fifty times as big. */
+static struct str a_big_tree(struct fixture *f, size_t count)
+{
+	char *text = arena_alloc(f->arena, 2 * count + 100);
+	size_t at = (size_t)sprintf(text, "{\"transcript\":\"x\",\"numbers\":[0");
+
+	while (count--) {
+		text[at++] = ',';
+		text[at++] = '1';
+	}
+	strcpy(text + at, "]}");
+	return str_of(text);
+}
+
+/* What does not fit into memory goes as a whole in its time, and holds up nobody. */
+static void what_is_too_big_to_be_cut_holds_up_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct story_of big = {
+		.inbox = append(f), .event = an_event(STR("big")), .job = a_job(STR(""))};
+	struct story_of small;
+
+	big.event.data = a_big_tree(f, 1500000);
+	finish(f, &big, INBOX_DONE);
+	save(f, &big.job, JOB_DONE);
+	small = a_story(f, STR("small"), TENANT);
+	save(f, &small.job, JOB_DONE);
+	pass(f, 65);
+	assert_str(read_story(f, &big.event.id).events[0].data, "{}");
+	assert_str(read_story(f, &small.event.id).events[0].data,
+		"{\"call_id\":\"1\",\"recording_url\":\"https://a/b\","
+		"\"analysis\":{\"summary\":\"Termin\"}}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -645,6 +679,7 @@ int main(void)
 		STORE_TEST(old_days_and_answers_are_swept),
 		STORE_TEST(generations_that_nobody_uses_are_swept),
 		STORE_TEST(a_job_of_many_attempts_goes_too),
+		STORE_TEST(what_is_too_big_to_be_cut_holds_up_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
