@@ -65,7 +65,8 @@ static size_t sources_of(const struct office_service *service, const struct offi
 	return count;
 }
 
-struct str mirror_key(
+/* The event type as rows of the mirror know it: with its length where there are several. */
+static struct str mirror_key(
 	struct arena *arena, const struct office_service *service, struct str event_type)
 {
 	if (!service->one_of_lengths)

@@ -45,9 +45,6 @@ const struct mirror_slot *mirror_find(const struct mirror *mirror, int64_t start
 size_t mirror_ask(struct desk_run *run, const struct question *question,
 	const struct mirror *mirror, size_t limit, struct desk_ask **asks);
 
-/* The event type as rows of the mirror know it: with its length where there are several. */
-struct str mirror_key(
-	struct arena *arena, const struct office_service *service, struct str event_type);
 
 /* The resource and capacity a start of this service is held under: "staff:NAME" if somebody is
  * named, else "event_type:ID". */

@@ -218,7 +218,8 @@ size_t offer_choose(struct desk_run *run, const struct question *question, const
 	return count;
 }
 
-const struct hold_row *offer_holds(
+/* Rows of state OFFERED for these. */
+static const struct hold_row *offer_holds(
 	struct desk_run *run, const struct mirror_slot *const *slots, size_t count)
 {
 	struct hold_row *rows = arena_alloc(run->arena, (count + 1) * sizeof(*rows));

@@ -31,8 +31,5 @@ size_t offer_choose(struct desk_run *run, const struct question *question, const
 	const struct mirror *mirror, const int64_t *without, size_t without_count, size_t limit,
 	const struct mirror_slot ***chosen, bool *within);
 
-/* Rows of state OFFERED for these. */
-const struct hold_row *offer_holds(
-	struct desk_run *run, const struct mirror_slot *const *slots, size_t count);
 
 #endif

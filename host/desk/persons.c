@@ -13,7 +13,8 @@ static const char *const members[] = {"to", "attendee.phone", "attendee.email", 
 	"caller.phone", "caller.email", "args.phone", "args.customer_phone", "args.phone_number",
 	"args.email", "args.customer_email"};
 
-bool persons_is_one(struct str text)
+/* What the store's list of persons may hold: E.164 or an address. */
+static bool persons_is_one(struct str text)
 {
 	size_t i;
 

@@ -11,8 +11,6 @@
 struct arena;
 struct json;
 
-/* What the store's list of persons may hold: E.164 or an address. */
-bool persons_is_one(struct str text);
 /* Each once, blanks between: those of the list `known`, then those in data (NULL: none), without
  * `first`. Empty: nobody. */
 struct str persons_in(

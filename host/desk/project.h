@@ -27,7 +27,7 @@ size_t project_bookings(struct arena *arena, const struct job_row *job, struct s
 /* The result of a calendar's `slots` as days of the mirror: those that the question covers whole, of
  * the wall calendar of its timezone; today from asked_ms on. A day without starts is a row, too:
  * that nothing is free is known. event_type has "@LENGTH" behind it if the question had a length,
- * as mirror_key says. Returns how many; 0: none, or the question or result cannot be read. */
+ * as the mirror asks by. Returns how many; 0: none, or the question or result cannot be read. */
 size_t project_slots(struct arena *arena, const struct job_row *job, struct str connection,
 	const struct json *input, const struct json *result, int64_t asked_ms,
 	struct slot_day **days);

@@ -95,7 +95,8 @@ struct str question_text(const struct desk_run *run, const char *const *names)
 	return (struct str){"", 0};
 }
 
-const struct json *question_value(const struct desk_run *run, const char *name)
+/* The same as it came; NULL: none. */
+static const struct json *question_value(const struct desk_run *run, const char *name)
 {
 	for (int i = 0; i < 3; i++) {
 		const struct json *value = json_get(source(run, i), name);

@@ -56,8 +56,6 @@ struct question *question_read(struct desk_run *run);
 /* A text that the agent sent under one of these names (NULL at the end): input, then args. Trimmed;
  * empty: none, or a placeholder. For members that only one operation knows ("new_date"). */
 struct str question_text(const struct desk_run *run, const char *const *names);
-/* The same as it came; NULL: none. */
-const struct json *question_value(const struct desk_run *run, const char *name);
 
 /* A wish out of other members, for changes: a new time beside the old one. Never NULL once the
  * question is read. */

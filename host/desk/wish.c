@@ -124,7 +124,11 @@ struct wish *wish_read_fields(struct arena *arena, const struct wish_context *co
 
 /* ---- a slot ---- */
 
-struct moment wish_moment(const struct wish *wish, int64_t start_ms)
+struct moment {                       /* a slot on the wall clock */
+	int day, begin, end, weekday; /* minutes; end may be beyond midnight */
+};
+
+static struct moment wish_moment(const struct wish *wish, int64_t start_ms)
 {
 	struct civil begin = zone_civil(wish->context.zone, start_ms);
 	struct civil end = zone_civil(wish->context.zone, start_ms + wish->context.length_ms);
@@ -146,7 +150,7 @@ static bool is_holiday(const struct wish *wish, int day)
 	return holiday_is(wish->state, (int)year, month, of, NULL);
 }
 
-bool span_has(const struct wish *wish, const struct span *span, int day)
+static bool span_has(const struct wish *wish, const struct span *span, int day)
 {
 	int weekday = (day % 7 + 7 + 3) % 7;
 
@@ -308,12 +312,12 @@ int64_t wish_distance(const struct wish *wish, int64_t start_ms)
 
 /* ---- what it names ---- */
 
-bool span_single(const struct span *span)
+static bool span_single(const struct span *span)
 {
 	return !span->none && span->from == span->to && span->holiday == 0 && span->mask == 0x7f;
 }
 
-int64_t wish_instant(const struct wish *wish, int day, int minute, int *count)
+static int64_t wish_instant(const struct wish *wish, int day, int minute, int *count)
 {
 	struct civil civil = {0};
 	int64_t year, ms = 0;

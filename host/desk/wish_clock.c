@@ -336,7 +336,9 @@ static void apply_meridiem(const struct word *word, struct clock *out)
 	out->named = true;
 }
 
-size_t read_clock(const struct reader *r, size_t at, bool loose, struct clock *out, int *part)
+/* loose: a bare number is a time, too. */
+static size_t read_clock(
+	const struct reader *r, size_t at, bool loose, struct clock *out, int *part)
 {
 	bool sure = true;
 	size_t next;

@@ -261,9 +261,8 @@ size_t read_bound_behind(const struct reader *r, size_t at, enum bound *bound);
 size_t read_bound(struct reader *r, size_t at, struct day_item *out);
 int pick_day(struct reader *r, int weekday, enum pick pick);
 bool is_part_of_day(const struct reader *r, size_t at); /* of "Morgen" */
-/* loose: a bare number is a time, too. */
-size_t read_clock(const struct reader *r, size_t at, bool loose, struct clock *out, int *part);
 size_t read_part(const struct reader *r, size_t at, struct time_item *out);
+/* loose: a bare number is a time, too. */
 size_t read_time(struct reader *r, size_t at, bool loose, struct time_item *out);
 bool read_items(struct reader *r);
 void correct_items(struct reader *r); /* wish_fix.c: drops what was taken back */
@@ -348,14 +347,5 @@ size_t read_drafts(struct reader *r, struct draft *drafts); /* RULES_MAX of them
 bool read_rules(struct reader *r, struct wish *wish);
 void read_fault(struct reader *r, struct wish *wish);
 size_t rule_hours(const struct reader *r, const struct draft *draft, struct hours out[RULE_TIMES]);
-size_t rule_days(struct reader *r, const struct draft *draft, struct span out[RULE_DAYS]);
-
-struct moment {                       /* a slot on the wall clock */
-	int day, begin, end, weekday; /* minutes; end may be beyond midnight */
-};
-struct moment wish_moment(const struct wish *wish, int64_t start_ms);
-bool span_has(const struct wish *wish, const struct span *span, int day);
-bool span_single(const struct span *span);
-int64_t wish_instant(const struct wish *wish, int day, int minute, int *count);
 
 #endif

@@ -289,7 +289,7 @@ static bool is_repeated(struct days *d, size_t k)
 	       weekday_belongs(&draft->days[k + 1]->day, item, draft->day_join[k + 1]) == 2;
 }
 
-size_t rule_days(struct reader *r, const struct draft *draft, struct span out[RULE_DAYS])
+static size_t rule_days(struct reader *r, const struct draft *draft, struct span out[RULE_DAYS])
 {
 	struct days d = {.r = r, .draft = draft, .out = out};
 

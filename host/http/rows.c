@@ -70,7 +70,7 @@ const char *rows_job_state(enum job_state state)
 	return (unsigned)state <= JOB_DROPPED ? names[state] : "";
 }
 
-const char *rows_inbox_state(enum inbox_state state)
+static const char *rows_inbox_state(enum inbox_state state)
 {
 	static const char *const names[] = {"", "new", "done", "parked", "ignored"};
 	return (unsigned)state <= INBOX_IGNORED ? names[state] : "";
@@ -237,7 +237,7 @@ struct json *rows_job(struct arena *a, const struct job_row *r)
 	return o;
 }
 
-struct json *rows_attempt(struct arena *a, const struct attempt_row *r)
+static struct json *rows_attempt(struct arena *a, const struct attempt_row *r)
 {
 	struct json *o = json_object(a);
 

@@ -12,7 +12,6 @@ struct json;
 struct json *rows_inbox(struct arena *arena, const struct inbox_row *row, bool with_body);
 struct json *rows_event(struct arena *arena, const struct event_row *row);
 struct json *rows_job(struct arena *arena, const struct job_row *row);
-struct json *rows_attempt(struct arena *arena, const struct attempt_row *row);
 struct json *rows_call(struct arena *arena, const struct call_row *row);
 struct json *rows_appointment(struct arena *arena, const struct appointment_row *row);
 /* largest: bytes of data; beyond, large members are left out and "shortened" says so. */
@@ -25,6 +24,5 @@ struct json *rows_story(struct arena *arena, const struct story *story, bool exa
 uint32_t rows_job_states(struct str words);
 uint32_t rows_inbox_states(struct str words);
 const char *rows_job_state(enum job_state state);
-const char *rows_inbox_state(enum inbox_state state);
 
 #endif

@@ -83,7 +83,6 @@ struct plugin_in case_in(const struct case_run *run, enum plugin_kind kind);
 struct str case_text_of(struct case_run *run, const struct json *value); /* JSON; NULL: nothing */
 struct plugin_pairs case_pairs(struct case_run *run, const struct json *list);
 const struct json *case_parse(struct case_run *run, struct str text); /* NULL: not JSON */
-const struct json *case_problems(struct case_run *run, const struct plugin_out *out);
 void case_add_events(struct case_run *run, struct json *list, const struct plugin_out *out);
 
 /* case_step.c */

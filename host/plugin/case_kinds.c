@@ -218,7 +218,7 @@ static struct json *list_starts(struct case_run *run, const struct plugin_out *o
 	return list;
 }
 
-const struct json *case_problems(struct case_run *run, const struct plugin_out *out)
+static const struct json *case_problems(struct case_run *run, const struct plugin_out *out)
 {
 	struct json *list = json_array(run->arena);
 	uint32_t i;

@@ -30,8 +30,6 @@ struct queue {
 };
 void queue_push(struct queue *queue, struct flight *flight);
 struct flight *queue_pop(struct queue *queue); /* NULL: empty */
-/* All of from, in its order, before what is there. */
-void queue_push_front(struct queue *queue, struct queue *from);
 
 struct edition {
 	struct edition *next;
@@ -150,8 +148,6 @@ void plugin_hand_ready(struct hand *hand);
 void plugin_hand_refused(struct hand *hand, const char *sentence);
 /* It ended; how: "was killed by SIGSEGV". Its flights are shared out. */
 void plugin_hand_ended(struct hand *hand, const char *how);
-void plugin_changed(struct plugin *plugin, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /* ---- hand.c ------------------------------------------------------------------------------- */
 

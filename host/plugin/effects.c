@@ -93,7 +93,7 @@ struct str host_read_json(struct host_call *call, const kl_val *value)
 	return json_print(call->arena, host_tree(value));
 }
 
-bool host_read_list(struct host_call *call, kl_list list, uint32_t element, const char *what)
+static bool host_read_list(struct host_call *call, kl_list list, uint32_t element, const char *what)
 {
 	if (!list.count)
 		return false;
@@ -205,7 +205,8 @@ static void *grown(
 	return items;
 }
 
-void *host_append(struct host_call *call, enum host_list list)
+/* A new zeroed element at the end of one of out's lists; NULL after a violation. */
+static void *host_append(struct host_call *call, enum host_list list)
 {
 	struct list_kind kind = list_kind(call, list);
 	void *where = list_at(call->out, list);

@@ -64,11 +64,8 @@ struct str host_read_string(struct host_call *call, kl_str s, const char *what);
 struct str host_read_text(struct host_call *call, const char *text, const char *what);
 /* Nothing for NULL. */
 struct str host_read_json(struct host_call *call, const kl_val *value);
-bool host_read_list(struct host_call *call, kl_list list, uint32_t element, const char *what);
 struct plugin_pairs host_read_pairs(struct host_call *call, kl_list list, const char *what);
 
-/* A new zeroed element at the end of one of out's lists; NULL after a violation. */
-void *host_append(struct host_call *call, enum host_list list);
 
 /* Effects: see plugin.h. */
 void host_require_mac(kl_call *c, const kl_mac *mac);

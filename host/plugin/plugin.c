@@ -49,7 +49,8 @@ struct flight *queue_pop(struct queue *queue)
 	return flight;
 }
 
-void queue_push_front(struct queue *queue, struct queue *from)
+/* All of from, in its order, before what is there. */
+static void queue_push_front(struct queue *queue, struct queue *from)
 {
 	if (!from->head)
 		return;
@@ -118,7 +119,8 @@ static void disable_waiting(struct plugin *plugin)
 
 /* ---- states ------------------------------------------------------------------------------- */
 
-void plugin_changed(struct plugin *plugin, const char *format, ...)
+static void __attribute__((format(printf, 2, 3)))
+plugin_changed(struct plugin *plugin, const char *format, ...)
 {
 	const struct plugins_options *options = &plugin->plugins->options;
 	char what[600];

@@ -593,7 +593,7 @@ void zygote_kill(int client, uint32_t number)
 	send_request(client, &request, NULL, 0);
 }
 
-void zygote_ask_report(int client)
+static void zygote_ask_report(int client)
 {
 	struct request request = {.kind = REQUEST_REPORT};
 

@@ -24,7 +24,6 @@ struct zygote_files {
 int zygote_spawn(struct error *error, int client, const struct worker_job *job,
 	const struct zygote_files *files);
 void zygote_kill(int client, uint32_t number);
-void zygote_ask_report(int client);
 
 enum zygote_news_kind {
 	ZYGOTE_SPAWNED = 1, /* value: process id */

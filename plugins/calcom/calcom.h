@@ -169,14 +169,12 @@ int cal_normalize(kl_call *c, const kl_inbound *in);
 
 /* ---- rows.c: pieces of event type and schedule rows ---------------------------------------- */
 
-/* "MONDAY", "Monday", 1 .. 6, 0 for Sunday -> 1 .. 7; 0: not a day. */
-int32_t cal_weekday(kl_str name);
 /* "09:00" out of "09:00:00" and "1970-01-01T09:00:00.000Z". */
 kl_str cal_clock(kl_call *c, kl_str text);
 kl_val *cal_person(kl_call *c, kl_str id, kl_str name);
 kl_val *cal_buffers(kl_call *c, const kl_val *type);
 void cal_set_bookable(kl_call *c, kl_val *row, const char *reason_or_null);
-/* Days, from and to of one availability, the days by cal_weekday(). */
+/* Days, from and to of one availability, the days from 1 for Monday to 7. */
 const kl_val *cal_hours(kl_call *c, const kl_val *hours);
 
 /* Shared tails of check(): nothing if base is nothing. */

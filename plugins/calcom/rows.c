@@ -2,7 +2,8 @@
  */
 #include "calcom.h"
 
-int32_t cal_weekday(kl_str name)
+/* "MONDAY", "Monday", 1 .. 6, 0 for Sunday -> 1 .. 7; 0: not a day. */
+static int32_t cal_weekday(kl_str name)
 {
 	static const char *const names[] = {
 		"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"};

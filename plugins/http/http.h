@@ -69,8 +69,6 @@ const char *http_condition_fault(kl_call *c, kl_str condition);
 /* NULL: see *problem (BAD_INPUT), or no memory. */
 kl_request *http_request(const struct http_decl *decl, struct http_scope *scope, uint32_t repeat,
 	const char **problem);
-/* Values of a JSON object as "a=1&b[c]=2". */
-kl_str http_form(kl_call *c, const kl_val *object);
 /* The next page at the address it gave. NULL: it leads away from base_url. */
 kl_request *http_request_next(const struct http_decl *decl, struct http_scope *scope, kl_str url);
 

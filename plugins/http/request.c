@@ -60,7 +60,8 @@ static void add_form(kl_call *c, kl_str *out, kl_str name, const kl_val *value, 
 	}
 }
 
-kl_str http_form(kl_call *c, const kl_val *object)
+/* Values of a JSON object as "a=1&b[c]=2". */
+static kl_str http_form(kl_call *c, const kl_val *object)
 {
 	kl_str out = KL_LIT(""), none = {0, 0, 0};
 

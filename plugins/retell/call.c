@@ -25,7 +25,8 @@ kl_str retell_person(kl_call *c, const kl_val *call)
 	return retell_is_e164(number) ? number : none;
 }
 
-void retell_set_instant(kl_call *c, kl_val *o, const char *key, const char *key_ms, int64_t ms)
+static void retell_set_instant(
+	kl_call *c, kl_val *o, const char *key, const char *key_ms, int64_t ms)
 {
 	const kl_time1 *time = c->host->extension("kl.time/1");
 	if (ms <= 0)

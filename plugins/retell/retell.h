@@ -57,7 +57,6 @@ kl_val *retell_chat_data(kl_call *c, const kl_val *chat, int at_least);
 kl_str retell_person(kl_call *c, const kl_val *call);
 /* Sets key to an E.164 number, or key_raw to what came instead. */
 void retell_set_number(kl_call *c, kl_val *o, const char *key, const char *key_raw, kl_str number);
-void retell_set_instant(kl_call *c, kl_val *o, const char *key, const char *key_ms, int64_t ms);
 
 /* ---- events.c ---- */
 

@@ -275,7 +275,7 @@ bool damage_known(
 	return false;
 }
 
-bool damage_any(struct arena *arena, uint64_t *random, struct input *input)
+static bool damage_any(struct arena *arena, uint64_t *random, struct input *input)
 {
 	return damage_known(arena, NULL, random, input);
 }

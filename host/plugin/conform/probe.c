@@ -308,7 +308,8 @@ static void tell_death(struct kit *kit, const struct probe *probe, int status, b
 		late ? "" : "the process that ran it ", how);
 }
 
-void probe_collect(struct kit *kit, const char *check)
+/* What the children noted becomes findings of this check. */
+static void probe_collect(struct kit *kit, const char *check)
 {
 	struct shared *shared = kit->shared;
 	uint32_t i;

@@ -13,8 +13,8 @@
 
 #define NOW_MS INT64_C(1795510800000) /* 2026-11-24T09:00:00Z, as cases begin */
 
-void samples_add(struct kit *kit, struct str name, struct str config, const struct json *secrets,
-	const struct plugin_in *in, bool made_up)
+static void samples_add(struct kit *kit, struct str name, struct str config,
+	const struct json *secrets, const struct plugin_in *in, bool made_up)
 {
 	struct sample *sample = &kit->samples[kit->sample_count];
 	struct buf frame;
