@@ -105,8 +105,6 @@ const char *kit_sample_name(const struct kit *kit, uint32_t i);
 /* ---- probe.c ------------------------------------------------------------------------------ */
 
 void probe_run(struct kit *kit, const struct probe *probe);
-/* What the children noted becomes findings of this check. */
-void probe_collect(struct kit *kit, const char *check);
 
 /* Where the child is, for the case that it dies. false: an earlier child got further already. */
 bool child_at(struct child *child, uint32_t part, const char *format, ...)
@@ -154,8 +152,6 @@ bool elf_is_ours(const struct kit *kit);         /* a shared object for this mac
 
 /* sample.c */
 void samples_make_up(struct kit *kit);
-void samples_add(struct kit *kit, struct str name, struct str config, const struct json *secrets,
-	const struct plugin_in *in, bool made_up);
 
 /* splice.c: where the values of a JSON text are, itself first, then in the order of the text. */
 struct span {
@@ -179,10 +175,8 @@ struct known_spans {
 	uint32_t count;
 };
 
-/* damage.c: one seeded change of the input, its memory in arena; false: there is nothing to change
- */
-bool damage_any(struct arena *arena, uint64_t *random, struct input *input);
-/* The same; known may hold what was taken apart before. */
+/* damage.c: one seeded change of the input, its memory in arena; false: there is nothing to change.
+ * known may hold what was taken apart before. */
 bool damage_known(
 	struct arena *arena, struct known_spans *known, uint64_t *random, struct input *input);
 
