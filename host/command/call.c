@@ -16,7 +16,7 @@
 static int print_result(const struct invocation *in, struct arena *arena, const struct json *answer)
 {
 	struct str state = json_get_text(answer, "state");
-	struct str text;
+	struct str text, what = str_is(state, "dropped") ? STR("it failed") : state;
 
 	if (in->json) {
 		text = json_print(arena, answer);
@@ -27,7 +27,7 @@ static int print_result(const struct invocation *in, struct arena *arena, const 
 	} else {
 		fprintf(stderr,
 			"klinke call: %.*s: %.*s: %.*s\nklinke show %.*s tells the whole story\n",
-			STR_ARG(state), STR_ARG(json_get_text(answer, "fail")),
+			STR_ARG(what), STR_ARG(json_get_text(answer, "fail")),
 			STR_ARG(json_get_text(answer, "reason")),
 			STR_ARG(json_get_text(answer, "job")));
 	}
@@ -139,9 +139,10 @@ const struct command command_call = {
 		"klinke plugin info NAME lists a plugin's operations and their inputs. What is "
 		"called is recorded\n"
 		"like everything else: klinke show tells its story. It is not tried again by "
-		"itself. The running\n"
-		"host does it; if none runs, this command does. 0: done. 1: it failed, or nobody "
-		"knows its\n"
+		"itself, and if it fails\n"
+		"it is no dead letter: you have read why. Parked is only what may have happened. "
+		"The running host does\n"
+		"it; if none runs, this command does. 0: done. 1: it failed, or nobody knows its "
 		"outcome yet.\n"
 		"klinke call desk.match - tells which free slots a caller's words mean, one JSON "
 		"object per line\n"

@@ -558,6 +558,8 @@ void jobs_save_again(struct runner *r)
 	while (list) {
 		struct run *run = list;
 		list = run->next_unsaved;
+		if (run->unheard && !waiter_listens(r, &run->row.id))
+			run->row.state = run->unheard;
 		submit(run);
 	}
 }
@@ -717,10 +719,22 @@ const char *run_own_words(struct arena *arena, const char *reason)
 	return arena_printf(arena, "%.*s", (int)(end + 1 - reason), reason);
 }
 
+/* Whoever waited for one operation reads in this moment why it failed, and nothing happened over
+ * there: no other person is needed. */
+static enum job_state heard(struct run *run, enum job_state state)
+{
+	if ((state != JOB_PARKED && state != JOB_DEAD) || run->pipeline || run->row.sent ||
+		!waiter_listens(run->runner, &run->row.id))
+		return state;
+	run->unheard = state;
+	return JOB_DROPPED;
+}
+
 void run_end(struct run *run, enum job_state state, const char *fail, const char *reason)
 {
 	char id[ID_TEXT];
 
+	state = heard(run, state);
 	run->row.state = state;
 	run->row.fail = str_of(fail ? fail : "");
 	run->row.reason = str_of(reason ? reason : "");

@@ -98,6 +98,8 @@ struct run {
 	bool never_was;                       /* as soon as its save comes back it is gone */
 	bool foreign; /* what it has kept is of a configuration that is not here: left as it is */
 	unsigned promised;        /* see jobs_promise() */
+	enum job_state unheard;   /* what it becomes if who waited for it does not hear its end;
+				     0: as it is */
 	bool bare;                /* saved without all that the store refused */
 	struct run *next_unsaved; /* the disk was full; tried again with the next tick */
 };

@@ -153,6 +153,8 @@ void waiter_tell(struct runner *runner, const struct job_row *job, struct str re
 /* The host stops: everybody who still waits is told so. */
 void waiters_leave(struct runner *runner);
 bool waiter_waits(const struct runner *runner, const struct id *job);
+/* Somebody is there who will hear how it ended, if that is told soon. */
+bool waiter_listens(struct runner *runner, const struct id *job);
 bool waiter_records(const struct runner *runner, const struct id *job);
 
 #endif

@@ -19,6 +19,7 @@
 #include "pipeline/runner_i.h"
 
 #define OPS_TOLD 64
+#define ENDING_MS 10000      /* for a last commit */
 #define CONNECTIONS_TOLD 200 /* among which a slip of the finger is looked for */
 
 struct waiter {
@@ -32,6 +33,7 @@ struct waiter {
 	pthread_mutex_t lock;
 	pthread_cond_t told;
 	bool over, left; /* left: nobody waits any more; the runner frees it */
+	bool ending;     /* its job is over and only on its way to the disk */
 	bool stored;     /* runner's thread: the job is the store's */
 	bool records;    /* its answers are wanted whole */
 	struct error error;
@@ -125,6 +127,26 @@ void waiters_leave(struct runner *r)
 		if (w->stored)
 			leave(w);
 	}
+}
+
+/* Under its lock: it may leave at any moment, but not once it is counted on. */
+static bool listens(struct waiter *w)
+{
+	bool there;
+
+	pthread_mutex_lock(&w->lock);
+	there = !w->left;
+	w->ending |= there;
+	pthread_mutex_unlock(&w->lock);
+	return there;
+}
+
+bool waiter_listens(struct runner *r, const struct id *job)
+{
+	for (struct waiter *w = r->waiters; w; w = w->next)
+		if (memcmp(w->job.id.b, job->b, sizeof(job->b)) == 0)
+			return listens(w);
+	return false;
 }
 
 bool waiter_waits(const struct runner *r, const struct id *job)
@@ -312,14 +334,24 @@ static struct waiter *create(
 	return NULL;
 }
 
+static void sleep_until(struct waiter *w, int64_t ms)
+{
+	struct timespec until = latch_time(ms);
+
+	while (!w->over && pthread_cond_timedwait(&w->told, &w->lock, &until) == 0)
+		;
+}
+
+/* Who was counted on to hear the end waits for it a little longer. */
 static bool wait_until_over(struct waiter *w, uint32_t timeout_ms)
 {
-	struct timespec until = latch_time(clock_mono_ms() + timeout_ms);
+	int64_t until = clock_mono_ms() + timeout_ms;
 	bool over;
 
 	pthread_mutex_lock(&w->lock);
-	while (!w->over && pthread_cond_timedwait(&w->told, &w->lock, &until) == 0)
-		;
+	sleep_until(w, until);
+	if (!w->over && w->ending)
+		sleep_until(w, until + ENDING_MS);
 	over = w->over;
 	w->left = !over;
 	pthread_mutex_unlock(&w->lock);

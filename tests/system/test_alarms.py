@@ -5,7 +5,7 @@ import re
 from desk_kit import Call, answering, spoken
 from test_care import doctor, findings
 from test_events import data_of, faults
-from world import PLUGINS, TENANT
+from world import CALLER, PLUGINS, TENANT
 
 CALENDAR = f"{TENANT}/calendar"
 PAUSED = f'klinke_connection_paused{{connection="{CALENDAR}"}}'
@@ -83,6 +83,30 @@ def test_what_only_a_caller_must_hear_is_no_alarm(world):
         world.control("/calcom/bookings", {"eventTypeId": 310455, "start": slot.isoformat()})
     assert not Call(world).ask("book_appointment", name="Jana Berger", **spoken(slot))["booked"]
     assert not failures(world) and not world.events("calendar.failed")
+
+
+# ---- What somebody has waited for ----------------------------------------------------------------------
+
+def test_what_somebody_waited_for_and_heard_is_no_dead_letter(world):
+    world.start()
+    world.fault(vendor="calcom_v2", path="/calcom/v2/me*", status=500, body={}, count=0)
+    answer = world.call(f"{CALENDAR}.test", check=False)
+    assert (answer["state"], answer["fail"]) == ("dropped", "broken") and answer["reason"]
+    job = world.job(answer["job"])
+    assert (job["state"], job["fail"], job["reason"]) == ("dropped", "broken", answer["reason"])
+    assert "klinke call: it failed: broken: " in world.klinke("call", f"{CALENDAR}.test", check=False).stderr
+    assert not world.rows("dead") and not world.events("job.dead") and not lines(world, "job dead")
+    job = world.call_unheard(f"{CALENDAR}.test")
+    world.wait(lambda: [j["id"] for j in world.jobs("dead")] == [job], "what nobody has heard waits for a person")
+    assert lines(world, "job dead") and world.events("job.dead")
+
+
+def test_what_may_have_happened_is_for_a_person_whoever_waited(world):
+    world.start()
+    world.fault(vendor="whatsapp", method="POST", close_after=True)
+    answer = world.call(f"{TENANT}/whatsapp.send", {"to": CALLER, "text": "Hallo"}, check=False)
+    assert (answer["state"], answer["fail"]) == ("parked", "unknown"), answer
+    assert [r["id"] for r in world.rows("dead")] == [answer["job"]]
 
 
 # ---- Connections and plugins ---------------------------------------------------------------------------

@@ -305,7 +305,7 @@ def test_call(house):
     for form, stdin in ((f"@{body}", None), ("-", body.read_text()), (body.read_text(), None)):
         done = house.klinke("call", f"{TENANT}/phone.call", form, check=False, stdin=stdin)
         assert done.returncode == 1 and not done.stdout
-        assert re.search(r"klinke call: (parked|dead): gone: .*\nklinke show [0-9a-f-]{36} tells", done.stderr), done.stderr
+        assert re.search(r"klinke call: it failed: gone: .*\nklinke show [0-9a-f-]{36} tells", done.stderr), done.stderr
 
 
 @pytest.mark.parametrize("target,value,code,says", [
@@ -370,7 +370,8 @@ def test_without_a_host(world):
     assert world.status()["running"] is False
     assert [j["id"] for j in world.jobs("done")] == [answer["job"]]
     assert world.show(answer["job"])["attempts"]
-    failed = world.klinke("call", f"{TENANT}/phone.call", '{"call_id":"none"}', "--json", check=False)
+    world.fault(vendor="whatsapp", method="POST", close_after=True)  # whether it was sent nobody knows
+    failed = world.klinke("call", f"{TENANT}/whatsapp.send", json.dumps({"to": CALLER, "text": "x"}), "--json", check=False)
     job = json.loads(failed.stdout)["job"]
     assert failed.returncode == 1 and world.rows("dead")[0]["id"] == job
     world.klinke("dead", "drop", job)

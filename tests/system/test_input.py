@@ -371,7 +371,7 @@ def test_answer_cut_off(house):
     attempts = [a for a in house.show(answer["job"])["attempts"] if a["kind"] == "request"]
     assert answer["fail"] in ("surprise", "broken", "unknown"), answer
     assert attempts[0]["outcome"] == "unknown"
-    assert answer["state"] in ("dead", "parked")
+    assert answer["state"] == "dropped", "only read, and told"
 
 
 def test_answer_of_ten_megabytes(house):

@@ -243,9 +243,8 @@ def test_operation_on_an_agency_connection(city):
     assert city.job(answer["job"])["tenant"] == "agency"
     city.ini["connection central"]["api_key"] = "${RETELL_API_KEY}"
     city.reload()
-    failed = city.klinke("call", "agency/central.call", '{"call_id":"none"}', "--json", check=False)
-    job = json.loads(failed.stdout)["job"]
-    assert job in {r["id"] for r in city.rows("dead", "--tenant", "agency")}
+    job = city.call_unheard("agency/central.call", {"call_id": "none"})
+    wait(lambda: job in {r["id"] for r in city.rows("dead", "--tenant", "agency")}, "it is for a person")
     alarm, = wait(lambda: [e for e in city.events() if e.get("job") == job], "an event tells of it")
     assert alarm["type"] in ("job.dead", "job.parked") and alarm["tenant"] == "agency"
 

@@ -432,6 +432,14 @@ class World:
         answer = json.loads(done.stdout)
         return answer["result"] if check else answer
 
+    def call_unheard(self, target, value=None):
+        """An operation of somebody who does not wait for its end; its job's id."""
+        headers = {"Authorization": f"Bearer {self.secrets['KLINKE_ADMIN_TOKEN']}"}
+        body = json.dumps({"target": target, "input": value or {}, "timeout_ms": 0})
+        status, answer, _ = request(self.port, "POST", "/api/v1/call", body, headers)
+        assert status == 504, (status, answer)
+        return re.search("klinke show ([0-9a-f-]{36})", answer.decode()).group(1)
+
     def inbox(self):
         """Every stored webhook."""
         return self.api("GET", "/inbox?limit=100000")["rows"]
