@@ -1,4 +1,5 @@
 /* gaps.c - calls and bookings that the vendors have and we do not, or the other way round. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,13 +25,18 @@ static void print_gaps(const struct json *answer)
 	static const char *const columns[] = {
 		"kind", "what", "at", "tenant", "connection", "fetched", "id", NULL};
 	const struct json *gaps = json_get(answer, "gaps");
+	int64_t looked = json_i64(json_get(answer, "looked"), 0);
+	int64_t unread = json_i64(json_get(answer, "unread"), 0);
 
 	if (json_count(gaps))
 		list_table(gaps, columns);
-	else if (json_i64(json_get(answer, "looked"), 0))
-		puts("no gaps");
-	else
+	else if (!looked)
 		puts("no connection has a list to compare with");
+	else if (unread < looked)
+		puts(unread ? "no gaps in what could be read" : "no gaps");
+	if (unread)
+		printf("%" PRId64 " of %" PRId64 " lists could not be read; nothing is known%s\n",
+			unread, looked, unread == looked ? "" : " of what they have");
 	print_problems(json_get(answer, "problems"));
 }
 

@@ -51,7 +51,7 @@ struct hunt {
 	struct arena *arena; /* of the answer */
 	struct arena *own;   /* of the connection in hand */
 	struct json *gaps, *problems;
-	size_t looked, open;
+	size_t looked, unread, open; /* lists: asked for, and of these not had as a whole */
 };
 
 /* ---- Asking a vendor ---------------------------------------------------------------------- */
@@ -460,6 +460,14 @@ static void look(struct hunt *h)
 		look_at_bookings(h);
 }
 
+static void look_and_count(struct hunt *h)
+{
+	size_t problems = json_count(h->problems);
+
+	look(h);
+	h->unread += json_count(h->problems) > problems;
+}
+
 static struct json *answer(struct hunt *h)
 {
 	struct json *o = json_object(h->arena);
@@ -467,6 +475,7 @@ static struct json *answer(struct hunt *h)
 	json_put(h->arena, o, "gaps", h->gaps);
 	json_put(h->arena, o, "problems", h->problems);
 	json_put_i64(h->arena, o, "looked", (int64_t)h->looked);
+	json_put_i64(h->arena, o, "unread", (int64_t)h->unread);
 	json_put_i64(h->arena, o, "open", (int64_t)h->open);
 	return o;
 }
@@ -485,7 +494,7 @@ static int hunt_all(struct error *error, struct hunt *h)
 	h->problems = json_array(h->arena);
 	for (size_t i = 0; i < count && !err && (!h->stop || !atomic_load(h->stop)); i++) {
 		h->connection = &all[i];
-		look(h);
+		look_and_count(h);
 		if (arena_failed(h->own) || arena_failed(h->arena))
 			err = error_set(
 				error, E_NOMEM, "no memory to look for gaps at %s", all[i].full);

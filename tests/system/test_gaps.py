@@ -54,7 +54,7 @@ def count(world, type_, subject):
 def test_what_never_came_is_found_and_fetched_once(world):
     world.start()
     ten_minutes_ago(world)
-    assert gaps(world) == (0, {"gaps": [], "problems": [], "looked": 2, "open": 0})
+    assert gaps(world) == (0, {"gaps": [], "problems": [], "looked": 2, "unread": 0, "open": 0})
     lose_everything(world)
     call, uid = world.ring(), desk_booking(world, world.slot())
     world.wait(lambda: all_gone(world), "every webhook is lost")
@@ -127,6 +127,14 @@ def test_a_list_that_cannot_be_had_is_no_good_end(world):
     code, answer = gaps(world)
     assert code == 1 and not answer["gaps"]
     assert sorted(p["connection"] for p in answer["problems"]) == [f"{TENANT}/calendar", f"{TENANT}/phone"]
+    assert (answer["looked"], answer["unread"]) == (2, 2)
+    told = world.klinke("gaps", check=False)
+    assert told.stdout == "2 of 2 lists could not be read; nothing is known\n", told.stdout
+    world.clear_faults()
+    world.fault(vendor="retell", path="/retell/v3/list-calls*", status=500, count=0)
+    told = world.klinke("gaps", check=False)
+    assert told.stdout == ("no gaps in what could be read\n"
+                           "1 of 2 lists could not be read; nothing is known of what they have\n"), told.stdout
     world.clear_faults()
     done = world.klinke("gaps", "--since", "400d", check=False)
     assert done.returncode == 1 and "keep_call" in done.stderr
