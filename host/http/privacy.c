@@ -146,13 +146,15 @@ static int forget(struct ask *q, const struct person_hit *hit, struct store_forg
 static int forget_one(struct ask *q, const struct person_hit *hit, struct json **out)
 {
 	struct store_forget op;
-	struct person_rows rows;
 	struct json *vendors;
+	struct str *connections;
+	size_t count;
 
 	*out = NULL;
-	if (store_read_person(&q->error, q->reader, hit->tenant, hit->person, q->arena, &rows) < 0)
+	if (store_person_connections(&q->error, q->reader, hit->tenant, hit->person, q->arena,
+		    &connections, &count) < 0)
 		return q->error.code;
-	vendors = names(q, rows.connections, rows.connection_count);
+	vendors = names(q, connections, count);
 	if (forget(q, hit, &op) < 0)
 		return q->error.code;
 	if (op.known || op.mentions || hit->forgotten_ms)

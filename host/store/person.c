@@ -328,9 +328,30 @@ static int read_story(struct error *error, struct quest *quest, struct story *st
 	return rc;
 }
 
-static int read_rest(struct error *error, struct quest *quest, struct person_rows *out)
+static int read_connections(
+	struct error *error, struct quest *quest, struct str **connections, size_t *count)
 {
 	static const struct row_kind kind_text = {sizeof(struct str), one_text};
+	void *rows;
+	int rc;
+
+	rc = read_all(error, quest, &kind_text,
+		"SELECT connection FROM event WHERE seq IN (" MINE ") "
+		"UNION SELECT connection FROM job WHERE seq IN (" MY_JOBS ") "
+		"AND connection <> '' "
+		"UNION SELECT ?2 || '/' || substr(name, 1, instr(name, '.') - 1) "
+		"FROM attempt WHERE kind = 1 AND instr(name, '.') > 1 "
+		"AND name NOT GLOB 'desk.*' "
+		"AND job IN (" MY_JOBS ") "
+		"UNION SELECT connection FROM appointment WHERE tenant = ?2 "
+		"AND person_hash = ?3 AND person_hash IS NOT NULL ORDER BY 1",
+		&rows, count);
+	*connections = rc ? NULL : rows;
+	return rc;
+}
+
+static int read_rest(struct error *error, struct quest *quest, struct person_rows *out)
+{
 	void *rows;
 	int rc;
 
@@ -353,19 +374,25 @@ static int read_rest(struct error *error, struct quest *quest, struct person_row
 			&rows, &out->answer_count);
 	out->answers = rc ? NULL : rows;
 	if (!rc)
-		rc = read_all(error, quest, &kind_text,
-			"SELECT connection FROM event WHERE seq IN (" MINE ") "
-			"UNION SELECT connection FROM job WHERE seq IN (" MY_JOBS ") "
-			"AND connection <> '' "
-			"UNION SELECT ?2 || '/' || substr(name, 1, instr(name, '.') - 1) "
-			"FROM attempt WHERE kind = 1 AND instr(name, '.') > 1 "
-			"AND name NOT GLOB 'desk.*' "
-			"AND job IN (" MY_JOBS ") "
-			"UNION SELECT connection FROM appointment WHERE tenant = ?2 "
-			"AND person_hash = ?3 AND person_hash IS NOT NULL ORDER BY 1",
-			&rows, &out->connection_count);
-	out->connections = rc ? NULL : rows;
+		rc = read_connections(error, quest, &out->connections, &out->connection_count);
 	return rc ? rc : count_mentions(error, quest, &out->mentions);
+}
+
+static int begin_quest(struct error *error, struct quest *quest, struct str person)
+{
+	int rc = keys_mark(error, quest->reader->keys, quest->tenant, person, quest->mark);
+
+	return rc ? rc : keys_find_person(error, quest->reader->keys, quest->mark, &quest->number);
+}
+
+int store_person_connections(struct error *error, struct store_reader *reader, struct str tenant,
+	struct str person, struct arena *arena, struct str **connections, size_t *count)
+{
+	struct quest quest = {.reader = reader, .arena = arena, .tenant = tenant};
+	int rc = begin_quest(error, &quest, person);
+
+	*count = 0;
+	return rc ? rc : read_connections(error, &quest, connections, count);
 }
 
 int store_read_person(struct error *error, struct store_reader *reader, struct str tenant,
@@ -375,9 +402,7 @@ int store_read_person(struct error *error, struct store_reader *reader, struct s
 	int rc;
 
 	memset(rows, 0, sizeof(*rows));
-	rc = keys_mark(error, reader->keys, tenant, person, quest.mark);
-	if (!rc)
-		rc = keys_find_person(error, reader->keys, quest.mark, &quest.number);
+	rc = begin_quest(error, &quest, person);
 	if (!rc)
 		rc = conn_exec(error, &reader->conn, "BEGIN"); /* one moment for all of it */
 	if (rc)

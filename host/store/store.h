@@ -658,6 +658,9 @@ struct person_rows {
 };
 int store_read_person(struct error *, struct store_reader *, struct str tenant, struct str person,
 	struct arena *, struct person_rows *rows);
+/* Only which connections know of them, as rows->connections: however much there is of them. */
+int store_person_connections(struct error *, struct store_reader *, struct str tenant,
+	struct str person, struct arena *, struct str **connections, size_t *count);
 
 struct store_counts { /* for /metrics and readiness */
 	uint64_t inbox_new, inbox_parked, events;

@@ -335,6 +335,29 @@ static void a_forget_that_runs_twice_lets_go_of_what_is_parked(void **state)
 	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM forgotten"), 2);
 }
 
+/* All that is stored of them need not fit into memory to be forgotten. */
+static void who_knows_of_somebody_with_much_is_told_in_little_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct arena *little = arena_create(65536);
+	struct person_rows rows;
+	struct str *connections;
+	size_t count;
+
+	for (int i = 0; i < 100; i++)
+		store_call(f, ANNA, "", arena_printf(f->arena, "call_%d", i));
+	assert_int_equal(
+		store_read_person(NULL, f->reader, TENANT, STR(ANNA), little, &rows), E_NOMEM);
+	arena_reset(little);
+	assert_int_equal(store_person_connections(
+				 NULL, f->reader, TENANT, STR(ANNA), little, &connections, &count),
+		0);
+	assert_int_equal(count, 2);
+	assert_str(connections[0], "praxis-winter/calendar");
+	assert_str(connections[1], "praxis-winter/phone");
+	arena_destroy(little);
+}
+
 /* ---- what is left in files ----------------------------------------------------------------- */
 
 static size_t bytes_of(struct fixture *f, const char *sql, uint8_t *out, size_t size)
@@ -454,6 +477,7 @@ int main(void)
 		STORE_TEST(an_event_about_an_unreadable_job_is_stored),
 		STORE_TEST(a_start_does_not_fail_for_an_unreadable_job),
 		STORE_TEST(a_forget_that_runs_twice_lets_go_of_what_is_parked),
+		STORE_TEST(who_knows_of_somebody_with_much_is_told_in_little_memory),
 		STORE_TEST(the_lock_that_a_webhook_had_before_is_in_no_file),
 		STORE_TEST(who_reads_meanwhile_makes_it_busy_and_done_the_next_time),
 		STORE_TEST(bytes_that_were_let_go_of_are_in_no_file),
