@@ -97,45 +97,19 @@ static const kl_next *misbehave(kl_call *c, const char *op)
 	return 0;
 }
 
-static const kl_next *lie(kl_call *c, const char *op)
+/* send_…: a request that is none. */
+static void lie_in_request(kl_call *c, const char *op, kl_next *n)
 {
-	kl_next *n = KL_NEW(c, kl_next);
 	kl_request *r = KL_NEW(c, kl_request);
-	kl_event *e = KL_NEW(c, kl_event);
+	kl_pair *pair = KL_NEW(c, kl_pair);
 
-	if (!n || !r || !e)
-		return 0;
-	n->then = KL_DONE;
-	n->result = c->host->object(c);
+	if (!r || !pair)
+		return;
 	*r = (kl_request){
 		.size = sizeof(*r), .repeat = KL_SAFE, .method = "GET", .url = KL_LIT("/")};
-	if (strcmp(op, "alloc") == 0)
-		while (c->host->alloc(c, 1024 * 1024))
-			;
-	if (strcmp(op, "null") == 0)
-		return 0;
-	if (strcmp(op, "small") == 0)
-		n->size = 8;
-	if (strcmp(op, "huge") == 0)
-		n->size = 1u << 31;
-	if (strcmp(op, "then") == 0)
-		n->then = 77;
-	if (strcmp(op, "no_result") == 0)
-		n->result = 0;
-	if (strcmp(op, "absent") == 0)
-		n->then = KL_ABSENT;
-	if (strcmp(op, "state") == 0) {
-		char *big = c->host->alloc(c, 70000);
-		memset(big, 'x', 69999);
-		n->then = KL_WAIT;
-		n->state = c->host->of_text(c, kl_s(big));
-	}
-	if (strncmp(op, "send_", 5) == 0) {
-		n->then = KL_SEND;
-		n->request = r;
-	}
-	if (strcmp(op, "send_nothing") == 0)
-		n->request = 0;
+	*pair = (kl_pair){KL_LIT("X-A"), KL_LIT("1\r\nX-B: 2")};
+	n->then = KL_SEND;
+	n->request = strcmp(op, "send_nothing") == 0 ? 0 : r;
 	if (strcmp(op, "send_url") == 0)
 		r->url = KL_LIT("ftp://x/");
 	if (strcmp(op, "send_blank") == 0)
@@ -148,30 +122,27 @@ static const kl_next *lie(kl_call *c, const char *op)
 		r->headers = (kl_list){r, 1, 4};
 	if (strcmp(op, "send_null_list") == 0)
 		r->headers = (kl_list){0, 3, sizeof(kl_pair)};
-	if (strcmp(op, "send_split") == 0) {
-		kl_pair *pair = c->host->alloc(c, sizeof(*pair));
-		pair->name = KL_LIT("X-A");
-		pair->value = KL_LIT("1\r\nX-B: 2");
+	if (strcmp(op, "send_split") == 0)
 		r->headers = (kl_list){pair, 1, sizeof(*pair)};
-	}
-	if (strcmp(op, "latin") == 0) {
-		n->then = KL_FAIL;
-		n->fail = KL_BROKEN;
-		n->message = "caf\xe9";
-	}
-	if (strcmp(op, "event_null") == 0)
-		c->host->emit(c, 0);
-	if (strcmp(op, "event_type") == 0) {
-		e->type = "not.declared";
-		c->host->emit(c, e);
-	}
-	if (strcmp(op, "event_many") == 0) {
-		e->type = "thing.happened";
-		for (int i = 0; i < 100000; i++)
-			c->host->emit(c, e);
-	}
-	if (strcmp(op, "wrong_effect") == 0)
-		c->host->require_secret(c, "api_key", KL_LIT("x"));
+}
+
+/* event_…: events that are none, or too many. */
+static void lie_in_events(kl_call *c, const char *op)
+{
+	kl_event *e = KL_NEW(c, kl_event);
+	int many = strcmp(op, "event_many") == 0 ? 100000 : 1;
+
+	if (!e)
+		return;
+	e->type = strcmp(op, "event_type") == 0 ? "not.declared" : "thing.happened";
+	for (int i = 0; i < many; i++)
+		c->host->emit(c, strcmp(op, "event_null") == 0 ? 0 : e);
+}
+
+static void lie_in_result(kl_call *c, const char *op, kl_next *n)
+{
+	if (strcmp(op, "no_result") == 0)
+		n->result = 0;
 	if (strcmp(op, "cycle") == 0) {
 		kl_val *o = c->host->object(c), *p = c->host->object(c);
 		kl_set(c, o, "p", p);
@@ -187,6 +158,45 @@ static const kl_next *lie(kl_call *c, const char *op)
 		}
 		kl_set(c, (kl_val *)n->result, "deep", o);
 	}
+	if (strcmp(op, "state") == 0) {
+		char *big = c->host->alloc(c, 70000);
+		memset(big, 'x', 69999);
+		n->then = KL_WAIT;
+		n->state = c->host->of_text(c, kl_s(big));
+	}
+}
+
+static const kl_next *lie(kl_call *c, const char *op)
+{
+	kl_next *n = KL_NEW(c, kl_next);
+
+	if (!n || strcmp(op, "null") == 0)
+		return 0;
+	n->then = KL_DONE;
+	n->result = c->host->object(c);
+	lie_in_result(c, op, n);
+	if (strncmp(op, "send_", 5) == 0)
+		lie_in_request(c, op, n);
+	if (strncmp(op, "event_", 6) == 0)
+		lie_in_events(c, op);
+	if (strcmp(op, "alloc") == 0)
+		while (c->host->alloc(c, 1024 * 1024))
+			;
+	if (strcmp(op, "small") == 0)
+		n->size = 8;
+	if (strcmp(op, "huge") == 0)
+		n->size = 1u << 31;
+	if (strcmp(op, "then") == 0)
+		n->then = 77;
+	if (strcmp(op, "absent") == 0)
+		n->then = KL_ABSENT;
+	if (strcmp(op, "latin") == 0) {
+		n->then = KL_FAIL;
+		n->fail = KL_BROKEN;
+		n->message = "caf\xe9";
+	}
+	if (strcmp(op, "wrong_effect") == 0)
+		c->host->require_secret(c, "api_key", KL_LIT("x"));
 	return n;
 }
 

@@ -33,77 +33,78 @@ static struct sockaddr_storage address_of(const char *text)
 	return out;
 }
 
+static const struct {
+	const char *address;
+	enum egress_class class;
+} addresses[] = {
+	{"8.8.8.8", EGRESS_PUBLIC},
+	{"9.255.255.255", EGRESS_PUBLIC},
+	{"10.0.0.0", EGRESS_PRIVATE},
+	{"10.255.255.255", EGRESS_PRIVATE},
+	{"11.0.0.0", EGRESS_PUBLIC},
+	{"100.63.255.255", EGRESS_PUBLIC},
+	{"100.64.0.0", EGRESS_PRIVATE},
+	{"100.127.255.255", EGRESS_PRIVATE},
+	{"100.128.0.0", EGRESS_PUBLIC},
+	{"100.100.100.200", EGRESS_FORBIDDEN},
+	{"127.0.0.1", EGRESS_LOOPBACK},
+	{"127.255.255.255", EGRESS_LOOPBACK},
+	{"0.0.0.0", EGRESS_FORBIDDEN},
+	{"0.1.2.3", EGRESS_FORBIDDEN},
+	{"169.254.169.254", EGRESS_FORBIDDEN},
+	{"169.253.0.1", EGRESS_PUBLIC},
+	{"168.63.129.16", EGRESS_FORBIDDEN},
+	{"172.15.255.255", EGRESS_PUBLIC},
+	{"172.16.0.0", EGRESS_PRIVATE},
+	{"172.31.255.255", EGRESS_PRIVATE},
+	{"172.32.0.0", EGRESS_PUBLIC},
+	{"192.168.1.1", EGRESS_PRIVATE},
+	{"192.169.0.0", EGRESS_PUBLIC},
+	{"192.0.0.192", EGRESS_FORBIDDEN},
+	{"198.18.0.1", EGRESS_FORBIDDEN},
+	{"198.19.255.255", EGRESS_FORBIDDEN},
+	{"198.20.0.0", EGRESS_PUBLIC},
+	{"203.0.113.7", EGRESS_FORBIDDEN},
+	{"224.0.0.1", EGRESS_FORBIDDEN},
+	{"240.0.0.1", EGRESS_FORBIDDEN},
+	{"255.255.255.255", EGRESS_FORBIDDEN},
+	{"223.255.255.255", EGRESS_PUBLIC},
+	{"2a00:1450::1", EGRESS_PUBLIC},
+	{"2606:4700::1111", EGRESS_PUBLIC},
+	{"::1", EGRESS_LOOPBACK},
+	{"::", EGRESS_FORBIDDEN},
+	{"::2", EGRESS_FORBIDDEN},
+	{"fc00::1", EGRESS_PRIVATE},
+	{"fdff::1", EGRESS_PRIVATE},
+	{"fd00:ec2::254", EGRESS_FORBIDDEN},
+	{"fe80::1", EGRESS_FORBIDDEN},
+	{"fec0::1", EGRESS_FORBIDDEN},
+	{"ff02::1", EGRESS_FORBIDDEN},
+	{"2001:db8::1", EGRESS_FORBIDDEN},
+	{"2001::1", EGRESS_FORBIDDEN},
+	{"2001:4860::8888", EGRESS_PUBLIC},
+	{"::ffff:127.0.0.1", EGRESS_LOOPBACK},
+	{"::ffff:8.8.8.8", EGRESS_PUBLIC},
+	{"::ffff:169.254.169.254", EGRESS_FORBIDDEN},
+	{"::127.0.0.1", EGRESS_FORBIDDEN},
+	{"64:ff9b::a00:1", EGRESS_PRIVATE},
+	{"64:ff9b::808:808", EGRESS_PUBLIC},
+	{"64:ff9b:1::808:808", EGRESS_FORBIDDEN},
+	{"2002:7f00:1::", EGRESS_LOOPBACK},
+	{"2002:808:808::", EGRESS_PUBLIC},
+	{"100::1", EGRESS_FORBIDDEN},
+	{"4000::1", EGRESS_FORBIDDEN},
+};
+
 static void every_address_has_its_class(void **state)
 {
-	static const struct {
-		const char *address;
-		enum egress_class class;
-	} cases[] = {
-		{"8.8.8.8", EGRESS_PUBLIC},
-		{"9.255.255.255", EGRESS_PUBLIC},
-		{"10.0.0.0", EGRESS_PRIVATE},
-		{"10.255.255.255", EGRESS_PRIVATE},
-		{"11.0.0.0", EGRESS_PUBLIC},
-		{"100.63.255.255", EGRESS_PUBLIC},
-		{"100.64.0.0", EGRESS_PRIVATE},
-		{"100.127.255.255", EGRESS_PRIVATE},
-		{"100.128.0.0", EGRESS_PUBLIC},
-		{"100.100.100.200", EGRESS_FORBIDDEN},
-		{"127.0.0.1", EGRESS_LOOPBACK},
-		{"127.255.255.255", EGRESS_LOOPBACK},
-		{"0.0.0.0", EGRESS_FORBIDDEN},
-		{"0.1.2.3", EGRESS_FORBIDDEN},
-		{"169.254.169.254", EGRESS_FORBIDDEN},
-		{"169.253.0.1", EGRESS_PUBLIC},
-		{"168.63.129.16", EGRESS_FORBIDDEN},
-		{"172.15.255.255", EGRESS_PUBLIC},
-		{"172.16.0.0", EGRESS_PRIVATE},
-		{"172.31.255.255", EGRESS_PRIVATE},
-		{"172.32.0.0", EGRESS_PUBLIC},
-		{"192.168.1.1", EGRESS_PRIVATE},
-		{"192.169.0.0", EGRESS_PUBLIC},
-		{"192.0.0.192", EGRESS_FORBIDDEN},
-		{"198.18.0.1", EGRESS_FORBIDDEN},
-		{"198.19.255.255", EGRESS_FORBIDDEN},
-		{"198.20.0.0", EGRESS_PUBLIC},
-		{"203.0.113.7", EGRESS_FORBIDDEN},
-		{"224.0.0.1", EGRESS_FORBIDDEN},
-		{"240.0.0.1", EGRESS_FORBIDDEN},
-		{"255.255.255.255", EGRESS_FORBIDDEN},
-		{"223.255.255.255", EGRESS_PUBLIC},
-		{"2a00:1450::1", EGRESS_PUBLIC},
-		{"2606:4700::1111", EGRESS_PUBLIC},
-		{"::1", EGRESS_LOOPBACK},
-		{"::", EGRESS_FORBIDDEN},
-		{"::2", EGRESS_FORBIDDEN},
-		{"fc00::1", EGRESS_PRIVATE},
-		{"fdff::1", EGRESS_PRIVATE},
-		{"fd00:ec2::254", EGRESS_FORBIDDEN},
-		{"fe80::1", EGRESS_FORBIDDEN},
-		{"fec0::1", EGRESS_FORBIDDEN},
-		{"ff02::1", EGRESS_FORBIDDEN},
-		{"2001:db8::1", EGRESS_FORBIDDEN},
-		{"2001::1", EGRESS_FORBIDDEN},
-		{"2001:4860::8888", EGRESS_PUBLIC},
-		{"::ffff:127.0.0.1", EGRESS_LOOPBACK},
-		{"::ffff:8.8.8.8", EGRESS_PUBLIC},
-		{"::ffff:169.254.169.254", EGRESS_FORBIDDEN},
-		{"::127.0.0.1", EGRESS_FORBIDDEN},
-		{"64:ff9b::a00:1", EGRESS_PRIVATE},
-		{"64:ff9b::808:808", EGRESS_PUBLIC},
-		{"64:ff9b:1::808:808", EGRESS_FORBIDDEN},
-		{"2002:7f00:1::", EGRESS_LOOPBACK},
-		{"2002:808:808::", EGRESS_PUBLIC},
-		{"100::1", EGRESS_FORBIDDEN},
-		{"4000::1", EGRESS_FORBIDDEN},
-	};
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct sockaddr_storage address = address_of(cases[i].address);
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		struct sockaddr_storage address = address_of(addresses[i].address);
 		enum egress_class class = egress_classify((struct sockaddr *)&address);
-		if (class != cases[i].class)
-			print_message("%s\n", cases[i].address);
-		assert_int_equal(class, cases[i].class);
+		if (class != addresses[i].class)
+			print_message("%s\n", addresses[i].address);
+		assert_int_equal(class, addresses[i].class);
 	}
 	struct sockaddr local = {.sa_family = AF_UNIX};
 	assert_int_equal(egress_classify(&local), EGRESS_FORBIDDEN);
