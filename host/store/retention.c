@@ -253,52 +253,37 @@ static int cut(struct error *error, struct store *store, struct str text, const 
 		       : error_set(error, E_NOMEM, "no memory to shorten what was said");
 }
 
-static int cut_event(struct error *error, struct store *store, int64_t seq,
-	const char *const *names, bool *changed)
+struct cut_from { /* a table, and which of its sealed parts holds JSON */
+	const char *table;
+	size_t part_count, part;
+	struct query get, set;
+};
+static const struct cut_from from_event = {"event", 4, 2,
+	{Q_RETAIN_EVENT, "SELECT id, lock, sealed FROM event WHERE seq = ?1"},
+	{Q_RETAIN_EVENT_SET, "UPDATE event SET lock = ?1, sealed = ?2 WHERE seq = ?3"}};
+static const struct cut_from from_job = {"job", 2, 0,
+	{Q_RETAIN_JOB, "SELECT id, lock, sealed FROM job WHERE seq = ?1"},
+	{Q_RETAIN_JOB_SET, "UPDATE job SET lock = ?1, sealed = ?2 WHERE seq = ?3"}};
+
+static int cut_sealed(struct error *error, struct store *store, const struct cut_from *from,
+	int64_t seq, const char *const *names, bool *changed)
 {
-	static const struct query get = {
-		Q_RETAIN_EVENT, "SELECT id, lock, sealed FROM event WHERE seq = ?1"};
-	static const struct query set = {
-		Q_RETAIN_EVENT_SET, "UPDATE event SET lock = ?1, sealed = ?2 WHERE seq = ?3"};
 	struct sealed_row row;
 	bool readable = false;
 	int rc;
 
-	rc = get_sealed(error, store, &get, seq, &row);
+	rc = get_sealed(error, store, &from->get, seq, &row);
 	if (!rc)
-		rc = open_again(error, store, place_of("event", &row.id), row.lock, row.sealed,
-			row.parts, 4, &readable);
+		rc = open_again(error, store, place_of(from->table, &row.id), row.lock, row.sealed,
+			row.parts, from->part_count, &readable);
 	if (!rc && readable)
-		rc = cut(error, store, row.parts[2], names, &row.parts[2], changed);
+		rc = cut(error, store, row.parts[from->part], names, &row.parts[from->part],
+			changed);
 	if (rc || !*changed)
 		return rc;
-	rc = seal_again(
-		error, store, place_of("event", &row.id), &row.lock, &row.sealed, row.parts, 4);
-	return rc ? rc : set_sealed(error, store, &set, seq, &row);
-}
-
-static int cut_input(struct error *error, struct store *store, int64_t seq,
-	const char *const *names, bool *changed)
-{
-	static const struct query get = {
-		Q_RETAIN_JOB, "SELECT id, lock, sealed FROM job WHERE seq = ?1"};
-	static const struct query set = {
-		Q_RETAIN_JOB_SET, "UPDATE job SET lock = ?1, sealed = ?2 WHERE seq = ?3"};
-	struct sealed_row row;
-	bool readable = false;
-	int rc;
-
-	rc = get_sealed(error, store, &get, seq, &row);
-	if (!rc)
-		rc = open_again(error, store, place_of("job", &row.id), row.lock, row.sealed,
-			row.parts, 2, &readable);
-	if (!rc && readable)
-		rc = cut(error, store, row.parts[0], names, &row.parts[0], changed);
-	if (rc || !*changed)
-		return rc;
-	rc = seal_again(
-		error, store, place_of("job", &row.id), &row.lock, &row.sealed, row.parts, 2);
-	return rc ? rc : set_sealed(error, store, &set, seq, &row);
+	rc = seal_again(error, store, place_of(from->table, &row.id), &row.lock, &row.sealed,
+		row.parts, from->part_count);
+	return rc ? rc : set_sealed(error, store, &from->set, seq, &row);
 }
 
 static int set_progress(
@@ -350,7 +335,7 @@ static int cut_progress(struct error *error, struct store *store, int64_t seq,
 static int cut_job(struct error *error, struct store *store, int64_t seq, const char *const *names,
 	bool *changed)
 {
-	int rc = cut_input(error, store, seq, names, changed);
+	int rc = cut_sealed(error, store, &from_job, seq, names, changed);
 
 	return rc ? rc : cut_progress(error, store, seq, names, changed);
 }
@@ -358,12 +343,12 @@ static int cut_job(struct error *error, struct store *store, int64_t seq, const 
 static int cut_event_transcript(
 	struct error *error, struct store *store, int64_t seq, bool *changed)
 {
-	return cut_event(error, store, seq, transcript, changed);
+	return cut_sealed(error, store, &from_event, seq, transcript, changed);
 }
 
 static int cut_event_recording(struct error *error, struct store *store, int64_t seq, bool *changed)
 {
-	return cut_event(error, store, seq, recording, changed);
+	return cut_sealed(error, store, &from_event, seq, recording, changed);
 }
 
 static int cut_job_transcript(struct error *error, struct store *store, int64_t seq, bool *changed)
