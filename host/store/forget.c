@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/wal.h"
 
 /* Rows in which the person has a part, by the number of their key. */
 #define PART(table, column)                                                                        \
@@ -472,6 +473,7 @@ void forget_settle(struct store *store, struct store_op *group)
 	struct error error = {0};
 	int rc = checkpoint_empty(&error, &store->conn);
 
+	wal_drop_copies(store->directory);
 	for (; group && rc; group = group->next) {
 		if (group->run != run_forget || group->result)
 			continue;

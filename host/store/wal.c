@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -248,4 +249,43 @@ int wal_guard(struct error *error, const char *state, const char *name, bool cop
 	}
 	close(fd);
 	return rc;
+}
+
+/* ---- forgetting --------------------------------------------------------------------------- */
+
+static bool blank(const char *path)
+{
+	static const char zeros[65536];
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st = {0};
+	bool done = fd >= 0 && fstat(fd, &st) == 0;
+
+	for (off_t at = 0; done && at < st.st_size; at += (off_t)sizeof(zeros)) {
+		size_t left = (size_t)(st.st_size - at);
+		size_t n = left < sizeof(zeros) ? left : sizeof(zeros);
+		done = pwrite(fd, zeros, n, at) == (ssize_t)n;
+	}
+	done = done && fsync(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+void wal_drop_copies(const char *state)
+{
+	char pattern[CARE_PATH];
+	glob_t found = {0};
+
+	if (file_path(NULL, pattern, sizeof(pattern), "%s/" CARE_DAMAGED_LOG "*.wal", state) ||
+		glob(pattern, 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		bool gone = blank(found.gl_pathv[i]) && unlink(found.gl_pathv[i]) == 0;
+		log_line(gone ? LOG_INFO : LOG_ERROR,
+			gone ? "the copy of a damaged log is removed, since somebody was forgotten"
+			     : "the copy of a damaged log must be removed by hand: somebody was "
+			       "forgotten, and it may hold webhooks of theirs",
+			"copy", found.gl_pathv[i], NULL);
+	}
+	globfree(&found);
 }

@@ -31,4 +31,8 @@ int wal_look(struct error *error, int fd, struct wal_damage *out);
  * destroyed. 0, also then: to go on is for the caller. */
 int wal_guard(struct error *error, const char *state, const char *name, bool copy);
 
+/* The copies that were kept, overwritten and removed: somebody was forgotten, and webhooks of theirs
+ * may lie in them as they came. */
+void wal_drop_copies(const char *state);
+
 #endif

@@ -1,6 +1,7 @@
 /* The log behind the place where recovery ends: what was synced and is damaged now is told, the end
  * of a power cut and what writers leave behind is not. */
 #include "care_kit.h"
+#include "person_kit.h"
 
 #include <glob.h>
 #include <sys/mman.h>
@@ -192,7 +193,7 @@ static void a_bad_head_is_told(void **state)
 
 /* ---- logs of a store ------------------------------------------------------------------------ */
 
-static void copy_file(const char *from, const char *to)
+static void copy_into(const char *from, const char *to)
 {
 	char command[2 * PATHS + 20];
 
@@ -207,9 +208,9 @@ static struct fixture crashed(struct fixture *f, const char *name)
 
 	snprintf(other.directory, sizeof(other.directory), "%.40s/%.20s", f->directory, name);
 	assert_int_equal(mkdir(other.directory, 0700), 0);
-	copy_file(in(f, "klinke.db"), other.directory);
-	copy_file(in(f, "klinke.db-wal"), other.directory);
-	copy_file(in(f, "keys"), other.directory);
+	copy_into(in(f, "klinke.db"), other.directory);
+	copy_into(in(f, "klinke.db-wal"), other.directory);
+	copy_into(in(f, "keys"), other.directory);
 	return other;
 }
 
@@ -256,6 +257,8 @@ static void what_a_store_lost_with_its_log_is_told_and_kept(void **state)
 	assert_int_equal(kept(&other), 1);
 	reopen(&other);
 	assert_int_equal(kept(&other), 1);
+	forget(&other, "+491713920042"); /* a webhook lies in it under its tenant's key */
+	assert_int_equal(kept(&other), 0);
 	close_crashed(&other);
 }
 
