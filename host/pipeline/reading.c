@@ -343,6 +343,8 @@ void intake_read(struct intake *in)
 
 /* ---- After a restart, or when too much came at once --------------------------------------- */
 
+#define FETCH_MEMORY ((size_t)256 * 1024 * 1024) /* what does not fit comes with the next */
+
 struct fetch {
 	struct mailbox_item item;
 	struct runner *runner;
@@ -419,10 +421,11 @@ static void fetched_here(struct mailbox_item *item)
 		again(r, &f->op.rows[i]);
 	r->fetching = false; /* not sooner: who is done already must not fetch the same */
 	r->backlog_later |= f->op.op.result < 0;
-	r->backlog |= f->op.op.result == 0 && f->op.count == FETCH;
+	r->backlog |= f->op.op.result == 0 && f->op.more;
 	/* what was skipped (its connection is gone) must not hide what comes behind it */
-	r->fetch_after = f->op.op.result == 0 && f->op.count == FETCH ? f->op.rows[FETCH - 1].id
-								      : (struct id){{0}};
+	r->fetch_after = f->op.op.result == 0 && f->op.more && f->op.count
+				 ? f->op.rows[f->op.count - 1].id
+				 : (struct id){{0}};
 	arena_destroy(f->op.arena);
 	free(f);
 }
@@ -442,7 +445,7 @@ void intake_fetch(struct runner *r)
 		r->normalizing > NORMALIZE_MAX / 2)
 		return; /* the tick asks again */
 	f = calloc(1, sizeof(*f));
-	if (!f || !(f->op.arena = arena_create((size_t)1024 * 1024 * 1024))) {
+	if (!f || !(f->op.arena = arena_create(FETCH_MEMORY))) {
 		free(f);
 		return; /* asked again with the next tick */
 	}

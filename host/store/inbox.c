@@ -259,6 +259,8 @@ static int read_pending(
 	int rc;
 
 	read_inbox(stmt, op->arena, row);
+	if (arena_failed(op->arena))
+		return error_set(error, E_NOMEM, "no memory for the pending rows");
 	rc = read_raw(error, store->keys, stmt, op->arena, row);
 	if (rc == E_CORRUPT && !store->conn.broken) {
 		struct error why = *error;
@@ -273,6 +275,27 @@ static int read_pending(
 	return rc;
 }
 
+/* A row at a time; those that do not fit any more are asked for with the next call. */
+static int next_pending(
+	struct error *error, struct store *store, struct stmt *stmt, struct store_pending_inbox *op)
+{
+	size_t before = op->count;
+	int rc = stmt_step(error, stmt);
+
+	if (rc != 1)
+		return rc;
+	rc = read_pending(error, store, stmt, op);
+	if (!rc && arena_failed(op->arena))
+		rc = error_set(error, E_NOMEM, "no memory for the pending rows");
+	if (rc == E_NOMEM && before && arena_failed(op->arena)) {
+		*error = (struct error){0};
+		op->count = before;
+		op->more = true;
+		return 0;
+	}
+	return rc ? rc : 1;
+}
+
 static int run_pending(struct store *store, struct store_op *base)
 {
 	struct store_pending_inbox *op = (struct store_pending_inbox *)base;
@@ -281,19 +304,16 @@ static int run_pending(struct store *store, struct store_op *base)
 	int rc = 1;
 
 	op->count = 0;
+	op->more = false;
 	op->rows = arena_alloc(op->arena, (op->limit ? op->limit : 1) * sizeof(*op->rows));
 	if (!op->rows)
 		return error_set(error, E_NOMEM, "no memory for the pending rows");
 	stmt_begin(&stmt, &store->conn, &q_pending);
 	stmt_id(&stmt, &op->after);
-	while (rc >= 0 && op->count < op->limit && (rc = stmt_step(error, &stmt)) == 1) {
-		int failed = read_pending(error, store, &stmt, op);
-		if (failed)
-			rc = failed;
-	}
+	while (rc == 1 && op->count < op->limit)
+		rc = next_pending(error, store, &stmt, op);
 	stmt_end(&stmt);
-	if (rc >= 0 && arena_failed(op->arena))
-		rc = error_set(error, E_NOMEM, "no memory for the pending rows");
+	op->more |= op->count == op->limit;
 	return rc < 0 ? rc : 0;
 }
 

@@ -439,8 +439,9 @@ struct store_pending_inbox {
 	struct arena *arena;
 	struct id after; /* zero: from the beginning */
 	size_t limit;
-	struct inbox_row *rows; /* out */
+	struct inbox_row *rows; /* out: as many of them as fit into the arena */
 	size_t count;           /* out */
+	bool more;              /* out: there may be some behind the last one */
 };
 void store_pending_inbox(struct store *store, struct store_pending_inbox *op);
 

@@ -237,11 +237,47 @@ static void who_is_on_the_line_goes_first_and_in_order(void **state)
 	}
 }
 
+/* A backlog of large bodies is read as far as memory goes, and on from there. */
+static void pending_rows_that_do_not_fit_come_with_the_next_call(void **state)
+{
+	struct fixture *f = *state;
+	struct arena *little = arena_create(65536);
+	struct store_pending_inbox op = {.arena = little, .limit = 40};
+	struct inbox_row row = an_inbox_row();
+	struct store_append_inbox append_op = {.row = &row};
+	size_t seen = 0, calls = 0;
+	struct id ids[20];
+
+	row.body = (struct str){arena_alloc(f->arena, 10000), 10000};
+	for (size_t i = 0; i < 20; i++) {
+		ids[i] = row.id = id_new();
+		assert_int_equal(append_inbox_now(f, &append_op), 0);
+	}
+	do {
+		assert_int_equal(pending_inbox_now(f, &op), 0);
+		assert_in_range(op.count, 1, 6);
+		for (size_t i = 0; i < op.count; i++, seen++) {
+			assert_id(op.rows[i].id, ids[seen]);
+			assert_int_equal(op.rows[i].body.len, 10000);
+		}
+		op.after = op.rows[op.count - 1].id;
+		arena_reset(little);
+		calls++;
+	} while (op.more);
+	assert_int_equal(seen, 20);
+	assert_in_range(calls, 4, 20);
+	arena_destroy(little);
+	op = (struct store_pending_inbox){.arena = arena_create(9000), .limit = 1};
+	assert_int_equal(pending_inbox_now(f, &op), E_NOMEM); /* not even the first one */
+	arena_destroy(op.arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(a_raw_row_comes_back_as_it_came),
 		STORE_TEST(pending_rows_come_oldest_first_page_by_page_and_survive_a_restart),
+		STORE_TEST(pending_rows_that_do_not_fit_come_with_the_next_call),
 		STORE_TEST(the_same_id_twice_is_a_conflict_and_takes_nothing_with_it),
 		STORE_TEST(a_repeated_event_stores_nothing_of_its_change),
 		STORE_TEST(an_event_without_dedupe_is_never_a_repeat),
