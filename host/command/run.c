@@ -119,13 +119,15 @@ static int load(struct host *h)
 	if (!h->setup)
 		return fail(h->in, &error);
 	h->config = setup_load(h->setup, h->in->config, &faults);
-	config_faults_print(stderr, &faults, false);
+	if (h->config) { /* what follows is a log, for machines too */
+		log_setup(config_host(h->config)->log_level, config_host(h->config)->log);
+		hide_secrets(h->config);
+		log_faults(&faults);
+	} else {
+		config_faults_print(stderr, &faults, false);
+	}
 	config_faults_finish(&faults);
-	if (!h->config)
-		return EXIT_CONFIG;
-	log_setup(config_host(h->config)->log_level, config_host(h->config)->log);
-	hide_secrets(h->config);
-	return 0;
+	return h->config ? 0 : EXIT_CONFIG;
 }
 
 /* ---- Starting ----------------------------------------------------------------------------- */

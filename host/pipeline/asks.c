@@ -275,7 +275,7 @@ static void not_added(struct ask *a)
 		return;
 	}
 	log_line(LOG_ERROR, "question not stored", "connection", a->job.connection.ptr, "reason",
-		a->op.op.error.text, NULL);
+		a->op.op.error.text, "correlation", a->job.correlation.ptr, NULL);
 	a->over = true;
 	fail_sharers(a);
 	end_ask(a, DESK_FAILED, "store", a->op.op.error.text);

@@ -141,7 +141,7 @@ static void shaped(struct plugin_call *call)
 	}
 	for (uint32_t i = 0; i < call->out.logs.count; i++)
 		log_line(LOG_WARN, call->out.logs.items[i].message.ptr, "connection",
-			c->connection->config->full, NULL);
+			c->connection->config->full, "correlation", c->row->correlation.ptr, NULL);
 	if (call->out.status == PLUGIN_OK) {
 		c->shaped = true;
 		say(c, false);
@@ -379,7 +379,7 @@ static void soft(struct caller *c)
 	}
 	log_line(LOG_WARN, "caller told before the pipeline was through", "tenant",
 		str_dup(c->arena, c->event->tenant).ptr, "pipeline", c->pipeline->config->full,
-		NULL);
+		"correlation", str_dup(c->arena, c->event->correlation).ptr, NULL);
 	atomic_fetch_add(&c->runner->n_late, 1);
 	tell_so_far(c);
 }

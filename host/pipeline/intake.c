@@ -187,7 +187,7 @@ void intake_log_notes(const struct intake *in)
 		const struct plugin_note *note = &in->call.out.logs.items[i];
 		int level = note->level < 0 ? 0 : note->level > 3 ? 3 : note->level;
 		log_line((enum log_level)level, note->message.ptr, "connection",
-			in->connection->config->full, NULL);
+			in->connection->config->full, "correlation", in->row.correlation.ptr, NULL);
 	}
 }
 

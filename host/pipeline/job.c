@@ -346,7 +346,8 @@ void run_starved(struct run *run)
 	if (run->starving || run_rests_until_stored(run, run_starved))
 		return;
 	run->starving = true;
-	log_line(LOG_ERROR, "no memory to go on with a job, it will be tried again", NULL);
+	log_line(LOG_ERROR, "no memory to go on with a job, it will be tried again", "correlation",
+		run->row.correlation.ptr, NULL);
 	builtin_leave(run);
 	run->item.run = starved_here;
 	runner_post(run->runner, &run->item);
@@ -516,7 +517,7 @@ static void not_saved(struct run *run)
 		!never      ? "job not stored, will be tried again"
 		: run->bare ? "job cannot be stored"
 			    : "job not stored as it is, will be parked",
-		"reason", run->save.op.error.text, NULL);
+		"reason", run->save.op.error.text, "correlation", run->row.correlation.ptr, NULL);
 	if (!never) {
 		run->next_unsaved = r->unsaved;
 		r->unsaved = run;
@@ -638,7 +639,7 @@ void run_emit(struct run *run, const struct plugin_event *e)
 		arena_fail_starved(run->arena);
 	else
 		log_line(LOG_ERROR, "event of the host's own cannot be used", "type", e->type.ptr,
-			"reason", error.text, NULL);
+			"reason", error.text, "correlation", run->row.correlation.ptr, NULL);
 }
 
 static void alarm_event(struct run *run, const char *type)
@@ -681,7 +682,8 @@ static void start_call(
 		if (error.code == E_NOMEM)
 			arena_fail_starved(run->arena);
 		log_line(LOG_ERROR, "call cannot be started", "what", what, "pipeline",
-			run->row.pipeline.ptr, "reason", error.text, NULL);
+			run->row.pipeline.ptr, "reason", error.text, "correlation",
+			run->row.correlation.ptr, NULL);
 		return;
 	}
 	*job = (struct job_row){.id = id_new(),
@@ -744,7 +746,8 @@ void run_end(struct run *run, enum job_state state, const char *fail, const char
 		log_line(LOG_ERROR, state == JOB_DEAD ? "job dead" : "job parked", "tenant",
 			run->row.tenant.len ? run->row.tenant.ptr : NULL, "job", id, "pipeline",
 			run->row.pipeline.len ? run->row.pipeline.ptr : NULL, "fail", fail,
-			"reason", run_own_words(run->arena, reason), NULL);
+			"reason", run_own_words(run->arena, reason), "correlation",
+			run->row.correlation.len ? run->row.correlation.ptr : NULL, NULL);
 		alarm_event(run, state == JOB_DEAD ? "job.dead" : "job.parked");
 		if (run->pipeline)
 			start_call(run, &run->pipeline->on_error, "on_error", STR(""));

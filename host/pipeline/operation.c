@@ -183,7 +183,8 @@ static void add_events(struct run *run)
 			run->event_count++;
 		else
 			log_line(LOG_ERROR, "event of an operation cannot be used", "connection",
-				run->connection->config->full, "reason", error.text, NULL);
+				run->connection->config->full, "reason", error.text, "correlation",
+				run->row.correlation.ptr, NULL);
 	}
 	run->events = all;
 }
@@ -198,7 +199,7 @@ static void take_effects(struct run *run)
 					  : level > 3 ? 3
 						      : level),
 			out->logs.items[i].message.ptr, "connection", run->connection->config->full,
-			NULL);
+			"correlation", run->row.correlation.ptr, NULL);
 	}
 	run_add_rows(run, out->rows);
 	add_events(run);

@@ -81,7 +81,8 @@ static void not_finished(struct intake *in)
 	}
 	log_line(LOG_ERROR,
 		never ? "events refused by the store" : "events not stored, will be tried again",
-		"connection", in->connection->config->full, "reason", f->op.error.text, NULL);
+		"connection", in->connection->config->full, "reason", f->op.error.text,
+		"correlation", in->row.correlation.ptr, NULL);
 	if (never && !in->bare) { /* offered again, it would be refused again, for ever */
 		in->bare = true;
 		f->event_count = f->job_count = 0;
@@ -151,7 +152,7 @@ static void finish(struct intake *in, enum inbox_state state, const char *reason
 
 	if (state == INBOX_PARKED)
 		log_line(LOG_ERROR, "webhook parked", "connection", in->connection->config->full,
-			"id", in->row.correlation.ptr, "reason", reason, NULL);
+			"correlation", in->row.correlation.ptr, "reason", reason, NULL);
 	if (p)
 		caller_expects(&in->caller, p->config->within_ms);
 	if (intake_waits(in)) {
@@ -251,7 +252,7 @@ static void died(struct intake *in)
 {
 	in->row.kills++;
 	log_line(LOG_ERROR, "plugin died on a webhook", "connection", in->connection->config->full,
-		"id", in->row.correlation.ptr, "reason", in->call.out.error.text, NULL);
+		"correlation", in->row.correlation.ptr, "reason", in->call.out.error.text, NULL);
 	if (in->row.kills >= KILLS_MAX)
 		finish(in, INBOX_PARKED,
 			arena_printf(in->arena,

@@ -98,7 +98,8 @@ def test_what_somebody_waited_for_and_heard_is_no_dead_letter(world):
     assert not world.rows("dead") and not world.events("job.dead") and not lines(world, "job dead")
     job = world.call_unheard(f"{CALENDAR}.test")
     world.wait(lambda: [j["id"] for j in world.jobs("dead")] == [job], "what nobody has heard waits for a person")
-    assert lines(world, "job dead") and world.events("job.dead")
+    line, = lines(world, "job dead")
+    assert f"correlation={job}" in line and world.events("job.dead"), "a person's operation is its own beginning"
 
 
 def test_what_may_have_happened_is_for_a_person_whoever_waited(world):
@@ -107,6 +108,27 @@ def test_what_may_have_happened_is_for_a_person_whoever_waited(world):
     answer = world.call(f"{TENANT}/whatsapp.send", {"to": CALLER, "text": "Hallo"}, check=False)
     assert (answer["state"], answer["fail"]) == ("parked", "unknown"), answer
     assert [r["id"] for r in world.rows("dead")] == [answer["job"]]
+
+
+# ---- The log is a log ----------------------------------------------------------------------------------
+
+def test_warnings_about_the_configuration_are_lines_of_the_log(world):
+    world.ini["connection phone"]["api_key"] = "key_sandbox"
+    world.start()
+    warned = [line for line in world.log().splitlines() if "is a secret" in line]
+    assert warned and all(" level=warn " in line and f"place={world.file}:" in line for line in warned), warned
+    assert all(re.match(r"time=\S+ level=\w+ msg=", line) for line in world.log().splitlines()), world.log()
+
+
+def test_a_parked_job_is_found_in_the_log_by_its_webhook(world):
+    world.ini.drop("pipeline")
+    world.ini.add("pipeline wrong", on="call.ended", step="phone.call call_id='no-such-call'")
+    world.start()
+    world.ring()
+    job, = world.wait(lambda: world.jobs("parked"), "there is no such call")
+    line, = lines(world, "job parked")
+    assert f"job={job['id']}" in line and f"correlation={job['correlation']}" in line
+    assert job["correlation"] in {i["id"] for i in world.inbox()}
 
 
 # ---- Connections and plugins ---------------------------------------------------------------------------
