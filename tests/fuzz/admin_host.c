@@ -178,7 +178,7 @@ void __wrap_store_decide_job(struct store *store, struct store_decide_job *op);
 void __wrap_store_replay_inbox(struct store *store, struct store_replay_inbox *op);
 void __wrap_store_forget(struct store *store, struct store_forget *op);
 int __wrap_runner_run(struct error *error, struct runner *runner, struct str connection,
-	struct str op, struct str input, uint32_t timeout_ms, bool record, struct arena *arena,
+	struct str op, struct str input, const struct runner_wait *wait, struct arena *arena,
 	struct str *result);
 void __wrap_runner_nudge(struct runner *runner);
 void __wrap_runner_stats(struct runner *runner, struct runner_stats *out);
@@ -271,12 +271,11 @@ static void host_wide(void)
 }
 
 int __wrap_runner_run(struct error *error, struct runner *runner, struct str connection,
-	struct str op, struct str input, uint32_t timeout_ms, bool record, struct arena *arena,
+	struct str op, struct str input, const struct runner_wait *wait, struct arena *arena,
 	struct str *result)
 {
 	(void)runner;
-	(void)timeout_ms;
-	(void)record;
+	(void)wait;
 	assert(connection.len && json_parse(arena, input, NULL));
 	host_wide();
 	if (!op.len)

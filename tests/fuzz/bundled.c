@@ -163,6 +163,23 @@ static void put_option(struct arena *arena, struct json *config, const struct pl
 		json_put_text(arena, config, option->key, str_of(option->fallback));
 }
 
+/* A number where the plugin declares one: that is how the host gives it. */
+static const struct json *option_value(
+	const struct loaded *plugin, struct arena *arena, const struct plugin_pair *pair)
+{
+	const struct json *number = NULL;
+
+	for (size_t i = 0; i < plugin->info.option_count; i++) {
+		const struct plugin_option *option = &plugin->info.options[i];
+		uint32_t kind = option->kind & 255u;
+
+		if (str_is(pair->name, option->key) &&
+			(kind == KL_OPT_INT || kind == KL_OPT_MS || kind == KL_OPT_BYTES))
+			number = json_of_number(arena, pair->value);
+	}
+	return number ? number : json_of_text(arena, pair->value);
+}
+
 const struct json *bundled_config(
 	const struct loaded *plugin, const struct head *head, struct arena *arena)
 {
@@ -176,7 +193,7 @@ const struct json *bundled_config(
 	for (size_t i = 0; i < head->line_count; i++)
 		if (split_pair(line_after(head->lines[i], '!'), '=', &pair) && is_text(pair.name) &&
 			is_text(pair.value))
-			json_set(arena, config, pair.name, json_of_text(arena, pair.value));
+			json_set(arena, config, pair.name, option_value(plugin, arena, &pair));
 	json_push(arena, hold, config); /* freezes it: a plugin cannot change it */
 	return bundled_call(plugin, config, &in, arena, &out) && !out.problems.count ? config
 										     : NULL;

@@ -275,6 +275,7 @@ static void save_people(
 	HAS("ben-%s", 48, OFFICE_FAMILY, "Ben Lorenz", "requested");
 	HAS("cleo-%s", 24 * 8, OFFICE_FAMILY, "Cleo Lorenz", "booked");
 	HAS(OFFICE_OTHERS "-%s", 25, "+4930999888", "Petra " OFFICE_OTHERS, "booked");
+	HAS(OFFICE_OTHERS "3-%s", 30, "+4930999888", "Petra " OFFICE_OTHERS, "booked");
 	HAS(OFFICE_OTHERS "2-%s", 97, "p@other.example", "Paul " OFFICE_OTHERS, "booked");
 #undef HAS
 }

@@ -21,6 +21,8 @@ static void check_headers(const struct head *head, struct arena *arena)
 		assert(!memchr(value.ptr, '\n', value.len));
 		for (size_t k = 0; k < name.len; k++)
 			assert(name.ptr[k] < 'A' || name.ptr[k] > 'Z');
+		if (!memchr(name.ptr, 0, name.len))
+			assert(head_find(head, name.ptr).ptr);
 		int64_t ms = transfer_retry_after(value, 1700000000000);
 		assert(ms >= -1 && ms <= 366LL * 24 * 3600 * 1000);
 	}
@@ -39,6 +41,7 @@ static void check_head(struct str text, struct arena *arena)
 			break;
 		text = (struct str){text.ptr + n, text.len - n};
 	}
+	assert(!head_find(&head, "x-\"no such").ptr);
 	if (!head.text.failed)
 		check_headers(&head, arena);
 	head_finish(&head);

@@ -37,6 +37,28 @@ static bool read_field(struct arena *arena, struct str line, struct plugin_field
 	return is_text(key.name) && is_text(field->spec);
 }
 
+/* As it is done when a configuration is read: each key with its specification. */
+static void check_specs(const struct loaded *plugin, struct head *head, struct arena *arena)
+{
+	struct json *config = json_object(arena), *hold = json_array(arena), *option;
+	struct plugin_in in = {.kind = PLUGIN_CHECK, .attempt = 1, .now_ms = head->now_ms};
+	struct plugin_field field;
+	struct plugin_out out;
+
+	for (size_t i = 0; i < head->line_count; i++) {
+		if (!read_field(arena, head->lines[i], &field))
+			continue;
+		option = json_object(arena);
+		json_put_text(arena, option, "spec", field.spec);
+		json_set(arena, config, field.key, option);
+	}
+	json_push(arena, hold, config);
+	if (!bundled_call(plugin, config, &in, arena, &out))
+		return;
+	for (size_t i = 0; i < out.problems.count; i++)
+		assert(out.problems.items[i].path.len || out.problems.items[i].message.len);
+}
+
 static void check_map(const struct loaded *plugin, struct head *head, struct arena *arena)
 {
 	struct plugin_field fields[BUNDLED_LINES];
@@ -69,6 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
 	head_read(&head, (struct str){(const char *)bytes, len});
 	plugin = bundled_find(head.words[0]);
+	if (plugin && plugin->raw.map)
+		check_specs(plugin, &head, arena);
 	if (plugin && plugin->raw.map)
 		check_map(plugin, &head, arena);
 	arena_destroy(arena);

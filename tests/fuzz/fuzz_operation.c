@@ -2,7 +2,7 @@
  *
  *   calcom_v2 book              plugin, operation
  *   !team=880                   option; @N the time
- *   <{"start":"..."}            input; ^{...} checkpoint; ~KEY the run's key
+ *   <{"start":"..."}            input; ^{...} checkpoint; ~KEY the run's key; #3 the third attempt
  *
  *   %% 200 a 0                  answer: status, outcome (a answered, n not sent, u unknown,
  *   name: value                 r refused, c crash), retry after in ms; headers,
@@ -213,8 +213,10 @@ static bool is_key(struct str key)
 static void read_line(struct walk *walk, struct str line)
 {
 	struct str input = line_after(line, '<'), checkpoint = line_after(line, '^');
-	struct str key = line_after(line, '~');
+	struct str key = line_after(line, '~'), attempt = line_after(line, '#');
 
+	if (attempt.len == 1 && attempt.ptr[0] > '0' && attempt.ptr[0] <= '9')
+		walk->in.attempt = (uint32_t)(attempt.ptr[0] - '0');
 	if (is_key(key))
 		walk->in.step.key = key;
 	if (input.ptr)
