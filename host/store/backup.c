@@ -354,10 +354,21 @@ static int check_keys(struct error *error, const char *state, const char *parent
 /* The older copy goes as the newer one comes: it may hold the key of somebody who was forgotten. */
 static int exchange(struct error *error, const char *newer, const char *older)
 {
-	if (renameat2(AT_FDCWD, newer, AT_FDCWD, older, RENAME_EXCHANGE) != 0)
-		return file_fail(error, "exchange", older);
-	file_remove(newer);
-	return file_sync_parent(error, older);
+	int rc = file_exchange(error, newer, older);
+
+	if (!rc)
+		file_remove(newer);
+	return rc;
+}
+
+/* As above: neither the draft, nor what an interrupted exchange left. */
+static void remove_rest(const char *draft, const char *path, bool published)
+{
+	char aside[CARE_PATH];
+
+	file_remove(draft);
+	if (published && file_path(NULL, aside, sizeof(aside), "%s" FILE_OLDER, path) == 0)
+		file_remove(aside);
 }
 
 int care_backup_keys(
@@ -393,6 +404,6 @@ int care_backup_keys(
 	if (!rc)
 		rc = out->replaced ? exchange(error, inner, out->path)
 				   : file_publish(error, inner, out->path);
-	file_remove(draft);
+	remove_rest(draft, out->path, !rc);
 	return rc;
 }

@@ -66,12 +66,63 @@ int file_sync_parent(struct error *error, const char *path)
 	return file_sync(error, parent);
 }
 
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Whoever comes in between loses nothing: a directory takes the place of an empty one only. */
+static int move_directory(const char *from, const char *to)
+{
+	if (file_exists(to)) {
+		errno = EEXIST;
+		return -1;
+	}
+	return rename(from, to);
+}
+
+/* One behind the other; what was there goes back if the second step fails. */
+static int exchange_in_steps(const char *newer, const char *older)
+{
+	char aside[CARE_PATH];
+	int number;
+
+	if (file_path(NULL, aside, sizeof(aside), "%s" FILE_OLDER, older)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	file_remove(aside); /* of one that was interrupted */
+	if (rename(older, aside) != 0)
+		return -1;
+	if (rename(newer, older) == 0)
+		return rename(aside, newer);
+	number = errno;
+	rename(aside, older);
+	errno = number;
+	return -1;
+}
+
+int file_exchange(struct error *error, const char *newer, const char *older)
+{
+	int rc = renameat2(AT_FDCWD, newer, AT_FDCWD, older, RENAME_EXCHANGE);
+
+	if (rc != 0 && errno == EINVAL)
+		rc = exchange_in_steps(newer, older);
+	if (rc != 0)
+		return file_fail(error, "exchange", older);
+	return file_sync_parent(error, older);
+}
+
 int file_publish(struct error *error, const char *draft, const char *path)
 {
 	int rc = renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE);
 
-	if (rc != 0 && errno == EINVAL) /* a file system that cannot: this can, or says so */
-		rc = link(draft, path) == 0 ? unlink(draft) : -1;
+	if (rc != 0 && errno == EINVAL) /* a file system that cannot, such as NFS */
+		rc = is_directory(draft)      ? move_directory(draft, path)
+		     : link(draft, path) == 0 ? unlink(draft)
+					      : -1;
 	if (rc != 0 && errno == EEXIST)
 		return error_set(error, E_CONFLICT,
 			"%s exists, and nothing is written over: choose another name", path);

@@ -17,6 +17,10 @@ int file_sync(struct error *error, const char *path); /* a file or a directory *
 int file_sync_parent(struct error *error, const char *path);
 /* Under its new name, on disk; E_CONFLICT: something has that name. */
 int file_publish(struct error *error, const char *draft, const char *path);
+/* Both are there, and each gets the other's name. Where the file system cannot do it at once there is
+ * a moment in which only older with FILE_OLDER behind its name is there. */
+#define FILE_OLDER ".older"
+int file_exchange(struct error *error, const char *newer, const char *older);
 /* A new one of mode 0600 to write a copy into; E_CONFLICT: somebody else writes there. */
 int file_draft(struct error *error, const char *path);
 /* Bytes into a new file of mode 0600, on disk. */
