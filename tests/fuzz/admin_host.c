@@ -32,6 +32,7 @@ static const char ini[] = "[host]\nadmin_token = " ADMIN_OPERATOR "\nproxies = 1
 static struct {
 	char directory[256];
 	struct config *config;
+	struct store *store;
 	struct store_reader *reader;
 	struct server *server;
 	void (*handler)(void *user, struct request *request);
@@ -530,6 +531,7 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 static void remove_store(void)
 {
+	store_close(host.store);
 	nftw(host.directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -537,19 +539,17 @@ static void make_store(void)
 {
 	struct store_options options = {.directory = host.directory};
 	struct error error = {0};
-	struct store *store;
 
 	snprintf(host.directory, sizeof(host.directory), "%s/klinke-fuzz-XXXXXX",
 		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	if (!mkdtemp(host.directory))
 		die(host.directory, "cannot be made");
 	atexit(remove_store); /* what is sealed in it needs its keys as long as we read */
-	if (store_open(&error, &store, &options) != 0 ||
+	if (store_open(&error, &host.store, &options) != 0 ||
 		store_reader_open(&error, &host.reader, host.directory) != 0)
 		die("the store", error.text);
-	fill(store, "nord");
-	fill(store, "sued");
-	store_close(store);
+	fill(host.store, "nord");
+	fill(host.store, "sued");
 }
 
 static void make(void)
@@ -564,6 +564,7 @@ static void make(void)
 	make_store();
 	options.config = host.config;
 	options.admin = (struct admin){.state = host.directory,
+		.store = host.store,
 		.runner = options.runner,
 		.reload = reload,
 		.sandbox = "landlock: yes\nseccomp: no (old)\n"};
