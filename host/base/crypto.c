@@ -100,11 +100,18 @@ static const uint8_t *bytes(struct str s)
 	return (const uint8_t *)(s.ptr ? s.ptr : "");
 }
 
-size_t crypto_hmac(const char *hash, struct str key, const struct str *pieces, size_t count,
+/* Replaces the key in the context: it must not outlive the call. */
+static void forget_hmac_key(EVP_MAC_CTX *context)
+{
+	static const uint8_t zero[CRYPTO_KEY];
+
+	if (context)
+		EVP_MAC_init(context, zero, sizeof(zero), NULL);
+}
+
+static size_t run_hmac(EVP_MAC_CTX *context, struct str key, const struct str *pieces, size_t count,
 	uint8_t out[CRYPTO_HASH_MAX])
 {
-	int index = hash_index(hash);
-	EVP_MAC_CTX *context = index < 0 ? NULL : hmac_context(index);
 	size_t i, len = 0;
 
 	if (!context || !EVP_MAC_init(context, bytes(key), key.len, NULL))
@@ -113,6 +120,17 @@ size_t crypto_hmac(const char *hash, struct str key, const struct str *pieces, s
 		if (!EVP_MAC_update(context, bytes(pieces[i]), pieces[i].len))
 			return 0;
 	return EVP_MAC_final(context, out, &len, CRYPTO_HASH_MAX) ? len : 0;
+}
+
+size_t crypto_hmac(const char *hash, struct str key, const struct str *pieces, size_t count,
+	uint8_t out[CRYPTO_HASH_MAX])
+{
+	int index = hash_index(hash);
+	EVP_MAC_CTX *context = index < 0 ? NULL : hmac_context(index);
+	size_t len = run_hmac(context, key, pieces, count, out);
+
+	forget_hmac_key(context);
+	return len;
 }
 
 static bool start_hash(int i)

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -167,6 +168,38 @@ static void random_bytes_differ_and_wiping_wipes(void **state)
 	assert_memory_equal(a, zeros, sizeof(a));
 }
 
+/* Looks through the memory that malloc gives out of; 0 bytes of it if that lies elsewhere. */
+static bool heap_holds(const uint8_t *bytes, size_t n)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long from, to;
+	bool found = false;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (strstr(line, "[heap]") && sscanf(line, "%lx-%lx", &from, &to) == 2)
+			found = found || memmem((const void *)from, to - from, bytes, n) != NULL;
+	fclose(maps);
+	return found;
+}
+
+static void no_key_outlives_its_call(void **state)
+{
+	struct str piece = STR("text");
+	uint8_t key[CRYPTO_KEY], nonce[CRYPTO_NONCE] = {0}, out[CRYPTO_HASH_MAX];
+	uint8_t sealed[4 + CRYPTO_TAG];
+	static const char *const hashes[] = {"sha256", "sha1", "sha512"};
+
+	(void)state;
+	crypto_random(key, sizeof(key));
+	for (size_t i = 0; i < 3; i++)
+		assert_true(crypto_hmac(hashes[i], (struct str){(const char *)key, sizeof(key)},
+				    &piece, 1, out) > 0);
+	assert_true(crypto_seal(key, nonce, STR(""), piece, sealed));
+	assert_false(heap_holds(key, sizeof(key)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +211,7 @@ int main(void)
 		cmocka_unit_test(nothing_can_be_sealed_too),
 		cmocka_unit_test(threads_do_not_disturb_each_other),
 		cmocka_unit_test(random_bytes_differ_and_wiping_wipes),
+		cmocka_unit_test(no_key_outlives_its_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
