@@ -20,6 +20,16 @@ static void print_problems(const struct json *problems)
 	}
 }
 
+static void print_what_to_do(int64_t all, int64_t open)
+{
+	if (all > open)
+		printf("\nfetched: %" PRId64 " of %" PRId64 "; klinke events shows what came\n",
+			all - open, all);
+	else if (open)
+		printf("\nopen: %" PRId64 "; klinke gaps --fetch brings in what can be fetched\n",
+			open);
+}
+
 static void print_gaps(const struct json *answer)
 {
 	static const char *const columns[] = {
@@ -32,8 +42,11 @@ static void print_gaps(const struct json *answer)
 		list_table(gaps, columns);
 	else if (!looked)
 		puts("no connection has a list to compare with");
-	else if (unread < looked)
-		puts(unread ? "no gaps in what could be read" : "no gaps");
+	else if (unread)
+		fputs(unread < looked ? "no gaps in what could be read\n" : "", stdout);
+	else
+		printf("no gaps; asked for their lists: %" PRId64 " connections\n", looked);
+	print_what_to_do((int64_t)json_count(gaps), json_i64(json_get(answer, "open"), 0));
 	if (unread)
 		printf("%" PRId64 " of %" PRId64 " lists could not be read; nothing is known%s\n",
 			unread, looked, unread == looked ? "" : " of what they have");
@@ -77,9 +90,9 @@ const struct command command_gaps = {
 		"there. With --fetch\n"
 		"each is asked for by itself and comes in as if its webhook came now: once, and "
 		"pipelines run for\n"
-		"it. What is younger than a minute is left to its webhook. Messengers have no "
-		"list. "
-		"0: no gaps, or\n"
+		"it. at: when the call began, or the appointment begins. What is younger than a "
+		"minute is left to its\n"
+		"webhook. Messengers have no list. 0: no gaps, or\n"
 		"all of them closed. 1: there are gaps, or a list could not be had. [host] "
 		"find_gaps "
 		"= 6h does it by\n"

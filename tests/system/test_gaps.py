@@ -58,6 +58,8 @@ def test_what_never_came_is_found_and_fetched_once(world):
     lose_everything(world)
     call, uid = world.ring(), desk_booking(world, world.slot())
     world.wait(lambda: all_gone(world), "every webhook is lost")
+    told = world.klinke("gaps", check=False).stdout
+    assert told.count("never came") == 2 and "open: 2; klinke gaps --fetch brings in" in told
     code, answer = gaps(world)
     assert code == 1 and answer["open"] == 2 and not answer["problems"]
     assert found(answer) == [("booking", uid, "never came", False), ("call", call, "never came", False)]
@@ -76,7 +78,7 @@ def test_what_never_came_is_found_and_fetched_once(world):
     assert count(world, "call.ended", f"call:{call}") == count(world, "booking.created", f"booking:{uid}") == 1
     assert len(world.bookings()) == 2 and len(world.messages()) == 1
     table = world.klinke("gaps").stdout
-    assert table == "no gaps\n"
+    assert table == "no gaps; asked for their lists: 2 connections\n"
 
 
 def test_what_stands_here_and_not_there_is_told(world):
