@@ -475,6 +475,10 @@ static const struct json *call(struct ask *q)
 {
 	struct str target = json_get_text(q->request, "target"), result;
 	const struct json *input = json_get(q->request, "input");
+	const struct runner_wait wait = {
+		.timeout_ms = (uint32_t)json_i64(json_get(q->request, "timeout_ms"), CALL_MS),
+		.record = json_bool(json_get(q->request, "record"), false),
+		.peer = q->admin->peer};
 	size_t dot = target.len;
 
 	while (dot > 0 && target.ptr[dot - 1] != '.')
@@ -489,9 +493,7 @@ static const struct json *call(struct ask *q)
 	}
 	if (runner_run(&q->error, q->admin->runner, (struct str){target.ptr, dot - 1},
 		    (struct str){target.ptr + dot, target.len - dot},
-		    input ? json_print(q->arena, input) : STR("{}"),
-		    (uint32_t)json_i64(json_get(q->request, "timeout_ms"), CALL_MS),
-		    json_bool(json_get(q->request, "record"), false), q->arena, &result) < 0)
+		    input ? json_print(q->arena, input) : STR("{}"), &wait, q->arena, &result) < 0)
 		return NULL;
 	return json_parse(q->arena, result, &q->error);
 }

@@ -7,10 +7,9 @@
  *                                              correlation, since, until, before, limit} -> {rows}
  *   dead      {tenant, connection, state, pipeline, since, until, before, limit}
  *                                              what needs a person -> {rows}: "kind" job or webhook
- *   show      {id}                             -> {inbox, events, jobs, attempts}; with "exact": and
- *                                              all it takes to play it again (rows.h)
- *   retry     {id, resend, reason}             dead or parked, again -> {job} or {inbox}
- *   drop      {id, reason}                     -> {job} or {inbox}
+ *   show      {id}                             -> {inbox, events, jobs, attempts}; with "exact":
+ * and all it takes to play it again (rows.h) retry     {id, resend, reason}             dead or
+ * parked, again -> {job} or {inbox} drop      {id, reason}                     -> {job} or {inbox}
  *   replay    {id}                             a webhook again from its raw bytes -> {inbox};
  *                                              with "dry-run": nothing, -> {rows} of it
  *   call      {target, input, timeout_ms}      one operation now -> {job, state, result …}
@@ -46,6 +45,7 @@ struct admin {
 	const char *tenant; /* NULL: sees all; else this one only */
 	/* What confines plugins here, as plugin_sandbox_report() says it; NULL: not known. */
 	const char *sandbox;
+	int peer; /* > 0: the socket of who asks and waits, see runner_wait */
 };
 
 /* Whether a verb changes something, and so is never a GET; and the whole list of verbs: [{"verb",

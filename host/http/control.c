@@ -101,9 +101,10 @@ static void serve_one(struct control *control, int fd)
 
 	buf_init(&line, LINE_MAX_BYTES);
 	if (arena && read_line(fd, &line)) {
-		struct str request = {line.ptr, line.len};
-		struct str answer =
-			json_print(arena, admin_answer(&control->admin, arena, request));
+		struct str request = {line.ptr, line.len}, answer;
+		struct admin admin = control->admin;
+		admin.peer = fd;
+		answer = json_print(arena, admin_answer(&admin, arena, request));
 		if (write_all(fd, arena_failed(arena) ? STR(NO_MEMORY) : answer))
 			write_all(fd, STR("\n"));
 	}

@@ -71,12 +71,13 @@ static const struct json *operate(
 {
 	const struct json *answer = NULL;
 	struct error error = {0};
+	const struct runner_wait wait = {.timeout_ms = OPERATION_MS};
 	struct str text, reason;
 	int err = E_CLOSED;
 
 	if (!h->stop || !atomic_load(h->stop))
 		err = runner_run(&error, h->runner, str_of(h->connection->full), str_of(op),
-			json_print(h->own, input), OPERATION_MS, false, h->own, &text);
+			json_print(h->own, input), &wait, h->own, &text);
 	if (err == 0)
 		answer = json_parse(h->own, text, NULL);
 	if (str_is(json_get_text(answer, "state"), "done"))

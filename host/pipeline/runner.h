@@ -41,12 +41,16 @@ void runner_destroy(struct runner *runner); /* takes NULL */
 /* A new configuration: 0, or error and the old one stays. Waits for the runner. */
 int runner_reload(struct error *error, struct runner *runner, const struct config *config);
 
-/* One operation now, recorded like any other; record: with answers that tell of others too, which
- * are not kept else. Waits until it is done, has failed or is parked, at most timeout_ms. result in
- * the arena: JSON {"job", "state", "result" or "fail", "reason"}. */
+struct runner_wait {
+	uint32_t timeout_ms;
+	bool record; /* with answers that tell of others too, which are not kept else */
+	int peer;    /* > 0: the socket of who waits; closed at its end: nobody hears it any more */
+};
+/* One operation now, recorded like any other. Waits until it is done or has failed. If it failed,
+ * nothing happened over there, and that was heard, it is dropped: no dead letter. result in the
+ * arena: JSON {"job", "state", "result" or "fail", "reason"}. */
 int runner_run(struct error *error, struct runner *runner, struct str connection, struct str op,
-	struct str input, uint32_t timeout_ms, bool record, struct arena *arena,
-	struct str *result);
+	struct str input, const struct runner_wait *wait, struct arena *arena, struct str *result);
 
 /* Something may have become due (a verdict, a replay): look. From any thread. */
 void runner_nudge(struct runner *runner);

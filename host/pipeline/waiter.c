@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -36,6 +37,7 @@ struct waiter {
 	bool ending;     /* its job is over and only on its way to the disk */
 	bool stored;     /* runner's thread: the job is the store's */
 	bool records;    /* its answers are wanted whole */
+	int peer;        /* runner_wait */
 	struct error error;
 	struct str state, fail, reason, result; /* malloc'ed text of the end */
 };
@@ -129,13 +131,20 @@ void waiters_leave(struct runner *r)
 	}
 }
 
+static bool has_hung_up(int peer)
+{
+	char byte;
+
+	return peer > 0 && recv(peer, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* Under its lock: it may leave at any moment, but not once it is counted on. */
 static bool listens(struct waiter *w)
 {
 	bool there;
 
 	pthread_mutex_lock(&w->lock);
-	there = !w->left;
+	there = !w->left && !has_hung_up(w->peer);
 	w->ending |= there;
 	pthread_mutex_unlock(&w->lock);
 	return there;
@@ -376,7 +385,7 @@ static struct str report(const struct waiter *w, struct arena *arena)
 }
 
 int runner_run(struct error *error, struct runner *r, struct str connection, struct str op,
-	struct str input, uint32_t timeout_ms, bool record, struct arena *arena, struct str *result)
+	struct str input, const struct runner_wait *wait, struct arena *arena, struct str *result)
 {
 	struct waiter *w;
 	char id[ID_TEXT];
@@ -386,14 +395,15 @@ int runner_run(struct error *error, struct runner *r, struct str connection, str
 	w = create(r, connection, op, input);
 	if (!w)
 		return error_set(error, E_NOMEM, "no memory for an operation");
-	w->records = record;
+	w->records = wait->record;
+	w->peer = wait->peer;
 	id_text(id, &w->job.id);
 	runner_post(r, &w->item);
-	if (!wait_until_over(w, timeout_ms))
+	if (!wait_until_over(w, wait->timeout_ms))
 		return error_set(error, E_TIMEOUT,
 			"no end after %u ms; it goes on, klinke show %s tells what "
 			"became of it",
-			timeout_ms, id);
+			wait->timeout_ms, id);
 	if (w->error.code) {
 		int code = w->error.code;
 		if (error)
