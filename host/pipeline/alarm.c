@@ -288,7 +288,15 @@ static void tell_trouble(struct runner *r, struct trouble *t)
 	tell(r, arena, config_tenant(r->plan->config, t->tenant), "calendar.failed", data,
 		str_dup(arena, str_of(t->correlation)));
 	t->untold = 0;
-	t->quiet_until_ms = clock_mono_ms() + QUIET_MS;
+	t->quiet_until_ms = clock_now_ms() + QUIET_MS;
+}
+
+/* A clock that was put back makes nothing quiet for longer. */
+static bool is_quiet(const struct trouble *t)
+{
+	int64_t left = t->quiet_until_ms - clock_now_ms();
+
+	return left > 0 && left <= QUIET_MS;
 }
 
 void alarm_question(const struct run *run, enum job_state state, const char *fail, const char *why)
@@ -309,7 +317,7 @@ void alarm_question(const struct run *run, enum job_state state, const char *fai
 	keep(t->correlation, sizeof(t->correlation), run->row.correlation);
 	if (!t->untold++)
 		t->first_ms = clock_now_ms();
-	if (clock_mono_ms() >= t->quiet_until_ms)
+	if (!is_quiet(t))
 		tell_trouble(r, t);
 }
 
@@ -436,7 +444,7 @@ void alarms_tick(struct runner *r)
 		return;
 	while (*p) {
 		struct trouble *t = *p;
-		bool over = clock_mono_ms() >= t->quiet_until_ms;
+		bool over = !is_quiet(t);
 		if (over && !t->untold) {
 			*p = t->next;
 			free(t);

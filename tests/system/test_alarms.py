@@ -1,11 +1,18 @@
 """What an operator must learn although no job waits for a person: callers who are turned away, a key that is refused, a
 vendor that is down, a plugin that does not load. Each is told as an event, and where else one looks."""
 import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 from desk_kit import Call, answering, spoken
 from test_care import doctor, findings
 from test_events import data_of, faults
-from world import CALLER, PLUGINS, TENANT
+from world import CALLER, KLINKE, PLUGINS, TENANT
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "soak"))
+from clock import Clock  # noqa: E402
 
 CALENDAR = f"{TENANT}/calendar"
 PAUSED = f'klinke_connection_paused{{connection="{CALENDAR}"}}'
@@ -64,6 +71,21 @@ def test_callers_turned_away_for_an_event_type_that_is_not_there(world):
     assert not world.rows("dead"), "no person has to decide anything"
 
 
+def test_more_of_the_same_is_counted_and_told_an_hour_later(world):
+    clock = Clock(world)
+    answering(world)
+    world.ini["service kontrolle"]["event_type"] = "999999"
+    world.start()
+    slot = spoken(world.slot())
+    assert not any([check(world, slot) for _ in range(3)])
+    assert failures(world) == {"gone": 3}
+    world.wait(lambda: len(world.events("calendar.failed")) == 1, "the first is told at once")
+    clock.travel(3700)
+    world.wait(lambda: len(world.events("calendar.failed")) == 2, "and the others then")
+    assert sorted(d["count"] for d in told(world, "calendar.failed")) == [1, 2]
+    assert findings(doctor(world), "callers")[0]["text"].count(" 3 times ") == 1
+
+
 def test_callers_turned_away_by_a_calendar_that_is_down(world):
     answering(world)
     world.start()
@@ -100,6 +122,19 @@ def test_what_somebody_waited_for_and_heard_is_no_dead_letter(world):
     world.wait(lambda: [j["id"] for j in world.jobs("dead")] == [job], "what nobody has heard waits for a person")
     line, = lines(world, "job dead")
     assert f"correlation={job}" in line and world.events("job.dead"), "a person's operation is its own beginning"
+
+
+def test_who_went_away_before_the_end_has_not_heard_it(world):
+    world.ini["connection calendar"]["timeout"] = "60s"
+    world.start()
+    world.fault(vendor="calcom_v2", path="/calcom/v2/me*", status=500, body={}, count=0)
+    world.sandbox.send_signal(signal.SIGSTOP)  # so it has no end before
+    person = subprocess.Popen([str(KLINKE), "call", f"{CALENDAR}.test"], env=world.environment, stderr=subprocess.DEVNULL)
+    world.wait(lambda: world.jobs(op="test"), "it has begun")
+    person.kill()
+    person.wait()
+    world.sandbox.send_signal(signal.SIGCONT)
+    world.wait(lambda: world.jobs("dead", op="test"), "it waits for a person")
 
 
 def test_what_may_have_happened_is_for_a_person_whoever_waited(world):

@@ -441,6 +441,7 @@ static void a_full_disk_fails_operations_clearly_and_later_ones_work(void **stat
 	struct inbox_row row = an_inbox_row();
 	struct store_append_inbox op = {.row = &row};
 	struct store_counts counts;
+	struct error why = {0};
 	unsigned kept = 100;
 
 	signal(SIGXFSZ, SIG_IGN);
@@ -453,8 +454,11 @@ static void a_full_disk_fails_operations_clearly_and_later_ones_work(void **stat
 	row.body = (struct str){body, 4 << 20};
 	assert_int_equal(append_inbox_now(f, &op), E_IO);
 	assert_non_null(strstr(op.op.error.text, "disk"));
+	assert_true(store_failing(f->store, &why));
+	assert_string_equal(why.text, op.op.error.text);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(append_inbox_now(f, &op), 0);
+	assert_false(store_failing(f->store, &why));
 	reopen(f);
 	assert_int_equal(store_count(NULL, f->reader, &counts), 0);
 	assert_int_equal(counts.inbox_new, kept + 1);
