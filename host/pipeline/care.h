@@ -18,7 +18,6 @@ struct buf;
 struct config;
 struct error;
 struct json;
-struct receipt_row;
 struct runner;
 struct store_reader;
 

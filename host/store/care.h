@@ -22,7 +22,6 @@
 #include "base/error.h"
 
 struct arena;
-struct buf;
 
 #define CARE_PATH 4400
 #define CARE_DAMAGED_LOG "damaged-log-"

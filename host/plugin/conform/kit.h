@@ -21,7 +21,6 @@
 #define KIT_FOUND 64u /* different ones, of one check */
 
 struct sandbox;
-struct case_runner;
 
 struct sample {
 	struct str name, config;    /* config: JSON */
