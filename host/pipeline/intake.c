@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "pipeline/intake_i.h"
+#include "pipeline/trace.h"
 
 #define RETRY_AFTER_S 2
 
@@ -138,10 +139,30 @@ static void copy_hook(struct intake *in, const struct hook *hook)
 	};
 }
 
+static struct str header(const struct plugin_pairs *headers, const char *name)
+{
+	for (size_t i = 0; i < headers->count; i++)
+		if (str_is(headers->items[i].name, name))
+			return headers->items[i].value;
+	return (struct str){0};
+}
+
+/* A sender's trace goes on here; it was signed with the rest, or comes from who signs. */
+static struct str correlation_of(struct intake *in)
+{
+	char *text = arena_alloc(in->arena, ID_TEXT);
+	struct id trace;
+
+	if (text)
+		id_text(text, trace_read(&trace, header(&in->inbound.headers, "traceparent"))
+				      ? &trace
+				      : &in->row.id);
+	return str_of(text);
+}
+
 static void fill_row(struct intake *in)
 {
 	const struct config_tenant *tenant = in->connection->config->tenant;
-	char *correlation = arena_alloc(in->arena, ID_TEXT);
 
 	in->row.tenant = tenant ? str_of(tenant->name) : STR("");
 	in->row.connection = str_of(in->connection->config->full);
@@ -152,9 +173,7 @@ static void fill_row(struct intake *in)
 	in->inbound.headers = without_proofs(in->arena, in->inbound.headers);
 	in->row.headers = pairs_text(in->arena, in->inbound.headers);
 	in->row.body = in->inbound.body;
-	if (correlation)
-		id_text(correlation, &in->row.id);
-	in->row.correlation = str_of(correlation);
+	in->row.correlation = correlation_of(in);
 	in->row.state = INBOX_NEW;
 }
 

@@ -21,6 +21,7 @@
 #include "pipeline/builtin.h"
 #include "pipeline/job_i.h"
 #include "pipeline/pause.h"
+#include "pipeline/trace.h"
 #include "plugin/call.h"
 
 #define STORE_MS 5000 /* until what could not be read there is read again */
@@ -426,20 +427,6 @@ static struct str absolute(struct run *run, struct str url)
 		run->arena, "%.*s%.*s", STR_ARG(run->connection->base_url), STR_ARG(url)));
 }
 
-static struct str traceparent(struct run *run)
-{
-	struct id trace, span = id_new();
-	char *text = arena_alloc(run->arena, 56);
-	struct str hex, part;
-
-	if (!text || !id_parse(&trace, run->row.correlation))
-		return (struct str){0};
-	hex = str_encode(run->arena, "hex", (struct str){(char *)trace.b, 16});
-	part = str_encode(run->arena, "hex", (struct str){(char *)span.b + 8, 8});
-	snprintf(text, 56, "00-%.*s-%.*s-01", STR_ARG(hex), STR_ARG(part));
-	return str_of(text);
-}
-
 static void fill_request(struct run *run, const struct plugin_request *r)
 {
 	struct transfer_request *t = &run->request;
@@ -465,7 +452,7 @@ static void fill_request(struct run *run, const struct plugin_request *r)
 	t->body = r->body;
 	t->allowed_hosts = run->connection->hosts;
 	t->allowed_host_count = run->connection->host_count;
-	t->traceparent = traceparent(run);
+	t->traceparent = trace_write(run->arena, run->row.correlation);
 	t->timeout_ms = r->timeout_ms ? r->timeout_ms
 				      : (uint32_t)run->connection->config->limits.timeout_ms;
 }

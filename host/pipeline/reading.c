@@ -149,10 +149,12 @@ static void finish(struct intake *in, enum inbox_state state, const char *reason
 {
 	struct store_finish_inbox *f = &in->finish;
 	const struct plan_pipeline *p = pipeline_of(in);
+	char id[ID_TEXT];
 
+	id_text(id, &in->row.id);
 	if (state == INBOX_PARKED)
 		log_line(LOG_ERROR, "webhook parked", "connection", in->connection->config->full,
-			"correlation", in->row.correlation.ptr, "reason", reason, NULL);
+			"id", id, "correlation", in->row.correlation.ptr, "reason", reason, NULL);
 	if (p)
 		caller_expects(&in->caller, p->config->within_ms);
 	if (intake_waits(in)) {
@@ -250,9 +252,13 @@ static const char *complaints(struct intake *in)
 
 static void died(struct intake *in)
 {
+	char id[ID_TEXT];
+
+	id_text(id, &in->row.id);
 	in->row.kills++;
 	log_line(LOG_ERROR, "plugin died on a webhook", "connection", in->connection->config->full,
-		"correlation", in->row.correlation.ptr, "reason", in->call.out.error.text, NULL);
+		"id", id, "correlation", in->row.correlation.ptr, "reason", in->call.out.error.text,
+		NULL);
 	if (in->row.kills >= KILLS_MAX)
 		finish(in, INBOX_PARKED,
 			arena_printf(in->arena,

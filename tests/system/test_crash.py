@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from hooks_kit import call_body, retell_headers
 from world import CALLER, EVENT_TYPE, TENANT, descendants, instant
 
 ROUNDS = int(os.environ.get("ROUNDS", "25"))
@@ -84,6 +85,20 @@ def test_story_is_told_by_the_store(office):
         event, = office.events(type_)
         assert event["data"]["message_id"] == message["wamid"] and event["regarding"] == message["opaque"]
     assert office.metrics()["klinke_jobs_done_total"] == 2
+
+
+def test_a_senders_trace_goes_on(office):
+    """W3C Trace Context: our correlation is the trace that the webhook came with."""
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    for call, header in (("traced", f"00-{trace}-00f067aa0ba902b7-01"), ("broken", "00-zz")):
+        body = call_body(call)
+        assert office.hook("phone", body, {**retell_headers(body), "traceparent": header})[0] == 204
+    office.wait(lambda: len(office.events("call.ended")) == 2, "both are told")
+    seen = {e["subject"]: e["correlation"].replace("-", "") for e in office.events("call.ended")}
+    assert seen["call:traced"] == trace
+    assert seen["call:broken"] == next(e["inbox"] for e in office.events("call.ended")
+                                       if e["subject"] == "call:broken").replace("-", "")
+    assert len(office.show("4bf92f35-77b3-4da6-a3ce-929d0e0e4736")["events"]) == 1
 
 
 # ---- What must hold in the end ---------------------------------------------------------------------
