@@ -124,7 +124,7 @@ def test_what_somebody_waited_for_and_heard_is_no_dead_letter(world):
     assert f"correlation={job}" in line and world.events("job.dead"), "a person's operation is its own beginning"
 
 
-def test_who_went_away_before_the_end_has_not_heard_it(world):
+def test_what_was_not_heard_or_may_have_happened_is_for_a_person(world):
     world.ini["connection calendar"]["timeout"] = "60s"
     world.start()
     world.fault(vendor="calcom_v2", path="/calcom/v2/me*", status=500, body={}, count=0)
@@ -134,11 +134,8 @@ def test_who_went_away_before_the_end_has_not_heard_it(world):
     person.kill()
     person.wait()
     world.sandbox.send_signal(signal.SIGCONT)
-    world.wait(lambda: world.jobs("dead", op="test"), "it waits for a person")
-
-
-def test_what_may_have_happened_is_for_a_person_whoever_waited(world):
-    world.start()
+    job, = world.wait(lambda: world.jobs("dead", op="test"), "it waits for a person")
+    world.klinke("dead", "drop", job["id"])
     world.fault(vendor="whatsapp", method="POST", close_after=True)
     answer = world.call(f"{TENANT}/whatsapp.send", {"to": CALLER, "text": "Hallo"}, check=False)
     assert (answer["state"], answer["fail"]) == ("parked", "unknown"), answer
@@ -147,23 +144,19 @@ def test_what_may_have_happened_is_for_a_person_whoever_waited(world):
 
 # ---- The log is a log ----------------------------------------------------------------------------------
 
-def test_warnings_about_the_configuration_are_lines_of_the_log(world):
+def test_all_that_the_host_says_is_a_line_of_the_log_and_what_is_about_a_job_has_its_correlation(world):
     world.ini["connection phone"]["api_key"] = "key_sandbox"
-    world.start()
-    warned = [line for line in world.log().splitlines() if "is a secret" in line]
-    assert warned and all(" level=warn " in line and f"place={world.file}:" in line for line in warned), warned
-    assert all(re.match(r"time=\S+ level=\w+ msg=", line) for line in world.log().splitlines()), world.log()
-
-
-def test_a_parked_job_is_found_in_the_log_by_its_webhook(world):
     world.ini.drop("pipeline")
     world.ini.add("pipeline wrong", on="call.ended", step="phone.call call_id='no-such-call'")
     world.start()
+    warned = [line for line in world.log().splitlines() if "is a secret" in line]
+    assert warned and all(" level=warn " in line and f"place={world.file}:" in line for line in warned), warned
     world.ring()
     job, = world.wait(lambda: world.jobs("parked"), "there is no such call")
     line, = lines(world, "job parked")
     assert f"job={job['id']}" in line and f"correlation={job['correlation']}" in line
     assert job["correlation"] in {i["id"] for i in world.inbox()}
+    assert all(re.match(r"time=\S+ level=\w+ msg=", line) for line in world.log().splitlines()), world.log()
 
 
 # ---- Connections and plugins ---------------------------------------------------------------------------
