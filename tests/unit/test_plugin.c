@@ -370,13 +370,16 @@ static void nothing_in_flight_is_forgotten_at_the_end(void **state)
 
 /* ---- sandbox -------------------------------------------------------------------------- */
 
-static bool has_seccomp(void)
+/* Where workers are not confined by this the test cannot be kept: only sanitizers may be such a
+ * place. */
+static bool confined_by(const char *means)
 {
 	struct arena *arena = arena_create(1 << 16);
 	struct str report = plugin_sandbox_report(zygote, arena);
-	bool yes = report.ptr && strstr(report.ptr, "seccomp: yes");
+	bool yes = report.ptr && strstr(report.ptr, means);
 
 	assert_true(report.len > 0);
+	assert_true(yes || SANDBOX_RELAXED);
 	arena_destroy(arena);
 	return yes;
 }
@@ -387,8 +390,8 @@ static void forbidden_calls_end_the_worker(void **state)
 	size_t i;
 
 	(void)state;
-	if (!has_seccomp())
-		skip();
+	if (!confined_by("seccomp: yes"))
+		return;
 	for (i = 0; i < sizeof(ops) / sizeof(*ops); i++)
 		run_among_others(ops[i], PLUGIN_DIED, "SIGSYS");
 }
@@ -402,8 +405,8 @@ static void files_and_memory_are_refused(void **state)
 	size_t i;
 
 	(void)state;
-	if (!has_seccomp())
-		skip();
+	if (!confined_by("seccomp: yes"))
+		return;
 	open_bench(&bench, TEST_PLUGINS);
 	plugin = plugins_get(bench.plugins, "bad");
 	for (i = 0; i < 2; i++) {
@@ -417,16 +420,12 @@ static void files_and_memory_are_refused(void **state)
 
 static void constructors_see_no_files(void **state)
 {
-	struct arena *arena = arena_create(1 << 16);
-	struct str report = plugin_sandbox_report(zygote, arena);
-	bool has_landlock = strstr(report.ptr, "landlock: yes");
 	struct bench bench;
 	struct job job;
 
 	(void)state;
-	arena_destroy(arena);
-	if (!has_landlock)
-		skip();
+	if (!confined_by("landlock: yes"))
+		return;
 	open_bench(&bench, TEST_PLUGINS);
 	run_op(&bench, &job, plugins_get(bench.plugins, "bad_constructor_file"), "found");
 	assert_int_equal(job.call.out.status, PLUGIN_OK);
@@ -535,8 +534,8 @@ static void constructors_may_not_call_home(void **state)
 	struct job job;
 
 	(void)state;
-	if (!has_seccomp())
-		skip();
+	if (!confined_by("seccomp: yes"))
+		return;
 	open_bench(&bench, TEST_PLUGINS);
 	plugin = plugins_get(bench.plugins, "bad_constructor_socket");
 	run_op(&bench, &job, plugin, "fine");
