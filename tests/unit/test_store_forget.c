@@ -358,6 +358,28 @@ static void who_knows_of_somebody_with_much_is_told_in_little_memory(void **stat
 	arena_destroy(little);
 }
 
+/* An older copy of the keys was put back with a damaged row: unreadable is not gone. */
+static void a_key_that_came_back_damaged_is_destroyed_too(void **state)
+{
+	struct fixture *f = *state;
+	const char *path = arena_printf(f->arena, "%s/keys/persons.db", f->directory);
+	const char *copy = arena_printf(f->arena, "%s.old", path);
+
+	store_call(f, ANNA, "", "call_a");
+	close_both(f);
+	copy_file(path, copy);
+	open_store(f);
+	open_reader(f);
+	forget(f, ANNA);
+	close_both(f);
+	assert_int_equal(rename(copy, path), 0);
+	by_hand(f, "keys/persons.db", "UPDATE person SET wrapped = zeroblob(60)");
+	open_store(f);
+	open_reader(f);
+	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM person"), 0);
+	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM gone"), 1);
+}
+
 /* ---- what is left in files ----------------------------------------------------------------- */
 
 static size_t bytes_of(struct fixture *f, const char *sql, uint8_t *out, size_t size)
@@ -478,6 +500,7 @@ int main(void)
 		STORE_TEST(a_start_does_not_fail_for_an_unreadable_job),
 		STORE_TEST(a_forget_that_runs_twice_lets_go_of_what_is_parked),
 		STORE_TEST(who_knows_of_somebody_with_much_is_told_in_little_memory),
+		STORE_TEST(a_key_that_came_back_damaged_is_destroyed_too),
 		STORE_TEST(the_lock_that_a_webhook_had_before_is_in_no_file),
 		STORE_TEST(who_reads_meanwhile_makes_it_busy_and_done_the_next_time),
 		STORE_TEST(bytes_that_were_let_go_of_are_in_no_file),
