@@ -33,6 +33,11 @@ static void answer(struct hook *hook, unsigned status, const char *text, unsigne
 	hook->answer(hook, &a);
 }
 
+unsigned intakes_reading(const struct runner *r)
+{
+	return r->normalizing > r->hooks ? r->normalizing - r->hooks : 0;
+}
+
 void intake_release(struct intake *in)
 {
 	struct runner *r = in->runner;
@@ -46,7 +51,7 @@ void intake_release(struct intake *in)
 	plan_unref(in->plan);
 	runner_arena_back(r, in->arena);
 	r->normalizing--;
-	if (r->normalizing < FETCH && r->backlog)
+	if (intakes_reading(r) < FETCH && r->backlog)
 		intake_fetch(r);
 }
 
@@ -64,7 +69,7 @@ void intakes_abandon(struct runner *r)
 		plan_unref(in->plan);
 		arena_destroy(in->arena);
 	}
-	r->intakes = NULL;
+	r->intakes = r->held = NULL;
 }
 
 /* Gives the answer and forgets the webhook: it was not stored. */

@@ -29,6 +29,11 @@ struct hook { /* one request to /hooks/OWNER/CONNECTION[/ROUTE]; the caller's un
 	void *user;
 };
 
+struct plan;
+
+/* What waits in the store is behind in the new configuration, too. Runner's thread. */
+void intakes_reload(const struct plan *from, struct plan *to);
+
 /* From any thread. Never blocks; too much at once is answered 503 with Retry-After. */
 void intake_take(struct runner *runner, struct hook *hook);
 

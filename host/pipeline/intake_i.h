@@ -31,6 +31,8 @@ struct intake {
 	struct store_finish_inbox finish;
 	unsigned promised; /* see jobs_promise() */
 	bool bare;         /* finished without the events that the store refused */
+	bool in_turn;      /* all of its connection that came before it is in hand */
+	struct intake *next_held;
 };
 
 /* intake.c: an empty one of today's plan; NULL: no memory. */
@@ -39,7 +41,8 @@ struct intake *intake_create(struct runner *runner, const struct plan_connection
 void intake_release(struct intake *in);
 void intake_call(struct intake *in, enum plugin_kind kind, void (*done)(struct plugin_call *));
 void intake_log_notes(const struct intake *in);
-bool intake_waits(const struct intake *in); /* is, or was, somebody on the line? */
+bool intake_waits(const struct intake *in);            /* is, or was, somebody on the line? */
+unsigned intakes_reading(const struct runner *runner); /* stored and in hand, about */
 const struct plugin_route *intake_route(const struct plugin_info *info, struct str name);
 
 /* Its raw row is on its way to the store, at the latest from now on. */

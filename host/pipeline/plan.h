@@ -19,6 +19,7 @@ struct plan_connection {
 	struct str base_url; /* nothing: the plugin gives absolute URLs */
 	struct str *hosts;   /* where it may go */
 	size_t host_count;
+	bool behind; /* webhooks of it wait in the store: the runner's, as it goes */
 };
 
 struct plan_arg {
@@ -47,7 +48,7 @@ struct plan_pipeline {
 	struct expr *when; /* NULL: always */
 	struct plan_step *steps;
 	struct plan_call on_error, late;
-	struct expr *fallback; /* NULL: config->fallback is the text */
+	struct expr *fallback;   /* NULL: config->fallback is the text */
 	const char **step_names; /* NULL-terminated */
 };
 

@@ -265,8 +265,29 @@ static void died(struct intake *in)
 				"plugin %s died on it twice; mend the plugin, then klinke replay "
 				"it",
 				in->connection->config->plugin));
-	else
+	else {
+		in->in_turn = true;
 		intake_read(in);
+	}
+}
+
+/* Too much is in hand: this one stays in the store until there is room, and with it all of its
+ * connection that comes after it. What is read sooner happens sooner: a booking would be made after
+ * it was cancelled. */
+static bool *behind(const struct intake *in)
+{
+	return &in->plan->connections[in->connection - in->plan->connections].behind;
+}
+
+/* It is not in hand, and the next fetches must find it: a slow one may be older than what they have
+ * passed already. */
+static void left(struct runner *r, const struct id *id)
+{
+	if (!r->left_behind || memcmp(id, &r->left, sizeof(*id)) < 0)
+		r->left = *id;
+	r->left_behind = true;
+	if (memcmp(id, &r->fetch_after, sizeof(*id)) <= 0)
+		r->fetch_after = (struct id){{0}};
 }
 
 /* The row, if there is one, stays NEW until the plugin is back or less is going on. */
@@ -280,6 +301,10 @@ static void not_read(struct intake *in)
 	if (in->row.kills != in->finish.kills && !intake_waits(in)) {
 		finish(in, INBOX_NEW, "");
 		return;
+	}
+	if (in->call.out.status == PLUGIN_NOT_RUN && !intake_waits(in)) {
+		left(in->runner, &in->row.id);
+		*behind(in) = true;
 	}
 	if (!in->storing && intake_waits(in))
 		in->runner->hooks--;
@@ -334,17 +359,84 @@ static void normalized(struct plugin_call *c)
 
 /* ---- When --------------------------------------------------------------------------------- */
 
+static void leave_in_store(struct intake *in)
+{
+	in->runner->backlog = true;
+	left(in->runner, &in->row.id);
+	*behind(in) = true;
+	intake_release(in);
+}
+
+static void hold(struct intake *in)
+{
+	struct runner *r = in->runner;
+
+	in->next_held = NULL;
+	*(r->held ? r->held_end : &r->held) = in;
+	r->held_end = &in->next_held;
+}
+
+static struct intake *take_held(struct runner *r)
+{
+	struct intake *list = r->held;
+
+	r->held = NULL;
+	return list;
+}
+
+/* Those held came before it. */
+static void spill(struct intake *in)
+{
+	struct intake *next;
+
+	for (struct intake *held = take_held(in->runner); held; held = next) {
+		next = held->next_held;
+		leave_in_store(held);
+	}
+	leave_in_store(in);
+}
+
 void intake_read(struct intake *in)
 {
 	struct runner *r = in->runner;
 
-	if (!in->connection->config->info->can_normalize) {
+	if (!in->connection->config->info->can_normalize)
 		finish(in, INBOX_IGNORED, "the plugin makes no events");
-	} else if (r->normalizing > NORMALIZE_MAX && !intake_waits(in)) { /* the store has it */
-		r->backlog = true;
-		intake_release(in);
-	} else {
+	else if (in->in_turn || intake_waits(in))
 		intake_call(in, PLUGIN_NORMALIZE, normalized);
+	else if (intakes_reading(r) > NORMALIZE_MAX)
+		spill(in);
+	else if (*behind(in) && r->fetching) /* there may be no more in the store */
+		hold(in);
+	else if (*behind(in))
+		leave_in_store(in);
+	else
+		intake_call(in, PLUGIN_NORMALIZE, normalized);
+}
+
+void intakes_reload(const struct plan *from, struct plan *to)
+{
+	for (size_t i = 0; i < to->connection_count; i++) {
+		const struct plan_connection *before =
+			plan_connection(from, str_of(to->connections[i].config->full));
+		to->connections[i].behind = before && before->behind;
+	}
+}
+
+/* All that was left in the store is in hand, or goes to nobody. */
+static void caught_up(struct runner *r)
+{
+	for (size_t i = 0; i < r->plan->connection_count; i++)
+		r->plan->connections[i].behind = false;
+}
+
+static void read_held(struct runner *r)
+{
+	struct intake *next;
+
+	for (struct intake *held = take_held(r); held; held = next) {
+		next = held->next_held;
+		intake_read(held);
 	}
 }
 
@@ -393,12 +485,14 @@ static void again(struct runner *r, const struct inbox_row *row)
 	in = intake_create(r, connection);
 	if (!in) {
 		r->backlog_later = true;
+		left(r, &row->id);
 		return;
 	}
 	in->route = intake_route(connection->config->info, row->route);
 	in->row = *row;
 	in->row.correlation = str_dup(in->arena, row->correlation);
 	in->finish.kills = row->kills;
+	in->in_turn = true;
 	in->row.connection = str_of(connection->config->full);
 	in->inbound = (struct plugin_inbound){
 		.route = str_of(in->route ? in->route->name : ""),
@@ -423,18 +517,22 @@ static void fetched_here(struct mailbox_item *item)
 {
 	struct fetch *f = (struct fetch *)item;
 	struct runner *r = f->runner;
+	bool read = f->op.op.result == 0, more = read && f->op.more;
 
-	for (size_t i = 0; f->op.op.result == 0 && i < f->op.count; i++)
+	for (size_t i = 0; read && i < f->op.count; i++)
 		again(r, &f->op.rows[i]);
 	r->fetching = false; /* not sooner: who is done already must not fetch the same */
-	r->backlog_later |= f->op.op.result < 0;
-	r->backlog |= f->op.op.result == 0 && f->op.more;
+	r->backlog_later |= !read;
+	r->backlog |= more;
 	/* what was skipped (its connection is gone) must not hide what comes behind it */
-	r->fetch_after = f->op.op.result == 0 && f->op.more && f->op.count
-				 ? f->op.rows[f->op.count - 1].id
-				 : (struct id){{0}};
+	r->fetch_after = more && f->op.count ? f->op.rows[f->op.count - 1].id : (struct id){{0}};
+	if (r->left_behind)
+		left(r, &r->left);
+	else if (read && !more)
+		caught_up(r);
 	arena_destroy(f->op.arena);
 	free(f);
+	read_held(r);
 }
 
 static void fetched(struct store_op *op)
@@ -449,7 +547,7 @@ void intake_fetch(struct runner *r)
 	struct fetch *f;
 
 	if (r->fetching || r->draining || r->options.only_ours ||
-		r->normalizing > NORMALIZE_MAX / 2)
+		intakes_reading(r) > NORMALIZE_MAX / 2)
 		return; /* the tick asks again */
 	f = calloc(1, sizeof(*f));
 	if (!f || !(f->op.arena = arena_create(FETCH_MEMORY))) {
@@ -458,6 +556,7 @@ void intake_fetch(struct runner *r)
 	}
 	r->backlog = false;
 	r->fetching = true;
+	r->left_behind = false;
 	f->runner = r;
 	f->op.op.done = fetched;
 	f->op.op.user = f;

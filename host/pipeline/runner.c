@@ -448,6 +448,7 @@ static void reload_here(struct question *q)
 		q->result = E_INVALID;
 		return;
 	}
+	intakes_reload(r->plan, plan);
 	r->plan = plan;
 	r->unusable = 0;
 	atomic_store(&r->n_generation, q->generation);

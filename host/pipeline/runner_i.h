@@ -59,7 +59,10 @@ struct runner {
 	bool backlog;       /* raw rows wait in the store that are not in hand */
 	bool backlog_later; /* it failed: backlog with the next tick, not at once and for ever */
 	bool fetching;
+	bool left_behind; /* since the fetch began, more was left in the store … */
+	struct id left;   /* … of which this was the first to come */
 	struct id fetch_after;
+	struct intake *held, **held_end; /* until it is fetched what came before them */
 	bool claiming, claim_wanted;
 	bool claim_later; /* a job was given back for lack of memory: with the next tick, not at
 			     once */
@@ -73,9 +76,9 @@ struct runner {
 				      how much time has passed */
 	int64_t latest_ms;         /* by which a run was put off, since the last tick */
 	int hasten_ticks;
-	struct pause *pauses;   /* pause.h */
+	struct pause *pauses; /* pause.h */
 	struct losses losses;
-	struct alarms *alarms;  /* alarm.h; NULL until the first */
+	struct alarms *alarms; /* alarm.h; NULL until the first */
 	struct arena *spare[SPARES_MAX];
 	size_t spares;
 	struct run *unsaved;    /* runs whose save failed */

@@ -28,8 +28,11 @@ static const struct query q_cancel = {
 	Q_JOB_CANCEL, "UPDATE job SET state = 7, reason = 'cancelled by ' || ?1 WHERE seq = ?2"};
 static const struct query q_forget = {Q_JOB_FORGET,
 	"UPDATE job SET state = 7, reason = ?1, fail = '', closed = NULL WHERE seq = ?2"};
+/* Later there, or told later: a vendor may tell of a cancellation before it tells of the booking.
+ */
 #define LATER_AND_NAMED                                                                            \
-	"AND tenant = ?2 AND seq > (SELECT seq FROM event WHERE id = ?3) "                         \
+	"AND tenant = ?2 AND (seq > (SELECT seq FROM event WHERE id = ?3) "                        \
+	"OR at_ms > (SELECT at_ms FROM event WHERE id = ?3)) "                                     \
 	"AND instr(' ' || ?4 || ' ', ' ' || type || ' ') > 0 "
 static const struct query q_cancelled = {Q_JOB_CANCELLED,
 	"SELECT type FROM event INDEXED BY event_subject WHERE subject = ?1 AND subject <> "

@@ -1,9 +1,13 @@
 """What happens first is done first, for each caller; callers do not wait for each other; and what comes
 twice is done once."""
+import asyncio
+import re
+import sqlite3
 import threading
 
 import pytest
 
+from test_plugins import compile_plugin
 from world import CALLER, TENANT, request
 
 SLOTS = {"vendor": "calcom_v2", "method": "GET", "path": "/calcom/v2/slots"}
@@ -180,3 +184,82 @@ def test_late_events_do_not_overwrite_newer_ones(world):
     assert order[0] == "call.started", "newest first: it came last"
     row, = world.rows("calls")
     assert row["call_id"] == call and row["status"] == "ended" and row["ended"] > row["started"]
+
+
+# ---- More at once than fits in hand -----------------------------------------------------------------------
+
+IN_HAND = 1024  # NORMALIZE_MAX of host/pipeline: what is stored beyond it waits in the store
+BELL = r"""
+#include <klinke/sugar.h>
+
+static const kl_answer *verify(kl_call *c, const kl_inbound *in)
+{
+	kl_answer *a = KL_NEW(c, kl_answer);
+	(void)in;
+	if (a)
+		a->kind = KL_ACCEPT;
+	return a;
+}
+static int normalize(kl_call *c, const kl_inbound *in)
+{
+	kl_event *e = KL_NEW(c, kl_event);
+	(void)in;
+	for (volatile unsigned long i = 0; i < 300000; i++)
+		; /* so that webhooks are stored sooner than they are read */
+	if (!e)
+		return KL_BROKEN;
+	e->type = "bell.rung";
+	c->host->emit(c, e);
+	return 0;
+}
+static const kl_route routes[] = {{"", 0, 0, "whatever comes"}};
+static const kl_plugin plugin = {
+	.size = sizeof(kl_plugin),
+	.id = "test.klinke.bell",
+	.version = "1.0.0",
+	.summary = "Rings",
+	.events = "bell.rung",
+	.routes = KL_LIST(routes),
+	.verify = verify,
+	.normalize = normalize,
+};
+KL_PLUGIN(&plugin)
+"""
+
+
+async def post_all(port, connections, each):
+    """That many webhooks on every connection, all connections at once; the statuses of the answers."""
+    request_ = f"POST /hooks/{TENANT}/bell HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+    statuses = []
+
+    async def post():
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(each):
+            writer.write(request_)
+            head = await reader.readuntil(b"\r\n\r\n")
+            statuses.append(int(head.split()[1]))
+            length = re.search(rb"content-length: (\d+)", head.lower())
+            await reader.readexactly(int(length[1]) if length else 0)
+        writer.close()
+    await asyncio.gather(*(post() for _ in range(connections)))
+    return statuses
+
+
+def test_what_waits_in_the_store_is_not_overtaken(world):
+    """Else a booking would be made after it was cancelled."""
+    plugins = world.directory / "plugins"
+    plugins.mkdir()
+    compile_plugin(plugins, "bell", BELL)
+    world.ini["host"]["plugins"] += f" {plugins}"
+    world.ini["host"]["max_connections"] = 2 * IN_HAND
+    world.ini.add("connection bell", tenant=TENANT, plugin="bell", worker_timeout="60s")
+    world.start()
+    statuses = asyncio.run(post_all(world.port, IN_HAND + 300, 2))
+    taken = statuses.count(200)
+    assert taken > IN_HAND and taken + statuses.count(503) == len(statuses)
+    store = sqlite3.connect(next(world.state.glob("*.db")))
+    world.wait(lambda: store.execute("SELECT count(*) FROM event WHERE type = 'bell.rung'").fetchone()[0] == taken,
+               "all are read")
+    came = [row[0] for row in store.execute("SELECT inbox FROM event WHERE type = 'bell.rung' ORDER BY seq")]
+    overtaken = sum(a > b for a, b in zip(came, came[1:]))
+    assert not overtaken

@@ -630,6 +630,33 @@ static void what_was_cancelled_while_in_hand_does_not_begin_to_wait(void **state
 	}
 }
 
+/* The vendor, or we in a storm, told of the cancellation first. */
+static void what_was_cancelled_before_it_was_told_does_not_begin_to_wait(void **state)
+{
+	static const struct {
+		int64_t cancelled_ms;
+		enum job_state becomes;
+	} cases[] = {{901, JOB_DROPPED}, {900, JOB_WAITING}, {899, JOB_WAITING}};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct event_row made = an_event(STR("")), over = an_event(STR(""));
+		struct job_row job = a_job(STR(""));
+		made.subject = over.subject = job.subject =
+			str_of(arena_printf(f->arena, "early%zu", i));
+		made.type = STR("booking.created");
+		over.type = job.cancel_on = STR("booking.cancelled");
+		over.at_ms = cases[i].cancelled_ms;
+		job.event = made.id;
+		happen(f, &over, NULL, 0, NULL);
+		happen(f, &made, &job, 1, NULL);
+		assert_int_equal(claim(f, 2000, 10).count, 1);
+		job.due_ms = INT64_C(1) << 50;
+		save(f, &job, JOB_WAITING);
+		assert_int_equal(state_of(f, &job), cases[i].becomes);
+	}
+}
+
 /* As if it had come before the job was handed out: the next try would send what nobody wants any
  * more. But what may have been sent is looked up first. */
 static void what_was_cancelled_while_in_hand_is_not_tried_again(void **state)
@@ -795,6 +822,7 @@ int main(void)
 		STORE_TEST(a_job_in_hand_is_not_cancelled_and_a_cancelled_one_passes_its_key_on),
 		STORE_TEST(what_was_cancelled_while_in_hand_does_not_begin_to_wait),
 		STORE_TEST(what_was_cancelled_while_in_hand_is_not_tried_again),
+		STORE_TEST(what_was_cancelled_before_it_was_told_does_not_begin_to_wait),
 		STORE_TEST(a_dead_job_can_be_retried_resent_and_dropped),
 		STORE_TEST(a_retried_job_waits_behind_who_has_its_key),
 		STORE_TEST(dropping_a_strict_parked_job_passes_its_key_on),
