@@ -54,7 +54,6 @@ static const char ini[] =
 	"[desk empty]\ncalendar = calendar\n";
 
 struct making {
-	char directory[64];
 	struct desk_office *office;
 	struct store *store;
 	struct arena *arena;
@@ -339,20 +338,30 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	return remove(path);
 }
 
+static char directory[256];
+
+static void remove_directory(void)
+{
+	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static void make(struct desk_office *office)
 {
-	struct making m = {.directory = "/tmp/klinke-fuzz-XXXXXX", .office = office};
-	struct store_options options = {.directory = m.directory};
+	struct making m = {.office = office};
+	struct store_options options = {.directory = directory};
 	struct error error = {0};
 
 	log_setup(LOG_ERROR,
 		LOG_LOGFMT); /* of callers who ask for what there is not, there are many */
-	if (!mkdtemp(m.directory))
-		die(m.directory, "cannot be made");
+	snprintf(directory, sizeof(directory), "%s/klinke-fuzz-XXXXXX",
+		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	if (!mkdtemp(directory))
+		die(directory, "cannot be made");
+	atexit(remove_directory); /* what is sealed needs its keys as long as it is read */
 	m.arena = arena_create((size_t)64 << 20);
 	office->config = read_config();
 	if (store_open(&error, &m.store, &options) != 0 ||
-		store_reader_open(&error, &office->reader, m.directory) != 0)
+		store_reader_open(&error, &office->reader, directory) != 0)
 		die("the store", error.text);
 	fill(&m);
 	assert(!arena_failed(m.arena));
@@ -361,7 +370,6 @@ static void make(struct desk_office *office)
 		die("the desk", error.text);
 	store_close(m.store);
 	arena_destroy(m.arena);
-	nftw(m.directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 const struct desk_office *desk_office(void)

@@ -1,6 +1,6 @@
 /* desk_office.h - the offices that fuzz_desk.c calls: a store with services, days of the mirror,
- * appointments and holds, made once in a process and only read afterwards. Its directory is gone
- * when desk_office() returns.
+ * appointments and holds, made once in a process and only read afterwards. Its directory goes with
+ * the process.
  *
  * The clock stands at Tuesday, 17 June 2042, 10:00 in Berlin. Everything that belongs to somebody
  * else than the caller has OFFICE_OTHERS in its uid and name.
