@@ -69,8 +69,14 @@ void unpause(struct runner *r, struct str connection)
 {
 	struct pause *p = find(r, connection);
 
-	if (p)
-		p->times = 0;
+	if (!p)
+		return;
+	p->times = 0;
+	if (p->until_ms <= clock_now_ms())
+		return;
+	p->until_ms = 0; /* somebody did not wait for its end, and the credential is right again */
+	save(r, p, "closed");
+	runner_hasten(r, "bad auth");
 }
 
 static void log_pause(const struct run *run, const char *why, int64_t until_ms)

@@ -14,7 +14,7 @@
 int64_t pause_connection(struct run *run, const char *why);
 /* 0, or until when jobs of this connection wait. */
 int64_t paused_until(const struct runner *r, struct str connection);
-void unpause(struct runner *r, struct str connection); /* it has worked */
+void unpause(struct runner *r, struct str connection); /* it has worked: nobody waits any more */
 void pauses_end(struct runner *r); /* perhaps the credentials are right now, or the clock */
 void pauses_print(struct runner *r, struct buf *out); /* Prometheus text */
 void pauses_finish(struct runner *r);

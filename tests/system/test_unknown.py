@@ -324,6 +324,17 @@ def key_in_a_file(world, key):
     world.ini["connection calendar"]["api_key"] = f"@{file}"
 
 
+def test_a_success_ends_the_pause(world):
+    """The key is right again at the vendor: who tries by hand need not wait for the pause, and then nobody does."""
+    asks_for_days(world)
+    world.start()
+    world.fault(**SLOTS, status=401, body={"error": "Unauthorized"})
+    write(world, 4)
+    world.wait(lambda: world.jobs("ready", fail="bad auth"), "the connection is paused")
+    world.call(f"{TENANT}/calendar.test")
+    world.wait(lambda: world.jobs("done", pipeline="agency/ask"), "the job goes on at once")
+
+
 def test_a_refused_key_pauses_the_connection(world):
     """Knocking on with a wrong key locks accounts: one request, then silence until the key is mended."""
     key_in_a_file(world, "cal_live_wrong")
