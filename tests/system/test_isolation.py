@@ -79,7 +79,7 @@ def texts_of(value):
 
 # What is no office's: given, too, but nothing to compare it with.
 ORDINARY = {"1h": "since", "0s": "until", "call.ended": "type", "parked": "state", "5": "limit", "{}": "input", "why": "reason",
-            "yes": "exact", "true": "resend", "1": "dry-run", "false": "fetch", "2026-01-02": "day"}
+            "yes": "exact", "true": "resend", "1": "dry-run", "false": "fetch", "on": "record", "2026-01-02": "day"}
 
 
 def decoy_of(text):
