@@ -464,10 +464,9 @@ def test_who_is_on_the_line_is_answered_before_the_host_stops(desk):
 
 def test_kill_9_begins_nothing_that_nobody_waits_for(line):
     """The step was to begin when the host died: whoever asked has heard by now that it failed."""
-    line.ini["pipeline answer"].pairs.insert(0, ("step", "calendar.book"))
-    line.ini["pipeline answer"].add("in", f"json_object('event_type', '{EVENT_TYPE}', 'start', data ->> 'start', "
-                                    "'name', 'Jana Berger', 'phone', '" + CALLER + "', 'timezone', 'Europe/Berlin', "
-                                    "'language', 'de', 'fields', json_object('versicherung', 'gesetzlich'))")
+    line.ini["pipeline answer"].pairs[:0] = [("step", "calendar.book"), (
+        "in", f"json_object('event_type', '{EVENT_TYPE}', 'start', data ->> 'start', 'name', 'Jana Berger', 'phone', '{CALLER}', "
+              "'timezone', 'Europe/Berlin', 'language', 'de', 'fields', json_object('versicherung', 'gesetzlich'))")]
     line.start()
     slot = line.slot()
     line.workers("calcom_v2")[0].kill(signal.SIGSTOP)
