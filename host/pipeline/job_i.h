@@ -125,8 +125,8 @@ void run_starved(struct run *run);
 void run_too_big(struct run *run);
 void run_note(struct run *run, enum attempt_kind kind, const char *name, const char *outcome,
 	struct str input, struct str output, const char *note);
-/* Of a failure's reason what may stand in the log: without a vendor's own words, which may name whom
- * it is about. */
+/* Of a failure's reason what may stand in the log: without a vendor's own words, which may name
+ * whom it is about. */
 const char *run_own_words(struct arena *arena, const char *reason);
 const struct plan_step *run_step(const struct run *run); /* NULL: one operation */
 const struct plan_call *run_call(const struct run *run); /* NULL: one operation */
@@ -171,6 +171,8 @@ void run_absent(struct run *run);
 void run_died(struct run *run); /* the worker died on it */
 /* The plugin did not take the call: later, and it costs nothing. False: it did. */
 bool run_not_taken(struct run *run);
+/* It was not sent, since the host stops: at once after the start, and it costs nothing. */
+void run_cut_off(struct run *run);
 /* It failed for want of memory: later, and it costs nothing. False: for something else. */
 bool run_lacks_memory(struct run *run, const struct error *error);
 const char *fail_name(uint32_t fail);

@@ -301,7 +301,9 @@ static void not_sent(struct run *run)
 	const struct transfer_request *t = &run->request;
 
 	run->step.unresolved = run->step.looking;
-	if (t->outcome == KL_REFUSED && !t->retry_after_ms)
+	if (run->runner->stopping && !asks_is_read(run))
+		run_cut_off(run);
+	else if (t->outcome == KL_REFUSED && !t->retry_after_ms)
 		run_failed(run, KL_BAD_INPUT, NULL, t->reason, 0);
 	else
 		run_failed(run, t->outcome == KL_REFUSED ? KL_BUSY : KL_BROKEN, NULL, t->reason,

@@ -279,6 +279,12 @@ bool run_lacks_memory(struct run *run, const struct error *error)
 	return true;
 }
 
+void run_cut_off(struct run *run)
+{
+	rewind_step(run);
+	run_later(run, clock_now_ms(), NULL, "the host stopped before it was sent");
+}
+
 bool run_not_taken(struct run *run)
 {
 	const struct plugin_out *out = &run->call.out;

@@ -315,6 +315,22 @@ def test_an_open_breaker_survives_a_restart(world):
     assert world.requests(path=SLOTS["path"])[-1]["at_ms"] - opened >= 2500
 
 
+def test_a_stop_costs_no_try(world):
+    """What waits for its turn when the host stops was not sent: nothing has failed."""
+    asks_for_days(world)
+    calendar = world.ini["connection calendar"]
+    calendar["concurrency"], calendar["retry_max_tries"], calendar["timeout"] = 1, 1, "10s"
+    world.start()
+    world.fault(**SLOTS, delay_ms=4000)
+    write(world, 4)
+    world.wait(lambda: not world.faults_left(), "the first is asked")
+    write(world, 5, "491713920099")
+    world.wait(lambda: len(world.jobs("ready")) == 2, "the second waits for its turn")
+    assert world.stop_host() == 0
+    world.start_host()
+    all_done(world, 2)
+
+
 # ---- A wrong key ---------------------------------------------------------------------------------------
 
 def key_in_a_file(world, key):
