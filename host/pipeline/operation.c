@@ -414,7 +414,7 @@ static const char *apply_auth(struct run *run, struct str name)
 		return "this host does not know the credential scheme oauth2 yet";
 	auth->scheme = c->scheme;
 	auth->secret = secret->values[0];
-	options = json_parse(run->arena, run->connection->config->options, NULL);
+	options = json_parse(run->arena, holder->config->options, NULL); /* and so is its user */
 	auth->param = param_of(run->arena, c->param, options);
 	if (c->user)
 		auth->user = json_get_text(options, c->user);

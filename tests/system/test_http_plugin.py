@@ -303,6 +303,45 @@ def test_a_wrong_token_pauses_the_connection_and_is_never_shown(house, vendors):
         assert secret.encode() not in stored and base64.b64encode(secret.encode()) not in stored
 
 
+class Guarded(Vendors):
+    """Lets in one user with one password; who has tried is in `tried`."""
+
+    def __init__(self):
+        self.tried = []
+        super().__init__()
+
+    def take(self, method, target, headers, body):
+        self.tried.append(base64.b64decode(headers["Authorization"].split()[1]).decode())
+        return (200, {"ok": True}) if self.tried[-1] == "new:new-password" else (401, {"ok": False})
+
+
+@pytest.fixture
+def guarded():
+    made = Guarded()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def test_a_new_password_goes_with_its_user(world, guarded):
+    """What began before a reload goes on as it was configured, but with today's credential, all of it."""
+    world.ini.drop("pipeline")
+    world.ini["host"]["plugins"] += f" {BUILD / 'plugins' / 'http'}"
+    world.ini["host"].add("allow_private", f"127.0.0.1:{guarded.port}")
+    world.secrets.update({"LAB_OLD": "old-password", "LAB_NEW": "new-password"})
+    lab = world.ini.add("connection lab", tenant=TENANT, plugin="http", base_url=f"http://127.0.0.1:{guarded.port}",
+                        auth="basic", user="old", password="${LAB_OLD}", **{"op.ask": "GET /ask"})
+    world.ini.add("pipeline ask", on="message.received", step="lab.ask")
+    world.start()
+    world.control("/whatsapp/inbound", {"from": "491713920042", "text": "Hallo"})
+    world.wait(lambda: world.jobs("ready", fail="bad auth"), "the old one is refused")
+    lab["user"], lab["password"] = "new", "${LAB_NEW}"
+    world.reload()
+    world.wait(lambda: len(guarded.tried) > 1, "it is tried again")
+    assert guarded.tried == ["old:old-password", "new:new-password"]
+    done(world, "ask")
+
+
 # ---- Stripe -----------------------------------------------------------------------------------------------
 
 def test_a_deposit_is_created_once_whatever_gets_lost(house, vendors):
