@@ -386,5 +386,5 @@ def test_a_refused_key_of_somebody_who_waits_is_told_at_once(world):
     key_in_a_file(world, "cal_live_wrong")
     world.start()
     answer = world.call(f"{TENANT}/calendar.test", check=False)
-    assert answer["state"] == "dead" and answer["fail"] == "bad auth"
+    assert answer["state"] == "dropped" and answer["fail"] == "bad auth", "told, and no dead letter"
     assert "cal_live_wrong" not in json.dumps(answer)
