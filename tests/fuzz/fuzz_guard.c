@@ -77,11 +77,13 @@ static bool is_address(const char *text)
 	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
 }
 
+/* As the kernel writes it, or, which it never does, as a header may have it: in brackets. */
 static bool is_proxy(const char *text)
 {
-	return !strcmp(text, "127.0.0.1") || !strncmp(text, "10.", 3) || !strncmp(text, "fd", 2) ||
-	       !strncasecmp(text, "::ffff:127.0.0.1", 16) || !strncasecmp(text, "::ffff:10.", 10) ||
-	       strchr(text, ':');
+	text += text[0] == '[';
+	return !strncmp(text, "127.0.0.1", 9) || !strncmp(text, "10.", 3) ||
+	       !strncmp(text, "fd", 2) || !strncasecmp(text, "::ffff:127.0.0.1", 16) ||
+	       !strncasecmp(text, "::ffff:10.", 10) || strchr(text, ':');
 }
 
 static void check_address(struct guard *guard, struct input *in)
