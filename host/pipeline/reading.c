@@ -68,6 +68,17 @@ static void begin_jobs(struct intake *in, const struct event_change *e)
 			jobs_stored(in->runner, in->plan, e->row, &e->jobs[i], 1);
 }
 
+/* It is not in hand, and the next fetches must find it: a slow one may be older than what they have
+ * passed already. */
+static void left(struct runner *r, const struct id *id)
+{
+	if (!r->left_behind || memcmp(id, &r->left, sizeof(*id)) < 0)
+		r->left = *id;
+	r->left_behind = true;
+	if (memcmp(id, &r->fetch_after, sizeof(*id)) <= 0)
+		r->fetch_after = (struct id){{0}};
+}
+
 static void not_finished(struct intake *in)
 {
 	struct store_finish_inbox *f = &in->finish;
@@ -93,7 +104,10 @@ static void not_finished(struct intake *in)
 				f->op.error.text));
 		return;
 	}
-	in->runner->backlog_later |= !never;
+	if (!never) {
+		in->runner->backlog_later = true;
+		left(in->runner, &in->row.id);
+	}
 	if (in->caller.hook)
 		caller_refuse(&in->caller, "its events could not be stored");
 	intake_release(in);
@@ -279,21 +293,11 @@ static bool *behind(const struct intake *in)
 	return &in->plan->connections[in->connection - in->plan->connections].behind;
 }
 
-/* It is not in hand, and the next fetches must find it: a slow one may be older than what they have
- * passed already. */
-static void left(struct runner *r, const struct id *id)
-{
-	if (!r->left_behind || memcmp(id, &r->left, sizeof(*id)) < 0)
-		r->left = *id;
-	r->left_behind = true;
-	if (memcmp(id, &r->fetch_after, sizeof(*id)) <= 0)
-		r->fetch_after = (struct id){{0}};
-}
-
 /* The row, if there is one, stays NEW until the plugin is back or less is going on. */
 static void not_read(struct intake *in)
 {
 	in->runner->backlog_later = true;
+	left(in->runner, &in->row.id);
 	if (in->caller.hook)
 		caller_refuse(&in->caller, in->call.out.error.code ? in->call.out.error.text
 								   : "there is no memory for it");
@@ -302,10 +306,8 @@ static void not_read(struct intake *in)
 		finish(in, INBOX_NEW, "");
 		return;
 	}
-	if (in->call.out.status == PLUGIN_NOT_RUN && !intake_waits(in)) {
-		left(in->runner, &in->row.id);
+	if (in->call.out.status == PLUGIN_NOT_RUN && !intake_waits(in))
 		*behind(in) = true;
-	}
 	if (!in->storing && intake_waits(in))
 		in->runner->hooks--;
 	intake_release(in);
@@ -523,13 +525,16 @@ static void fetched_here(struct mailbox_item *item)
 		again(r, &f->op.rows[i]);
 	r->fetching = false; /* not sooner: who is done already must not fetch the same */
 	r->backlog_later |= !read;
-	r->backlog |= more;
 	/* what was skipped (its connection is gone) must not hide what comes behind it */
 	r->fetch_after = more && f->op.count ? f->op.rows[f->op.count - 1].id : (struct id){{0}};
 	if (r->left_behind)
 		left(r, &r->left);
 	else if (read && !more)
 		caught_up(r);
+	if (more && id_is_zero(&r->fetch_after)) /* from the beginning: not at once and for ever */
+		r->backlog_later = true;
+	else
+		r->backlog |= more;
 	arena_destroy(f->op.arena);
 	free(f);
 	read_held(r);
