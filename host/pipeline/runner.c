@@ -5,7 +5,6 @@
 #include "pipeline/runner.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -266,46 +265,6 @@ void runner_hasten(struct runner *r, const char *fail)
 	r->claim_wanted = true;
 }
 
-/* ---- A disk that refuses ------------------------------------------------------------------ */
-
-struct trial {
-	struct store_save_checkpoint op;
-	struct checkpoint_row row;
-	struct runner *runner;
-	char value[32];
-};
-
-/* Writer's thread. */
-static void tried(struct store_op *op)
-{
-	struct trial *t = op->user;
-
-	atomic_store(&t->runner->trying, false);
-	free(t);
-}
-
-/* Who watches readiness sends nothing until it is there again, so nothing else might be written. */
-static void try_disk(struct runner *r)
-{
-	struct error error;
-	struct trial *t;
-
-	if (!store_failing(r->store, &error) || atomic_exchange(&r->trying, true))
-		return;
-	t = calloc(1, sizeof(*t));
-	if (!t) {
-		atomic_store(&r->trying, false);
-		return;
-	}
-	snprintf(t->value, sizeof(t->value), "%lld", (long long)clock_now_ms());
-	t->row = (struct checkpoint_row){STR(ROUTE_OURS), STR("disk"), str_of(t->value)};
-	t->runner = r;
-	t->op.row = &t->row;
-	t->op.op.done = tried;
-	t->op.op.user = t;
-	store_save_checkpoint(r->store, &t->op);
-}
-
 /* Once a second: what could not be done for lack of something. */
 static void on_tick(uv_timer_t *timer)
 {
@@ -314,7 +273,7 @@ static void on_tick(uv_timer_t *timer)
 	bool nudged = atomic_exchange(&r->nudged, false);
 
 	polls_watch_clock(r);
-	try_disk(r);
+	disk_try(r);
 	intake_tick(r);
 	jobs_save_again(r);
 	jobs_give_back(r);
