@@ -227,9 +227,9 @@ static const struct json *told(struct ask *q, const struct person_hit *hit)
 const struct json *privacy_export(struct ask *q)
 {
 	struct json *list = json_array(q->arena), *o = json_object(q->arena);
-	struct person_hit *hits;
+	struct person_hit *hits = NULL;
 	const struct json *one;
-	size_t count;
+	size_t count = 0;
 
 	if (find(q, &hits, &count) < 0)
 		return NULL;
