@@ -2,7 +2,7 @@
  * in which function, and how often.
  *
  *   mode    what it does, see below
- *   where   verify, normalize or step
+ *   where   verify, normalize, step or check
  *   every   at each such call of a worker; 0: never
  *
  * Whatever the options, a body or an input with the word "poison" makes it do it. A webhook is
@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <klinke/sugar.h>
 
-static int64_t calls[3]; /* of this worker, by function: what a pure plugin would not have */
+static int64_t calls[4]; /* of this worker, by function: what a pure plugin would not have */
 
 static int has(kl_str text, const char *word)
 {
@@ -148,9 +148,10 @@ static const void *lie(kl_call *c, const char *mode)
 
 static const void *misbehave(kl_call *c, const kl_val *config, const char *where, kl_str text)
 {
-	static const char *const places[] = {"verify", "normalize", "step"};
+	static const char *const places[] = {"verify", "normalize", "step", "check"};
 	kl_str mode = kl_text(c, config, "mode");
-	int64_t every = kl_i64(c, config, "every", 0);
+	kl_str often = kl_text(c, config, "every"); /* a text, as every option */
+	long long every = often.ptr ? strtoll(often.ptr, 0, 10) : 0;
 	char name[20] = "";
 	size_t place = 0;
 
@@ -203,9 +204,15 @@ static const kl_next *step(kl_call *c, const kl_step *s)
 	return lied ? lied : kl_done(c, s->input);
 }
 
+static void check(kl_call *c, const kl_val *config)
+{
+	misbehave(c, config, "check", KL_LIT(""));
+}
+
 static const kl_option options[] = {
 	{"mode", KL_OPT_TEXT, 0, "crash", 0, "what it does"},
-	{"where", KL_OPT_CHOICE, 0, "normalize", "verify normalize step", "in which function"},
+	{"where", KL_OPT_CHOICE, 0, "normalize", "verify normalize step check",
+		"in which function"},
 	{"every", KL_OPT_INT, 0, "0", 0, "at each so many calls; 0: never"},
 };
 static const kl_op ops[] = {{"act", KL_OP_ACTION, 0, 0, "gives back its input"}};
@@ -222,5 +229,6 @@ static const kl_plugin plugin = {
 	.verify = verify,
 	.normalize = normalize,
 	.step = step,
+	.check = check,
 };
 KL_PLUGIN(&plugin)

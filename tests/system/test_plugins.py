@@ -204,6 +204,18 @@ def test_a_plugin_that_does_not_load_disables_itself_only(fragile, plugin, why):
     fragile.wait(lambda: fragile.settled(1, 1), "the rest works")
 
 
+@pytest.mark.parametrize("mode", ["crash", "loop"])
+def test_one_that_cannot_be_asked_about_its_options_keeps_nobody_down(world, mode):
+    """Nor does a machine that is too busy at its start: 78 would be for ever. But klinke check says it."""
+    world.ini["host"]["plugins"] += f" {BUILD / 'tests' / 'abi'}"
+    world.ini.add("connection rogue", tenant=TENANT, plugin="rogue", where="check", mode=mode, every=1)
+    assert "rogue: its plugin could not be asked about it" in world.klinke("check").stderr
+    world.start()
+    assert "rogue: its plugin could not be asked about it" in world.log()
+    world.ring()
+    world.wait(lambda: world.settled(1, 1), "the rest works")
+
+
 def test_jobs_wait_for_a_plugin_that_does_not_load_and_go_on_when_it_does(fragile):
     fragile.start()
     assert tell(fragile, id="1", text="fine") == 200
