@@ -89,7 +89,7 @@ def test_nothing_of_the_host_in_arguments_and_environment(house):
 
 def test_info_says_what_a_plugin_needs_and_gets(house, means):
     told = json.loads(house.klinke("plugin", "info", "whatsapp", "--json").stdout)
-    assert told["needs"] == {"hosts": "graph.facebook.com", "secrets": ["token", "app_secret", "verify_token"]}
+    assert told["needs"] == {"hosts": "graph.facebook.com", "addresses": ["base_url"], "secrets": ["token", "app_secret", "verify_token"]}
     assert means.items() <= told["gets"].items()
     assert {"files", "network", "secrets", "time"} <= set(told["gets"])
     text = house.klinke("plugin", "info", "whatsapp").stdout
