@@ -544,10 +544,12 @@ static void make_store(void)
 		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	if (!mkdtemp(host.directory))
 		die(host.directory, "cannot be made");
-	atexit(remove_store); /* what is sealed in it needs its keys as long as we read */
 	if (store_open(&error, &host.store, &options) != 0 ||
 		store_reader_open(&error, &host.reader, host.directory) != 0)
 		die("the store", error.text);
+	/* What is sealed in it needs its keys as long as we read. Registered behind libcrypto's own
+	 * end, it runs before that: the writer's thread still has something of it. */
+	atexit(remove_store);
 	fill(host.store, "nord");
 	fill(host.store, "sued");
 }
