@@ -148,12 +148,22 @@ class Story:
 
     def __init__(self, demo, call_id):
         self.demo, self.call_id, self.rang = demo, call_id, None
-        self.complete = True
+        self.complete, self.held = True, None
 
     def tell(self, when, text, later_ms=0):
-        at = milliseconds(when) + later_ms
-        self.rang = self.rang if self.rang is not None else at
-        print(f"  {at - self.rang:+7.0f} ms  {text}", flush=True)
+        """One line is held back: what the calendar reports may come before the caller has heard of it."""
+        line = milliseconds(when) + later_ms, text
+        self.rang = self.rang if self.rang is not None else line[0]
+        first, self.held = sorted((self.held or line, line), key=lambda of: of[0])
+        if first is not self.held:
+            self.say(first)
+
+    def say(self, line):
+        print(f"  {line[0] - self.rang:+7.0f} ms  {line[1]}", flush=True)
+
+    def end(self):
+        if self.held:
+            self.say(self.held)
 
     def wait(self, what, look):
         end = time.monotonic() + PATIENCE_S
@@ -268,6 +278,7 @@ def play(demo):
     print("\nOne call to Praxis Am Lindenhof, as the store tells it:\n")
     story = Story(demo, call)
     story.run()
+    story.end()
     effects = json.loads(get(f"{demo.sandbox}/_control/effects"))
     bookings, messages = len(effects["bookings"]), len(effects["messages"])
     print(f"\nThe vendors' side counts {bookings} booking and {messages} message.")
