@@ -183,7 +183,7 @@ static int start(struct host *h)
 
 	if (store_open(&error, &h->store, &store) < 0)
 		return fail(h->in, &error);
-	h->watch = care_watch_start(&error, state, config_host(h->config)->integrity_check_ms);
+	h->watch = care_watch_start(&error, state, config_host(h->config)->integrity_check_ms, 0);
 	if (!h->watch)
 		return fail(h->in, &error);
 	server.admin.store = runner.store = h->store;

@@ -145,8 +145,11 @@ int care_salvage(struct error *error, const char *state, const char *to, struct 
 
 struct care_watch;
 /* A thread of lowest priority that checks the store every every_ms (0: never) and writes
- * integrity.note; a fault becomes damage.note and a line in the log, and its end clears it. */
-struct care_watch *care_watch_start(struct error *error, const char *state, int64_t every_ms);
+ * integrity.note; a fault becomes damage.note and a line in the log, and its end clears it. Who reads
+ * a table holds the write-ahead log back: a check is put off for ten minutes if the log has grown by
+ * log_growth bytes meanwhile (0: 256 MiB). */
+struct care_watch *care_watch_start(
+	struct error *error, const char *state, int64_t every_ms, int64_t log_growth);
 void care_watch_stop(struct care_watch *watch); /* takes NULL; does not wait for the check's end */
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,6 +26,8 @@
 #define LOOK_MS 3000    /* for damage that was noted meanwhile */
 #define NAG_MS 10
 #define KEYS_MS 5000 /* and no longer, when the host stops */
+#define GUARD_MS 200 /* between two looks at the log while a check goes on */
+#define LOG_GROWTH (INT64_C(256) * 1024 * 1024)
 
 struct care_watch {
 	pthread_t thread;
@@ -33,8 +36,11 @@ struct care_watch {
 	char state[CARE_PATH], file[CARE_PATH];
 	int64_t every_ms, next_ms; /* by the monotonic clock */
 	int64_t suspected_ms;      /* of the note that was checked last */
-	sqlite3 *db;               /* while it checks */
-	atomic_bool stopping;
+	int64_t log_growth, log_most;
+	bool put_off;         /* this check, or the last */
+	sqlite3 *db;          /* while it checks */
+	atomic_bool stopping; /* the watch */
+	atomic_bool ending;   /* the check: that, or it is put off */
 	bool over;
 };
 
@@ -82,30 +88,108 @@ static int check_keys(struct error *error, const struct care_watch *w)
 	return rc || !file_exists(file) ? rc : care_verify(error, file, &how, &found);
 }
 
-static void check(struct care_watch *w)
+static void wait_until(struct care_watch *w, int64_t ms)
 {
-	struct care_check how = {.foreign = true};
-	struct care_checked out = {0};
-	struct error error = {0};
-	int64_t began = clock_mono_ms();
-	sqlite3 *db = NULL;
-	int rc = care_open(&error, &db, w->file, SQLITE_OPEN_READONLY);
+	struct timespec at = latch_time(ms);
+
+	pthread_cond_timedwait(&w->wake, &w->lock, &at);
+}
+
+static int64_t log_size(const struct care_watch *w)
+{
+	char log[CARE_PATH + 8];
+	struct stat st;
+
+	snprintf(log, sizeof(log), "%s-wal", w->file);
+	return stat(log, &st) == 0 ? st.st_size : 0;
+}
+
+/* A rush of webhooks, and a check of a large table that keeps their log from beginning anew: it
+ * would fill the disk. Locked. */
+static void look_at_log(struct care_watch *w)
+{
+	if (atomic_load(&w->ending) || log_size(w) <= w->log_most)
+		return;
+	log_line(LOG_INFO, "store's check put off", "reason", "its log grows too long meanwhile",
+		NULL);
+	atomic_store(&w->ending, true);
+	w->put_off = true;
+}
+
+/* An interrupt between two statements is lost, so it is said until it is heard. */
+static void *guard_log(void *arg)
+{
+	struct care_watch *w = arg;
 
 	pthread_mutex_lock(&w->lock);
-	w->db = db;
+	while (w->db) {
+		look_at_log(w);
+		if (atomic_load(&w->ending))
+			sqlite3_interrupt(w->db);
+		wait_until(w, clock_mono_ms() + (atomic_load(&w->ending) ? NAG_MS : GUARD_MS));
+	}
 	pthread_mutex_unlock(&w->lock);
-	if (!rc)
-		rc = care_verify_open(&error, db, w->file, &how, &w->stopping, &out);
+	return NULL;
+}
+
+static void set_out(struct care_watch *w, sqlite3 *db)
+{
+	pthread_mutex_lock(&w->lock);
+	w->db = db;
+	w->put_off = false;
+	w->log_most = log_size(w) + w->log_growth;
+	atomic_store(&w->ending, atomic_load(&w->stopping));
+	look_at_log(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void come_home(struct care_watch *w, pthread_t guard)
+{
+	pthread_mutex_lock(&w->lock);
+	w->db = NULL;
+	pthread_cond_broadcast(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(guard, NULL);
+}
+
+static int check_tables(struct error *error, struct care_watch *w, struct care_checked *out)
+{
+	struct care_check how = {.foreign = true};
+	sqlite3 *db = NULL;
+	pthread_t guard;
+	int rc = care_open(error, &db, w->file, SQLITE_OPEN_READONLY);
+
+	if (!rc) {
+		set_out(w, db);
+		if (pthread_create(&guard, NULL, guard_log, w) == 0) {
+			rc = care_verify_open(error, db, w->file, &how, &w->ending, out);
+			come_home(w, guard);
+		} else {
+			rc = error_set(error, E_NOMEM, "cannot start a thread to guard its log");
+		}
+	}
 	pthread_mutex_lock(&w->lock);
 	w->db = NULL;
 	pthread_mutex_unlock(&w->lock);
 	sqlite3_close(db);
+	return rc;
+}
+
+static void check(struct care_watch *w)
+{
+	struct care_checked out = {0};
+	struct error error = {0};
+	int64_t began = clock_mono_ms();
+	int rc = check_tables(&error, w, &out);
+	bool again;
+
 	if (!rc && out.finished)
 		rc = check_keys(&error, w);
 	if (rc || out.finished)
 		tell(w->state, clock_mono_ms() - began, rc, &error);
 	pthread_mutex_lock(&w->lock);
-	w->next_ms = clock_mono_ms() + (rc && rc != E_CORRUPT ? AGAIN_MS : w->every_ms);
+	again = w->put_off || (rc && rc != E_CORRUPT);
+	w->next_ms = clock_mono_ms() + (again ? AGAIN_MS : w->every_ms);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -119,13 +203,6 @@ static bool suspects(struct care_watch *w)
 		return false;
 	w->suspected_ms = damage.at_ms;
 	return true;
-}
-
-static void wait_until(struct care_watch *w, int64_t ms)
-{
-	struct timespec at = latch_time(ms);
-
-	pthread_cond_timedwait(&w->wake, &w->lock, &at);
 }
 
 /* False: it is over. */
@@ -172,7 +249,8 @@ static void plan(struct care_watch *w)
 	w->next_ms = clock_mono_ms() + (left < w->every_ms ? left : w->every_ms);
 }
 
-struct care_watch *care_watch_start(struct error *error, const char *state, int64_t every_ms)
+struct care_watch *care_watch_start(
+	struct error *error, const char *state, int64_t every_ms, int64_t log_growth)
 {
 	struct care_watch *w = calloc(1, sizeof(*w));
 
@@ -184,6 +262,7 @@ struct care_watch *care_watch_start(struct error *error, const char *state, int6
 	}
 	snprintf(w->state, sizeof(w->state), "%s", state);
 	w->every_ms = every_ms;
+	w->log_growth = log_growth ? log_growth : LOG_GROWTH;
 	plan(w);
 	pthread_mutex_init(&w->lock, NULL);
 	latch_init_timed(&w->wake);
@@ -203,7 +282,8 @@ void care_watch_stop(struct care_watch *w)
 		return;
 	pthread_mutex_lock(&w->lock);
 	atomic_store(&w->stopping, true);
-	pthread_cond_signal(&w->wake);
+	atomic_store(&w->ending, true);
+	pthread_cond_broadcast(&w->wake);
 	while (!w->over) {
 		if (w->db)
 			sqlite3_interrupt(w->db);

@@ -802,7 +802,7 @@ static void the_schedule_finds_damage_and_its_end(void **state)
 
 	append_some(f, 50);
 	reopen(f);
-	watch = care_watch_start(&error, f->directory, 1);
+	watch = care_watch_start(&error, f->directory, 1, 0);
 	assert_non_null(watch);
 	assert_true(noted_by(f, CARE_INTEGRITY, &noted));
 	assert_string_equal(noted.text, "ok");
@@ -810,7 +810,7 @@ static void the_schedule_finds_damage_and_its_end(void **state)
 	assert_false(care_note_read(f->directory, CARE_DAMAGE, &noted));
 	root = root_of(in(f, "klinke.db"), "event_subject");
 	flip(in(f, "klinke.db"), (root - 1) * 4096, 4096);
-	watch = care_watch_start(&error, f->directory, 1);
+	watch = care_watch_start(&error, f->directory, 1, 0);
 	assert_true(noted_by(f, CARE_DAMAGE, &noted));
 	flip(in(f, "klinke.db"), (root - 1) * 4096, 4096); /* as it was */
 	while (care_note_read(f->directory, CARE_DAMAGE, &noted))
@@ -829,7 +829,7 @@ static void damaged_keys_are_found_too(void **state)
 	close_both(f);
 	root = root_of(in(f, "keys/persons.db"), "person");
 	flip(in(f, "keys/persons.db"), (root - 1) * 4096, 4096);
-	watch = care_watch_start(NULL, f->directory, 1);
+	watch = care_watch_start(NULL, f->directory, 1, 0);
 	assert_true(noted_by(f, CARE_DAMAGE, &noted));
 	assert_non_null(strstr(noted.text, "persons.db"));
 	care_watch_stop(watch);
@@ -847,13 +847,47 @@ static void what_was_suspected_is_checked_soon(void **state)
 	assert_int_equal(
 		care_note_write(&error, f->directory, CARE_DAMAGE, clock_now_ms(), "a cold disk"),
 		0);
-	watch = care_watch_start(&error, f->directory, 0);
+	watch = care_watch_start(&error, f->directory, 0, 0);
 	assert_non_null(watch);
 	assert_true(noted_by(f, CARE_INTEGRITY, &noted));
 	assert_string_equal(noted.text, "ok");
 	while (care_note_read(f->directory, CARE_DAMAGE, &noted))
 		usleep(1000);
 	care_watch_stop(watch);
+}
+
+static bool said(struct fixture *f, const char *words)
+{
+	char text[8192] = "";
+	FILE *file = fopen(in(f, "said"), "r");
+	size_t n = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+
+	if (file)
+		fclose(file);
+	text[n] = '\0';
+	return strstr(text, words);
+}
+
+/* What holds the log back gives way, and tells no result. */
+static void a_check_is_put_off_while_the_log_grows(void **state)
+{
+	struct fixture *f = *state;
+	struct care_watch *watch;
+	struct care_noted noted;
+	int own = dup(STDERR_FILENO), file;
+
+	append_some(f, 50);
+	file = open(in(f, "said"), O_CREAT | O_WRONLY | O_APPEND, 0600);
+	dup2(file, STDERR_FILENO);
+	watch = care_watch_start(NULL, f->directory, 1, -1); /* longer than allowed at once */
+	while (!said(f, "put off"))
+		usleep(1000);
+	care_watch_stop(watch);
+	dup2(own, STDERR_FILENO);
+	close(own);
+	close(file);
+	assert_false(said(f, "store checked"));
+	assert_false(care_note_read(f->directory, CARE_INTEGRITY, &noted));
 }
 
 int main(void)
@@ -889,6 +923,7 @@ int main(void)
 		STORE_TEST(the_schedule_finds_damage_and_its_end),
 		STORE_TEST(damaged_keys_are_found_too),
 		STORE_TEST(what_was_suspected_is_checked_soon),
+		STORE_TEST(a_check_is_put_off_while_the_log_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
