@@ -1,4 +1,4 @@
-/* intake_i.h - a webhook in hand, for intake.c and reading.c. Runner's thread. */
+/* intake_i.h - a webhook in hand, for intake.c, backlog.c and reading.c. Runner's thread. */
 #ifndef PIPELINE_INTAKE_I_H
 #define PIPELINE_INTAKE_I_H
 
@@ -29,10 +29,9 @@ struct intake {
 	struct plugin_call call;
 	struct store_append_inbox append;
 	struct store_finish_inbox finish;
-	unsigned promised; /* see jobs_promise() */
-	bool bare;         /* finished without the events that the store refused */
-	bool in_turn;      /* all of its connection that came before it is in hand */
-	struct intake *next_held;
+	unsigned promised;        /* see jobs_promise() */
+	bool bare;                /* finished without the events that the store refused */
+	struct intake *next_held; /* backlog.c */
 };
 
 /* intake.c: an empty one of today's plan; NULL: no memory. */
@@ -48,7 +47,20 @@ const struct plugin_route *intake_route(const struct plugin_info *info, struct s
 /* Its raw row is on its way to the store, at the latest from now on. */
 void intake_store(struct intake *in);
 
-/* reading.c: what it means, once it is stored. */
+/* backlog.c: it is stored, or somebody waits: read it when it is its turn. */
 void intake_read(struct intake *in);
+/* This row is not in hand, and the next fetches must find it: a slow one may be older than what
+ * they have passed already. */
+void backlog_left(struct runner *runner, const struct id *inbox);
+/* One of its connection stays in the store, and with it all of that connection that come after it:
+ * what is read sooner happens sooner, and a booking would be made after it was cancelled. */
+void backlog_behind(const struct intake *in);
+
+/* reading.c: what it means, now. */
+void intake_normalize(struct intake *in);
+/* It could not be read: the row, if there is one, stays NEW until the plugin is back or less is
+ * going on. */
+void intake_not_read(struct intake *in);
+void intake_park(struct intake *in, const char *reason); /* for a person */
 
 #endif

@@ -140,7 +140,7 @@ void runner_save_breaker(struct runner *runner, const struct breaker_row *row);
 
 /* disk.c: writes a little if the last commit failed; called once a second */
 void disk_try(struct runner *runner);
-/* intake.c: raw rows that a former process left, or that did not fit in hand. */
+/* backlog.c: raw rows that a former process left, or that did not fit in hand. */
 void intake_fetch(struct runner *runner);
 void intake_tick(struct runner *runner); /* tells of webhooks that were not stored */
 /* poll.c */
