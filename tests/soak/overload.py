@@ -102,13 +102,19 @@ class Samples:
         self.thread.join()
 
 
-def flood(world, run, connections, seconds):
-    """tests/bench/load at as many connections as there shall be: what it says of itself."""
-    done = subprocess.run([str(word) for word in (
+def flood(world, run, connections, seconds, stuck=False):
+    """tests/bench/load at as many connections as there shall be: what it says of itself. With a disk that is stuck
+    until there is no room: it may keep up with a flood that is short."""
+    load = subprocess.Popen([str(word) for word in (
         BUILD / "tests" / "bench" / "load", "--to", f"127.0.0.1:{world.port}", "--path", f"/hooks/{TENANT}/phone",
         "--key", SECRETS["RETELL_API_KEY"], "--run", run, "--connections", connections, "--seconds", seconds)],
-        check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+        stdout=subprocess.PIPE, text=True)
+    if stuck:
+        with world.stuck_disk():
+            world.wait(lambda: world.metrics()["klinke_webhooks_refused_total"], "there is no room for more")
+    told, _ = load.communicate()
+    assert load.returncode == 0
+    return json.loads(told)
 
 
 def peak_kb(world):
@@ -122,22 +128,24 @@ def stored(world, run):
                           "AND subject LIKE ?", (f"call:{run}-%",)).fetchone()
 
 
-def only_of_kinds(world):
-    """For the oracle: the events it follows, without the flood's."""
+def only_followed(world):
+    """For the oracle: calls and webhooks without the flood's, which are more than anybody can list."""
     everything = world.events
     types = ("message.received", "booking.created", "message.sent", "message.delivered", "message.read")
 
     def events(type_=None, **fields):
         if type_:
             return everything(type_, **fields)
-        analyzed = [json.loads(text) for text in world.klinke(
-            "events", "--type", "call.analyzed", "--json", "--limit", "1000000").stdout.splitlines()]
-        return [e for e in analyzed if not e["data"]["call_id"].startswith("flood")] + [
+        with sqlite3.connect(f"file:{world.state}/klinke.db?mode=ro", uri=True) as db:
+            calls = [subject for subject, in db.execute(
+                "SELECT DISTINCT subject FROM event WHERE type = 'call.analyzed' AND subject NOT LIKE 'call:flood%'")]
+        return [e for call in calls for e in world.rows("events", "--type", "call.analyzed", "--subject", call)] + [
             e for one in types for e in everything(one, **fields)]
     world.events = events
+    world.inbox = lambda: world.api("GET", "/inbox?state=new,parked&limit=100000")["rows"]
 
 
-def run(world, seed, rounds, seconds=SECONDS, connections=CONNECTIONS, slow=SLOW, idle=IDLE, times=2):
+def run(world, seed, rounds, seconds=SECONDS, connections=CONNECTIONS, slow=SLOW, idle=IDLE, times=2, stuck=False):
     connections = allow_files(connections)
     furnish(world, connections)
     ledger = Ledger(world.directory / "ledger.jsonl")
@@ -146,10 +154,10 @@ def run(world, seed, rounds, seconds=SECONDS, connections=CONNECTIONS, slow=SLOW
     with line.Callers(world, overloaded=True) as callers, Samples(world) as samples, Dawdlers(world, slow, idle), driver:
         for n in range(times * rounds):
             name = f"flood{seed}n{n}"
-            floods[name] = flood(world, name, connections, seconds)
+            floods[name] = flood(world, name, connections, seconds, stuck)
             peaks.append(peak_kb(world))
     world.wait(lambda: not world.status()["webhooks_waiting"], "everything is read, without help", 300)
-    only_of_kinds(world)
+    only_followed(world)
     verdict = judge(Oracle(world, ledger), driver)
     line.judge(world, callers, verdict)
     for text in samples.wrong[:20]:

@@ -3,7 +3,6 @@ or are killed, storms, and offices that share a connection. Whoever asks is told
 import json
 import resource
 import signal
-import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -131,25 +130,12 @@ def test_a_disk_that_fills_up_while_the_caller_waits(small_disk):
     assert len(bookings_at(small_disk, slot)) == 1
 
 
-@contextmanager
-def stuck_disk(world):
-    """Nothing can be committed while another process has the database."""
-    file = next(world.state.glob("*.db"))
-    lock = sqlite3.connect(file, isolation_level=None)
-    lock.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        lock.execute("ROLLBACK")
-        lock.close()
-
-
 def test_a_stuck_disk_does_not_hold_the_line(desk):
     warm(desk)
     slot = desk.slot()
     call = Call(desk)
     body = call.body("check_availability", spoken(slot))
-    with stuck_disk(desk):
+    with desk.stuck_disk():
         status, _, _, took_ms = raw_body(desk, body)
         assert status == 503 and took_ms < WITHIN_MS + GRACE_MS
     quiet(desk)
@@ -363,7 +349,7 @@ def test_what_is_true_is_said_though_its_last_commit_is_stuck(line):
     line.fault(**SLOTS, delay_ms=400)
     with meanwhile(lambda: told(line, id="1", say="Ja.")) as got:
         line.wait(lambda: line.jobs("ready", pipeline="agency/answer"), "it has begun")
-        with stuck_disk(line):
+        with line.stuck_disk():
             line.wait(lambda: got, "it is answered")
     status, text, took_ms = got[0]
     assert (status, text) == (200, "done:") and took_ms < 1000 + GRACE_MS
@@ -376,7 +362,7 @@ def test_what_was_only_stored_is_read_after_a_restart_and_answers_nobody(line):
     line.start()
     status, text, took_ms = told(line, id="1", say="Ja.", do="normalize-endless")
     assert (status, text) != (200, "done:Ja.") and took_ms < 1500 + GRACE_MS
-    assert [i["state"] for i in line.inbox()] == ["new"], "its bytes are on disk"
+    line.wait(lambda: [i["state"] for i in line.inbox()] == ["new"], "its bytes are on disk")
     line.kill_host()
     compile_plugin(line.directory / "plugins", "line", SOURCE.replace('"normalize-endless"', '"never"'))
     line.start_host()

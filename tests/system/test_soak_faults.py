@@ -32,7 +32,7 @@ def test_plugins_that_misbehave_under_load(soaked):
 
 def test_more_at_once_than_there_is_room_for(soaked):
     """More connections than webhooks that may be under way: some are refused, nobody who was not is lost."""
-    counts = kept(overload.run(soaked, SEED, 1, seconds=1, connections=2600, slow=20, idle=20, times=1))
+    counts = kept(overload.run(soaked, SEED, 1, seconds=1, connections=2600, slow=20, idle=20, times=1, stuck=True))
     assert counts["refused"] > 0 and counts["acknowledged"] > 0
     assert counts["callers"] > counts["callers asked to ask again"]
 

@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -470,6 +471,17 @@ class World:
     def hook(self, connection, body, headers=None, method="POST", tenant=TENANT):
         """A webhook of our own making: (status, bytes, headers)."""
         return request(self.port, method, f"/hooks/{tenant}/{connection}", body, headers)
+
+    @contextmanager
+    def stuck_disk(self):
+        """Nothing can be committed while another process has the database."""
+        lock = sqlite3.connect(self.state / "klinke.db", isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            lock.execute("ROLLBACK")
+            lock.close()
 
     # -- asking the sandbox
 
