@@ -51,9 +51,11 @@ static const char *body(
 	if (!value)
 		return "";
 	text = json_type(value) == JSON_TEXT ? json_text(value) : json_print(t->arena, value);
-	if (!t->full && text.len > BODY_MAX)
+	if (!t->full && text.len > BODY_MAX) {
+		text.len = str_utf8_span((struct str){text.ptr, BODY_MAX});
 		return arena_printf(t->arena, "\n             %s %.*s… (--full shows all)", arrow,
-			BODY_MAX, text.ptr);
+			STR_ARG(text));
+	}
 	return arena_printf(t->arena, "\n             %s %.*s", arrow, STR_ARG(text));
 }
 

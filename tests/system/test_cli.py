@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hooks_kit import booking_body, call_body, calcom_headers, lasting_world, retell_headers
+from hooks_kit import booking_body, call_body, calcom_headers, lasting_world, message_body, retell_headers, whatsapp_headers
 from world import CALLER, KLINKE, PLUGINS, SECRETS, TENANT, TOP, wait
 
 VERBS = ["run", "check", "call", "events", "jobs", "calls", "dead", "show", "replay", "status", "receipt", "gaps", "doctor", "reload",
@@ -232,6 +232,15 @@ def test_show(house):
     assert text.startswith("began 20") and "request   POST http" in text and "map booking" in text
     assert all(re.match(r" +\+\d+ ms |began |  +[!<>=] |  +", line) for line in text.splitlines())
     assert len(house.klinke("show", call, "--full").stdout) >= len(house.klinke("show", call).stdout)
+
+
+def test_show_cuts_between_characters(house):
+    for n, text in enumerate(("ü" * 700, "a" + "ü" * 700)):
+        body = message_body(f"wamid.long{n}", text)
+        assert house.hook("whatsapp", body, whatsapp_headers(body))[0] == 200
+        event, = house.wait(lambda: [e for e in house.events("message.received") if e["data"]["text"] == text], "it is read")
+        assert "ü… (--full shows all)" in house.klinke("show", event["id"]).stdout  # decoded, so it is UTF-8
+        assert text in house.klinke("show", event["id"], "--full").stdout
 
 
 @pytest.mark.parametrize("id_", ["x", "", "1234567", "ffffffff", "ffffffff-ffff-7fff-8fff-ffffffffffff", "../../etc/passwd",
