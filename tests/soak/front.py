@@ -57,7 +57,8 @@ class Front:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def turn(self, way):
-        was, self.way = self.way, way
+        with self.lock:  # who was taken before is among those that are cut off
+            was, self.way = self.way, way
         if way == "dead":  # the port stays ours, and refuses
             self.server.shutdown(socket.SHUT_RDWR)
         elif was == "dead":
@@ -84,13 +85,13 @@ class Front:
             except OSError:
                 time.sleep(0.005)  # it refuses
                 continue
-            way = self.way
+            with self.lock:
+                way = self.way
+                self.open.add(client)
             self.accepted[way] += 1
             threading.Thread(target=self._serve, args=(client, way), daemon=True).start()
 
     def _serve(self, client, way):
-        with self.lock:
-            self.open.add(client)
         try:
             client.settimeout(30)
             self._answer(client, way)
@@ -108,10 +109,13 @@ class Front:
             client.recv(4096)
             client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         else:
-            wrapped = self.contexts.get(way, self.contexts["pass"]).wrap_socket(client, server_side=True)
-            with self.lock:
-                self.open = {wrapped if one is client else one for one in self.open}
+            with self.lock:  # it takes the descriptor: who cuts off must find the one that has it
+                wrapped = self.contexts.get(way, self.contexts["pass"]).wrap_socket(
+                    client, server_side=True, do_handshake_on_connect=False)
+                self.open.discard(client)
+                self.open.add(wrapped)
             try:
+                wrapped.do_handshake()
                 self._pump(wrapped, way)
             finally:
                 with self.lock:
