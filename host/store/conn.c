@@ -129,7 +129,11 @@ int conn_fail(struct error *error, struct conn *conn, const char *doing)
 	case SQLITE_TOOBIG:
 		return error_set(error, E_INVALID, "%s: a value is too long", doing);
 	case SQLITE_READONLY:
-		return error_set(error, E_DENIED, "%s: the store is open for reading only", doing);
+		return error_set(error, E_DENIED,
+			"%s: the store cannot be written: check the rights of the state directory "
+			"and how "
+			"its file system is mounted (%s, %d)",
+			doing, sqlite3_errmsg(db), sqlite3_extended_errcode(db));
 	}
 	conn->broken = true;
 	switch (sqlite3_extended_errcode(db) & 0xff) {
