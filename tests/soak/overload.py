@@ -24,6 +24,7 @@ CONNECTIONS, SLOW, IDLE = 5000, 200, 200
 KINDS = {"call": 2, "text": 6, "booking": 2, "idle": 2}
 RATE = 10            # of webhooks that the oracle follows, beside the flood
 MOST_KB = 768 * 1024
+MOST_LOG_MB = 2048   # of SQLite's log: nothing that reads for long may keep it from beginning anew
 GROWN = 1.3          # a second flood may need a little more than the first, for rows and maps: not twice as much
 
 
@@ -73,16 +74,18 @@ class Dawdlers:
 
 
 class Samples:
-    """What a refused vendor reads: each answer that is no 2xx must be a 503 with Retry-After."""
+    """What a refused vendor reads: each answer that is no 2xx must be a 503 with Retry-After. How long the log is."""
 
     def __init__(self, world):
-        self.world, self.statuses, self.wrong = world, {}, []
+        self.world, self.statuses, self.wrong, self.log_mb = world, {}, [], 0
+        self.log = world.state / "klinke.db-wal"
         self.count, self.stopping = 0, threading.Event()
         self.thread = threading.Thread(target=self._work, daemon=True)
 
     def _work(self):
         while not self.stopping.wait(0.01):
             self.count += 1
+            self.log_mb = max(self.log_mb, self.log.stat().st_size >> 20)
             body = call_body(f"sample{self.count}")
             try:
                 status, answer, headers = self.world.hook("phone", body, retell_headers(body))
@@ -169,9 +172,12 @@ def run(world, seed, rounds, seconds=SECONDS, connections=CONNECTIONS, slow=SLOW
         if events != calls or not told["answered"] <= calls <= told["sent"]:
             verdict.wrong(f"LOST OR TWICE: {told['answered']} of {told['sent']} were acknowledged, {calls} calls and "
                           f"{events} events are there")
-    verdict.counts.update({"connections": connections, "kB of memory at most": peaks[-1],
+    verdict.counts.update({"connections": connections, "MB of log at most": samples.log_mb,
+                           "kB of memory at most": peaks[-1],
                            "of which after the first flood": peaks[0],
                            **{f"samples answered {status}": n for status, n in samples.statuses.items()}})
+    if samples.log_mb > MOST_LOG_MB:
+        verdict.wrong(f"LOG: {samples.log_mb} MB")
     if peaks[-1] > MOST_KB or peaks[-1] > GROWN * peaks[0]:
         verdict.wrong(f"MEMORY: {peaks} kB")
     return verdict
