@@ -25,6 +25,7 @@
 
 struct known {
 	struct known *next;
+	struct arena *arena; /* it, and what it points to */
 	const char *name;
 	struct plugin_info info;
 	struct error error; /* code 0: info is good */
@@ -34,9 +35,9 @@ struct known {
 struct setup {
 	pthread_mutex_t lock;
 	struct plugin_zygote *zygote;
-	struct arena *arena; /* descriptions of plugins: few, kept */
-	struct known *known;
-	const char **directories; /* ends with NULL */
+	struct known *known;      /* few, kept: configurations point to them */
+	struct arena *scratch;    /* of the load under way, or of the last one */
+	const char **directories; /* ends with NULL; in scratch */
 	struct expr_engine *engine;
 	struct config_faults *faults;            /* of the load that is under way */
 	const char *plugin_names[NAMES_MAX + 1]; /* for suggestions; ends with NULL */
@@ -47,13 +48,13 @@ struct setup *setup_create(struct error *error, struct plugin_zygote *zygote)
 {
 	struct setup *s = calloc(1, sizeof(*s));
 
-	if (s && (s->arena = arena_create(MEMORY)) && (s->engine = expr_engine_create(error))) {
+	if (s && (s->scratch = arena_create(MEMORY)) && (s->engine = expr_engine_create(error))) {
 		pthread_mutex_init(&s->lock, NULL);
 		s->zygote = zygote;
 		return s;
 	}
 	if (s)
-		arena_destroy(s->arena);
+		arena_destroy(s->scratch);
 	free(s);
 	error_set(error, E_NOMEM, "no memory to read the configuration");
 	return NULL;
@@ -61,11 +62,17 @@ struct setup *setup_create(struct error *error, struct plugin_zygote *zygote)
 
 void setup_destroy(struct setup *s)
 {
+	struct known *next;
+
 	if (!s)
 		return;
 	config_unref(s->latest);
 	expr_engine_destroy(s->engine);
-	arena_destroy(s->arena);
+	for (struct known *k = s->known; k; k = next) {
+		next = k->next;
+		arena_destroy(k->arena);
+	}
+	arena_destroy(s->scratch);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -81,7 +88,7 @@ static size_t add_names(struct setup *s, const char *directory, size_t count)
 		size_t n = strlen(entry->d_name);
 		if (n > 3 && strcmp(entry->d_name + n - 3, ".so") == 0)
 			s->plugin_names[count++] =
-				arena_printf(s->arena, "%.*s", (int)n - 3, entry->d_name);
+				arena_printf(s->scratch, "%.*s", (int)n - 3, entry->d_name);
 	}
 	if (dir)
 		closedir(dir);
@@ -92,10 +99,9 @@ static void on_host(void *user, const struct config_host *host)
 {
 	struct setup *s = user;
 
-	s->directories = arena_alloc(s->arena, (host->plugins.count + 1) * sizeof(char *));
+	s->directories = arena_alloc(s->scratch, (host->plugins.count + 1) * sizeof(char *));
 	for (size_t i = 0; s->directories && i < host->plugins.count; i++)
-		s->directories[i] = arena_printf(s->arena, "%s", host->plugins.list[i]);
-	memset(s->plugin_names, 0, sizeof(s->plugin_names));
+		s->directories[i] = arena_printf(s->scratch, "%s", host->plugins.list[i]);
 	for (size_t i = 0, n = 0; s->directories && s->directories[i]; i++)
 		n = add_names(s, s->directories[i], n);
 }
@@ -108,7 +114,7 @@ const char *const *setup_directories(const struct setup *s)
 const char *setup_plugin_path(struct setup *s, const char *name)
 {
 	for (size_t i = 0; s->directories && s->directories[i]; i++) {
-		const char *path = arena_printf(s->arena, "%s/%s.so", s->directories[i], name);
+		const char *path = arena_printf(s->scratch, "%s/%s.so", s->directories[i], name);
 		if (path && access(path, R_OK) == 0)
 			return path;
 	}
@@ -128,19 +134,27 @@ static bool passes(const struct error *error)
 	       error->code == E_TIMEOUT;
 }
 
-static struct known *describe(struct setup *s, const char *name, const char *path)
+/* NULL: it could not be asked now. */
+static struct known *describe(
+	struct setup *s, struct error *error, const char *name, const char *path)
 {
-	struct known *k = arena_alloc(s->arena, sizeof(*k));
+	struct arena *arena = arena_create(MEMORY);
+	struct known *k = arena_alloc(arena, sizeof(*k));
+	const char *own = arena_printf(arena, "%s", name);
 
-	if (!k)
-		return NULL;
-	k->name = arena_printf(s->arena, "%s", name);
-	k->changed = changed_at(path);
-	for (int n = 0; n < DESCRIBE_TRIES && (n == 0 || passes(&k->error)); n++) {
-		k->error = (struct error){0};
-		plugin_describe(&k->error, s->zygote, path, s->arena, &k->info);
+	error_set(error, E_NOMEM, "no memory to load the plugin");
+	for (int n = 0; own && n < DESCRIBE_TRIES && (n == 0 || passes(error)); n++) {
+		*error = (struct error){0};
+		k->changed = changed_at(path);
+		plugin_describe(error, s->zygote, path, arena, &k->info);
 	}
-	k->info.name = k->name;
+	if (passes(error)) {
+		arena_destroy(arena);
+		return NULL;
+	}
+	k->arena = arena;
+	k->error = *error;
+	k->info.name = k->name = own;
 	k->next = s->known;
 	s->known = k;
 	return k;
@@ -157,9 +171,9 @@ static const char *places(struct setup *s)
 	const char *list = "any directory";
 
 	for (size_t i = 0; s->directories && s->directories[i] && list && i <= PLACES_SHOWN; i++)
-		list = i == PLACES_SHOWN ? arena_printf(s->arena, "%s, …", list)
-		       : i               ? arena_printf(s->arena, "%s, %s", list, s->directories[i])
-					 : s->directories[i];
+		list = i == PLACES_SHOWN ? arena_printf(s->scratch, "%s, …", list)
+		       : i ? arena_printf(s->scratch, "%s, %s", list, s->directories[i])
+			   : s->directories[i];
 	return list ? list : "";
 }
 
@@ -169,25 +183,26 @@ static const struct plugin_info *on_plugin(void *user, const char *name, struct 
 	const char *path = setup_plugin_path(s, name);
 	struct known *k = s->known;
 
+	if (!path && arena_failed(s->scratch)) {
+		error_set(error, E_NOMEM, "no memory to look for the plugin");
+		return NULL;
+	}
 	if (!path) {
 		error_set(error, E_NOTFOUND,
 			"there is no %s.so in %s; plugins = in [host] says where to look", name,
 			places(s));
 		return NULL;
 	}
-	while (k &&
-		(strcmp(k->name, name) != 0 || !fresh(k, changed_at(path)) || passes(&k->error)))
+	while (k && (strcmp(k->name, name) != 0 || !fresh(k, changed_at(path))))
 		k = k->next;
 	if (!k)
-		k = describe(s, name, path);
-	if (!k || k->error.code) {
-		if (k && error)
-			*error = k->error;
-		if (error && error->code == E_NOTFOUND)
-			error->code = E_INVALID; /* it is there, it just does not load */
+		k = describe(s, error, name, path);
+	if (!k)
 		return NULL;
-	}
-	return &k->info;
+	*error = k->error;
+	if (error->code == E_NOTFOUND)
+		error->code = E_INVALID; /* it is there, it just does not load */
+	return error->code ? NULL : &k->info;
 }
 
 /* ---- Expressions -------------------------------------------------------------------------- */
@@ -271,7 +286,7 @@ static void not_asked(struct setup *s, struct config_faults *faults, const struc
 	if (!passes(error))
 		add_problem(faults, a, has_fault(faults, a), STR(""),
 			arena_printf(
-				s->arena, "%s: plugin %s: %s", a->full, a->plugin, error->text));
+				s->scratch, "%s: plugin %s: %s", a->full, a->plugin, error->text));
 	else
 		config_faults_add(faults, place_in(a, STR("")), CONFIG_WARNING,
 			"%s: its plugin could not be asked about it: %s", a->full, error->text);
@@ -379,6 +394,14 @@ static void on_read(void *user, const struct config *config)
 	ask_plugins(s, config, s->faults);
 }
 
+/* What the last load ran out of is there again, perhaps. */
+static void begin(struct setup *s)
+{
+	s->directories = NULL;
+	memset(s->plugin_names, 0, sizeof(s->plugin_names));
+	arena_reset(s->scratch);
+}
+
 static struct config_context context(struct setup *s)
 {
 	static const struct plugin_info *const builtins[] = {&desk_info};
@@ -399,6 +422,7 @@ struct config *setup_load(struct setup *s, const char *path, struct config_fault
 	struct config *config;
 
 	pthread_mutex_lock(&s->lock);
+	begin(s);
 	ctx.look = on_read;
 	s->faults = faults;
 	config = config_load(faults, path, &ctx);
@@ -417,6 +441,7 @@ struct config *setup_revive(struct setup *s, struct str snapshot, struct error *
 	struct config *config;
 
 	pthread_mutex_lock(&s->lock);
+	begin(s);
 	ctx.literals = s->latest;
 	config = config_load_text(&faults, snapshot, &ctx);
 	pthread_mutex_unlock(&s->lock);

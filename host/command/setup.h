@@ -18,8 +18,7 @@ struct config *setup_revive(struct setup *setup, struct str snapshot, struct err
 
 /* Where the last configuration says plugins lie; ends with NULL; NULL: not known. */
 const char *const *setup_directories(const struct setup *setup);
-/* Path of NAME.so in the directories of the last configuration; NULL: none. In the setup's memory.
- */
+/* Path of NAME.so in the directories of the last configuration, valid until the next; NULL: none. */
 const char *setup_plugin_path(struct setup *setup, const char *name);
 
 #endif

@@ -180,11 +180,9 @@ static void compile_mapping(
 				? plugin_config_create(k->error, call->plugin, mapping->options)
 				: NULL;
 	call->fields = need(k, mapping->field_count * sizeof(*call->fields));
-	if (!call->options || !call->fields) {
-		k->failed = E_NOMEM;
-		return;
-	}
-	for (size_t i = 0; i < mapping->field_count; i++)
+	if (!call->options)
+		k->failed = error_set(k->error, E_NOMEM, "no memory for mapping %s", mapping->full);
+	for (size_t i = 0; i < mapping->field_count && !k->failed; i++)
 		call->fields[i] = compile_text(k, &mapping->fields[i].sql);
 	if (!k->failed)
 		compile_together(k, call);

@@ -18,6 +18,7 @@ SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
 MOST = {"malloc": 400, "read": 60, "recv": 80, "write": 80, "send": 60, "wait": 100, "open": 20, "accept": 12,
         "fsync": 12, "mmap": 6}  # about how many there are in a scenario
+RELOAD = 3000                    # allocations of one
 FEW = 2                          # of others, and of the zygote's
 
 
@@ -45,6 +46,20 @@ def suffer(torture, name, kinds, role=HOST):
 @pytest.mark.parametrize("name", ["story", "caller", "operator"])
 def test_a_call_that_fails_costs_an_answer_at_most(torture, name):
     suffer(torture, name, ["malloc"] * 8 + KINDS[1:])
+
+
+def test_a_reload_that_lacks_memory_says_so_and_does_not_spoil_the_next(torture):
+    torture.open("operator")
+    world, dice = torture.world, random.Random(f"{SEED} reload")
+    refused = 0
+    for nth in dice.sample(range(1, RELOAD), 3 * ROUNDS):
+        world.table.arm("malloc", nth, 0)
+        answer = world.ask("reload") or {}
+        world.table.disarm()
+        assert "error" not in answer or answer["error"]["text"], f"{nth}: an error without a word"
+        refused += "error" in answer
+        assert "error" not in world.ask("reload"), f"{nth}: {answer}"
+    assert refused
 
 
 def test_a_worker_comes_back_although_the_zygote_lacks_something(torture):
