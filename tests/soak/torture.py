@@ -441,8 +441,13 @@ class Operator:
         status, answer = self.world.http(method, path, body, headers)
         if status not in (0, 200, *LATER):
             raise Wrong(f"{path} was answered with {status}: {answer[:300]!r}")
-        # What SQLite takes for damage (EIO) is told until the file has been looked through.
-        return status == 200 or path == "/readyz" and b"damaged" in answer
+        return status == 200
+
+    def ready(self):
+        """What could not be stored is tried again within a second; what SQLite takes for damage (EIO) is told until the
+        file has been looked through."""
+        status, answer = self.world.http("GET", "/readyz")
+        return status == 200 or b"damaged" in answer
 
     def verb(self, verb, **members):
         """True: done. What was not done is told with a sentence."""
@@ -452,9 +457,10 @@ class Operator:
         return bool(answer) and "error" not in answer
 
     def look(self):
-        """Everything once; what did not work."""
-        failed = [p for p in ("/readyz", "/api/v1/events?limit=5", "/api/v1/jobs?limit=5", f"/api/v1/show?id={self.id}",
-                              "/metrics", "/") if not self.get(p)]
+        """Everything once; what did not work. (/readyz may say for a moment that nothing can be stored.)"""
+        self.get("/readyz")
+        failed = [p for p in ("/api/v1/events?limit=5", "/api/v1/jobs?limit=5", f"/api/v1/show?id={self.id}", "/metrics",
+                              "/") if not self.get(p)]
         for verb, members in (("status", {}), ("events", {"limit": 5}), ("inbox", {"limit": 5}),
                               ("show", {"id": self.id}), ("call", {"target": f"{TENANT}/calendar.test"}),
                               ("reload", {})):
@@ -484,6 +490,7 @@ class Operator:
         failed = self.look()
         if failed:
             raise Wrong(f"the next requests fail: {failed}")
+        wait(self.ready, "the host is ready again", REST_S)
 
     def judge(self):
         return []
