@@ -1,64 +1,16 @@
-/* care_kit.h - what the tests of copies and of salvage share: a store with rows, its file by hand,
- * pages spoiled. */
+/* care_kit.h - what the tests of copies and of salvage share: a store with rows, and
+ * a copy of it. */
 #ifndef CARE_KIT_H
 #define CARE_KIT_H
 
-#include "store_fixture.h"
-
-#include <fcntl.h>
-#include <sqlite3.h>
+#include "store_file.h"
 
 #include "store/care.h"
-
-#define PATHS 300
-
-static inline const char *in(struct fixture *f, const char *name)
-{
-	static char paths[8][PATHS];
-	static unsigned next;
-	char *path = paths[next++ % 8];
-
-	snprintf(path, PATHS, "%s/%s", f->directory, name);
-	return path;
-}
 
 static inline void assert_says(const struct error *error, const char *words)
 {
 	if (!strstr(error->text, words))
 		fail_msg("\"%s\" does not say \"%s\"", error->text, words);
-}
-
-static inline sqlite3 *database(const char *path)
-{
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-	return db;
-}
-
-static inline int64_t number(const char *path, const char *sql)
-{
-	sqlite3 *db = database(path);
-	sqlite3_stmt *stmt;
-	int64_t n;
-
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return n;
-}
-
-static inline void by_hand(const char *path, const char *sql)
-{
-	sqlite3 *db = database(path);
-	char *message = NULL;
-
-	if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
-		fail_msg("%s: %s", sql, message);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
 struct pair { /* a webhook and what it meant */
@@ -129,20 +81,6 @@ static inline size_t events_of(struct fixture *f, bool readable)
 	for (i = 0; i < count; i++)
 		n += !readable || (!rows[i].unreadable && rows[i].person.len > 0);
 	return n;
-}
-
-static inline void flip(const char *path, off_t at, size_t count)
-{
-	char bytes[4096];
-	int fd = open(path, O_RDWR);
-	size_t i;
-
-	assert_true(fd >= 0 && count <= sizeof(bytes));
-	assert_int_equal(pread(fd, bytes, count, at), count);
-	for (i = 0; i < count; i++)
-		bytes[i] = (char)(bytes[i] ^ 0x5a);
-	assert_int_equal(pwrite(fd, bytes, count, at), count);
-	close(fd);
 }
 
 static inline int64_t root_of(const char *path, const char *name)

@@ -1,11 +1,10 @@
-/* person_kit.h - one person's call as it is stored, looks into files, and forgetting. */
+/* person_kit.h - one person's call as it is stored, what no file may hold, and forgetting. */
 #ifndef PERSON_KIT_H
 #define PERSON_KIT_H
 
 #include <dirent.h>
-#include <sqlite3.h>
 
-#include "store_fixture.h"
+#include "store_file.h"
 
 WAITED(forget)
 
@@ -59,37 +58,6 @@ static inline void no_file_holds(const char *directory, const void *bytes, size_
 			fail_msg("%s holds what it must not", path);
 	}
 	closedir(dir);
-}
-
-static inline void copy_file(const char *from, const char *to)
-{
-	char chunk[65536];
-	FILE *in = fopen(from, "re"), *out = fopen(to, "we");
-	size_t n;
-
-	assert_non_null(in);
-	assert_non_null(out);
-	while ((n = fread(chunk, 1, sizeof(chunk), in)) > 0)
-		assert_int_equal(fwrite(chunk, 1, n, out), n);
-	fclose(in);
-	assert_int_equal(fclose(out), 0);
-}
-
-static inline int64_t ask(struct fixture *f, const char *file, const char *sql)
-{
-	sqlite3_stmt *stmt;
-	char path[600];
-	sqlite3 *db;
-	int64_t n;
-
-	snprintf(path, sizeof(path), "%s/%s", f->directory, file);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return n;
 }
 
 /* ---- one call of a person ----------------------------------------------------------------- */

@@ -1,8 +1,6 @@
 /* A disk that fails once, at each call in turn: what was acknowledged is stored, what was refused
  * is not, and the next operation works. */
-#include "store_fixture.h"
-
-#include <sqlite3.h>
+#include "store_file.h"
 
 /* ---- a layer below the store that fails the nth write or sync
  * ------------------------------------ */
@@ -225,42 +223,9 @@ static void a_claim_is_given_back_when_its_commit_fails(void **state)
 /* The number of a page of table job, from its middle. The store is closed. */
 static int64_t a_page_of_jobs(struct fixture *f)
 {
-	char path[300];
-	sqlite3_stmt *stmt;
-	sqlite3 *db;
-	int64_t page;
-
-	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(
-		sqlite3_prepare_v2(db,
-			"SELECT pageno FROM dbstat WHERE name = 'job' AND pagetype = 'leaf' "
-			"ORDER BY path LIMIT 1 OFFSET 3",
-			-1, &stmt, NULL),
-		SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	page = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return page;
-}
-
-static void spoil(struct fixture *f, int64_t page)
-{
-	char path[300];
-	uint8_t bytes[PAGE];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
-	file = fopen(path, "r+e");
-	assert_non_null(file);
-	assert_int_equal(fseek(file, (long)(page - 1) * PAGE, SEEK_SET), 0);
-	assert_int_equal(fread(bytes, 1, PAGE, file), PAGE);
-	for (size_t i = 0; i < PAGE; i++)
-		bytes[i] ^= 0x5a;
-	assert_int_equal(fseek(file, (long)(page - 1) * PAGE, SEEK_SET), 0);
-	assert_int_equal(fwrite(bytes, 1, PAGE, file), PAGE);
-	assert_int_equal(fclose(file), 0);
+	return number(in(f, "klinke.db"),
+		"SELECT pageno FROM dbstat WHERE name = 'job' AND pagetype = 'leaf' "
+		"ORDER BY path LIMIT 1 OFFSET 3");
 }
 
 /* In one group with a webhook; gives what became of the save, the webhook must be stored. */
@@ -302,7 +267,7 @@ static void who_meets_a_bad_page_fails_alone(void **state)
 	page = a_page_of_jobs(f);
 	open_store(f);
 	open_reader(f);
-	spoil(f, page);
+	flip(in(f, "klinke.db"), (page - 1) * PAGE, PAGE);
 	for (int i = 0; i < MANY; i++) {
 		int rc = save_beside_a_webhook(f, &jobs[i]);
 		assert_true(rc == 0 || rc == E_CORRUPT);

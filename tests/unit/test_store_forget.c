@@ -82,7 +82,7 @@ static void acknowledged_stays_readable(struct fixture *f, bool forgets)
 
 	store_call(f, ANNA, "", "call_a");
 	close_both(f);
-	outsider_begin(&o, arena_printf(f->arena, "%s/keys/persons.db", f->directory));
+	outsider_begin(&o, in(f, "keys/persons.db"));
 	host = fork();
 	assert_true(host >= 0);
 	if (!host)
@@ -190,19 +190,6 @@ static void who_calls_after_they_were_forgotten_is_readable(void **state)
 
 /* ---- rows that cannot be read any more ----------------------------------------------------- */
 
-static void by_hand(struct fixture *f, const char *file, const char *sql)
-{
-	char path[300];
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/%s", f->directory, file);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, 5000);
-	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-		fail_msg("%s", sqlite3_errmsg(db));
-	sqlite3_close(db);
-}
-
 #define GUESTS "anna@example.org guest@example.org fourth@example.org"
 
 /* Anna books for four; the request was sent, and nobody knows yet what became of it. */
@@ -260,7 +247,7 @@ static void whoever_is_named_in_a_row_can_be_forgotten(void **state)
 		assert_int_equal(op.jobs, i + 1);
 		assert_int_equal(op.dropped, 1);
 		assert_int_equal(state_of(f, &job), JOB_DROPPED);
-		by_hand(f, "klinke.db",
+		by_hand(in(f, "klinke.db"),
 			"UPDATE event SET dedupe = hex(id)"); /* the next is no repeat */
 	}
 }
@@ -273,13 +260,14 @@ static void an_event_about_an_unreadable_job_is_stored(void **state)
 	struct event_row event;
 
 	close_both(f);
-	by_hand(f, "keys/persons.db",
+	by_hand(in(f, "keys/persons.db"),
 		"DELETE FROM person WHERE number = (SELECT max(number) FROM person)");
 	open_store(f);
 	open_reader(f);
 	assert_int_equal(answered(f, &event).closed, 1);
 	assert_false(story_of(f, "booking").events[0].unreadable);
-	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM inbox WHERE state = 1"), 0);
+	assert_int_equal(
+		number(in(f, "klinke.db"), "SELECT count(*) FROM inbox WHERE state = 1"), 0);
 	assert_int_equal(claim(f, clock_now_ms() + 1000, 10).count, 0);
 	assert_int_equal(state_of(f, &job), JOB_PARKED);
 }
@@ -294,7 +282,7 @@ static void a_start_does_not_fail_for_an_unreadable_job(void **state)
 	assert_int_equal(claim(f, INT64_C(4000000000001), 10).count, 1);
 	assert_int_equal(answered(f, &event).closed, 0);
 	close_both(f);
-	by_hand(f, "klinke.db", "UPDATE job SET progress = zeroblob(100)");
+	by_hand(in(f, "klinke.db"), "UPDATE job SET progress = zeroblob(100)");
 	open_store(f);
 	open_reader(f);
 	assert_int_equal(claim(f, clock_now_ms() + 1000, 10).count, 0);
@@ -329,10 +317,12 @@ static void a_forget_that_runs_twice_lets_go_of_what_is_parked(void **state)
 	assert_int_equal(op.op.result, 0);
 	assert_true(op.known);
 	assert_int_equal(op.mentions, 1);
-	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM inbox WHERE state = 3"), 0);
 	assert_int_equal(
-		ask(f, "klinke.db", "SELECT count(*) FROM inbox_raw WHERE length(sealed) = 0"), 1);
-	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM forgotten"), 2);
+		number(in(f, "klinke.db"), "SELECT count(*) FROM inbox WHERE state = 3"), 0);
+	assert_int_equal(number(in(f, "klinke.db"),
+				 "SELECT count(*) FROM inbox_raw WHERE length(sealed) = 0"),
+		1);
+	assert_int_equal(number(in(f, "klinke.db"), "SELECT count(*) FROM forgotten"), 2);
 }
 
 /* All that is stored of them need not fit into memory to be forgotten. */
@@ -362,7 +352,7 @@ static void who_knows_of_somebody_with_much_is_told_in_little_memory(void **stat
 static void a_key_that_came_back_damaged_is_destroyed_too(void **state)
 {
 	struct fixture *f = *state;
-	const char *path = arena_printf(f->arena, "%s/keys/persons.db", f->directory);
+	const char *path = in(f, "keys/persons.db");
 	const char *copy = arena_printf(f->arena, "%s.old", path);
 
 	store_call(f, ANNA, "", "call_a");
@@ -373,33 +363,14 @@ static void a_key_that_came_back_damaged_is_destroyed_too(void **state)
 	forget(f, ANNA);
 	close_both(f);
 	assert_int_equal(rename(copy, path), 0);
-	by_hand(f, "keys/persons.db", "UPDATE person SET wrapped = zeroblob(60)");
+	by_hand(in(f, "keys/persons.db"), "UPDATE person SET wrapped = zeroblob(60)");
 	open_store(f);
 	open_reader(f);
-	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM person"), 0);
-	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM gone"), 1);
+	assert_int_equal(number(in(f, "keys/persons.db"), "SELECT count(*) FROM person"), 0);
+	assert_int_equal(number(in(f, "keys/persons.db"), "SELECT count(*) FROM gone"), 1);
 }
 
 /* ---- what is left in files ----------------------------------------------------------------- */
-
-static size_t bytes_of(struct fixture *f, const char *sql, uint8_t *out, size_t size)
-{
-	sqlite3_stmt *stmt;
-	char path[300];
-	sqlite3 *db;
-	size_t n;
-
-	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	n = (size_t)sqlite3_column_bytes(stmt, 0);
-	assert_in_range(n, 1, size);
-	memcpy(out, sqlite3_column_blob(stmt, 0), n);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return n;
-}
 
 /* Until a webhook's events were known it lay under another key than the person's. */
 static void the_lock_that_a_webhook_had_before_is_in_no_file(void **state)
@@ -413,7 +384,7 @@ static void the_lock_that_a_webhook_had_before_is_in_no_file(void **state)
 	size_t n;
 
 	finish.inbox = event.inbox = append_of(f, event.data.ptr);
-	n = bytes_of(f, "SELECT lock FROM inbox", lock, sizeof(lock));
+	n = blob(in(f, "klinke.db"), "SELECT lock FROM inbox", lock, sizeof(lock));
 	assert_int_equal(finish_inbox_now(f, &finish), 0);
 	append_of(f, "{}");
 	forget(f, ANNA);
@@ -422,11 +393,8 @@ static void the_lock_that_a_webhook_had_before_is_in_no_file(void **state)
 
 static sqlite3 *read_on_and_on(struct fixture *f)
 {
-	char path[300];
-	sqlite3 *db;
+	sqlite3 *db = database(in(f, "klinke.db"));
 
-	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(
 		sqlite3_exec(db, "BEGIN; SELECT count(*) FROM event", NULL, NULL, NULL), SQLITE_OK);
 	return db;
@@ -449,7 +417,7 @@ static void who_reads_meanwhile_makes_it_busy_and_done_the_next_time(void **stat
 	sqlite3_close(db);
 	assert_int_equal(forget_now(f, &op), 0);
 	assert_false(op.known);
-	assert_int_equal(stat(arena_printf(f->arena, "%s/klinke.db-wal", f->directory), &st), 0);
+	assert_int_equal(stat(in(f, "klinke.db-wal"), &st), 0);
 	assert_int_equal(st.st_size, 0);
 	is_readable(f, "call_b", true);
 }
@@ -480,7 +448,7 @@ static void bytes_that_were_let_go_of_are_in_no_file(void **state)
 	memset(body, 'x', 8999); /* more than a page */
 	memcpy(body, ANNA, strlen(ANNA));
 	finish.inbox = append_of(f, body);
-	bytes_of(f, "SELECT sealed FROM inbox_raw ORDER BY seq DESC LIMIT 1", sealed,
+	blob(in(f, "klinke.db"), "SELECT sealed FROM inbox_raw ORDER BY seq DESC LIMIT 1", sealed,
 		sizeof(sealed));
 	assert_int_equal(finish_inbox_now(f, &finish), 0);
 	append_of(f, "{}");

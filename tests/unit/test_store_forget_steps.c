@@ -9,18 +9,6 @@
 #define OWN 9            /* that mention her */
 #define MOST_STEPS 60000 /* of SQLite's machine, for one operation */
 
-static void by_hand(struct fixture *f, const char *file, const char *sql)
-{
-	char path[200], *message = NULL;
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/%s", f->directory, file);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
-		fail_msg("%s: %s", sql, message);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
 static void fill(struct fixture *f)
 {
 	char sql[800];
@@ -32,7 +20,7 @@ static void fill(struct fixture *f)
 		"INSERT INTO person SELECT randomblob(16), 1000 + i, 1, randomblob(60) FROM n; "
 		"COMMIT",
 		STRANGERS);
-	by_hand(f, "keys/persons.db", sql);
+	by_hand(in(f, "keys/persons.db"), sql);
 	snprintf(sql, sizeof(sql),
 		"BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
 		"%d) "
@@ -46,7 +34,7 @@ static void fill(struct fixture *f)
 		"'e', "
 		"i, i + 1, 1000000, 1, 0, 1 FROM n; COMMIT",
 		PARKED);
-	by_hand(f, "klinke.db", sql);
+	by_hand(in(f, "klinke.db"), sql);
 	open_store(f);
 	open_reader(f);
 }
@@ -121,7 +109,6 @@ static void no_statement_reads_a_whole_table(void **state)
 {
 	struct fixture *f = *state;
 	struct call anna;
-	char path[200];
 	sqlite3_stmt *plan;
 	sqlite3 *db;
 
@@ -133,8 +120,7 @@ static void no_statement_reads_a_whole_table(void **state)
 	forget(f, ANNA);
 	sqlite3_trace_v2(f->store->conn.db, 0, NULL, NULL);
 	assert_true(said.count > 15);
-	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	db = database(in(f, "klinke.db"));
 	for (unsigned i = 0; i < said.count; i++) {
 		if (strstr(said.text[i], "BEGIN") || strstr(said.text[i], "COMMIT") ||
 			strstr(said.text[i], "SAVEPOINT") || strstr(said.text[i], "PRAGMA"))

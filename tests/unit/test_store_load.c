@@ -1,5 +1,5 @@
 /* Many at once: threads, groups, a backlog that costs nothing, a log that stays small. */
-#include "store_fixture.h"
+#include "store_file.h"
 #include "store_plan.h"
 
 #include <sys/resource.h>
@@ -388,11 +388,9 @@ static void what_call_a_booking_came_of_is_found_by_an_index(void **state)
 
 static off_t size_of(struct fixture *f, const char *name)
 {
-	char path[128];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/%s", f->directory, name);
-	return stat(path, &st) == 0 ? st.st_size : -1;
+	return stat(in(f, name), &st) == 0 ? st.st_size : -1;
 }
 
 static unsigned append_many(struct fixture *f, unsigned count, char *body, size_t body_len)

@@ -1,23 +1,8 @@
 /* Opening: one process at a time, nothing that differs from what it must be, keys that fit. */
-#include "store_fixture.h"
+#include "store_file.h"
 
-#include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-
-/* Changes the closed store's file by hand. */
-static void by_hand(struct fixture *f, const char *sql)
-{
-	char path[128], *message = NULL;
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
-		fail_msg("%s: %s", sql, message);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
 
 static struct error refused(struct fixture *f, int code)
 {
@@ -41,18 +26,15 @@ static void the_state_directory_is_for_its_owner_only(void **state)
 	struct fixture *f = *state;
 	static const char *const files[] = {
 		"klinke.db", "klinke.db-wal", "keys/master.key", "lock"};
-	char path[128];
 	struct stat st;
 	size_t i;
 
 	append(f);
 	for (i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		snprintf(path, sizeof(path), "%s/%s", f->directory, files[i]);
-		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(stat(in(f, files[i]), &st), 0);
 		assert_int_equal(st.st_mode & 0777, 0600);
 	}
-	snprintf(path, sizeof(path), "%s/keys", f->directory);
-	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(stat(in(f, "keys"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
 }
 
@@ -126,12 +108,13 @@ static void each_difference_of_the_schema_is_named(void **state)
 
 	close_both(f);
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		by_hand(f, cases[i].change);
+		by_hand(in(f, "klinke.db"), cases[i].change);
 		error = refused(f, E_CORRUPT);
 		assert_says(error, cases[i].says);
-		by_hand(f, cases[i].undo);
+		by_hand(in(f, "klinke.db"), cases[i].undo);
 	}
-	by_hand(f, "DROP TABLE checkpoint"); /* "migrated", but the table is not there */
+	by_hand(in(f, "klinke.db"),
+		"DROP TABLE checkpoint"); /* "migrated", but the table is not there */
 	error = refused(f, E_CORRUPT);
 	assert_says(error, "table checkpoint is missing");
 }
@@ -141,7 +124,7 @@ static void white_space_and_comments_are_no_difference(void **state)
 	struct fixture *f = *state;
 
 	close_both(f);
-	by_hand(f,
+	by_hand(in(f, "klinke.db"),
 		"DROP INDEX inbox_open;"
 		"CREATE INDEX  inbox_open\n ON inbox (state) -- by hand\n WHERE state IN (1, 3)");
 	open_store(f);
@@ -153,7 +136,7 @@ static void another_programs_database_is_left_alone(void **state)
 	struct error error;
 
 	close_both(f);
-	by_hand(f, "PRAGMA application_id = 7");
+	by_hand(in(f, "klinke.db"), "PRAGMA application_id = 7");
 	error = refused(f, E_CORRUPT);
 	assert_says(error, "not made by Klinke");
 }
@@ -164,18 +147,15 @@ static void a_newer_schema_is_not_touched(void **state)
 	struct error error;
 
 	close_both(f);
-	by_hand(f, "PRAGMA user_version = 99");
+	by_hand(in(f, "klinke.db"), "PRAGMA user_version = 99");
 	error = refused(f, E_CONFLICT);
 	assert_says(error, "newer");
 }
 
 static void overwrite(struct fixture *f, const char *name, off_t at, const char *bytes)
 {
-	char path[128];
-	int fd;
+	int fd = open(in(f, name), O_WRONLY);
 
-	snprintf(path, sizeof(path), "%s/%s", f->directory, name);
-	fd = open(path, O_WRONLY);
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, bytes, strlen(bytes), at), strlen(bytes));
 	close(fd);
@@ -184,13 +164,12 @@ static void overwrite(struct fixture *f, const char *name, off_t at, const char 
 static void a_damaged_file_is_reported_and_kept(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
+	const char *path = in(f, "klinke.db");
 	struct error error;
 	struct stat before, after;
 
 	close_both(f);
 	overwrite(f, "klinke.db", 0, "this is no database");
-	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
 	assert_int_equal(stat(path, &before), 0);
 	error = refused(f, E_CORRUPT);
 	assert_says(error, "restore a backup");
@@ -203,11 +182,7 @@ static void a_damaged_file_is_reported_and_kept(void **state)
 
 static void move_away(struct fixture *f, const char *from, const char *to)
 {
-	char a[128], b[128];
-
-	snprintf(a, sizeof(a), "%s/%s", f->directory, from);
-	snprintf(b, sizeof(b), "%s/%s", f->directory, to);
-	assert_int_equal(rename(a, b), 0);
+	assert_int_equal(rename(in(f, from), in(f, to)), 0);
 }
 
 static void without_its_master_key_a_store_does_not_open(void **state)
@@ -225,12 +200,8 @@ static void without_its_master_key_a_store_does_not_open(void **state)
 
 static void put_key_of(struct fixture *f, struct fixture *other, const char *name)
 {
-	char path[128], stranger[128];
-
 	move_away(f, name, "elsewhere");
-	snprintf(path, sizeof(path), "%s/%s", f->directory, name);
-	snprintf(stranger, sizeof(stranger), "%s/%s", other->directory, name);
-	assert_int_equal(link(stranger, path), 0);
+	assert_int_equal(link(in(other, name), in(f, name)), 0);
 }
 
 static void the_keys_of_another_store_are_refused(void **state)
@@ -349,9 +320,10 @@ static void sealed_bytes_moved_to_another_row_are_noticed(void **state)
 
 	append(f);
 	close_both(f);
-	by_hand(f, "UPDATE inbox_raw SET sealed = (SELECT sealed FROM inbox_raw WHERE seq = 2)"
-		   " WHERE seq = 1;"
-		   "UPDATE inbox SET lock = (SELECT lock FROM inbox WHERE seq = 2) WHERE seq = 1");
+	by_hand(in(f, "klinke.db"),
+		"UPDATE inbox_raw SET sealed = (SELECT sealed FROM inbox_raw WHERE seq = 2)"
+		" WHERE seq = 1;"
+		"UPDATE inbox SET lock = (SELECT lock FROM inbox WHERE seq = 2) WHERE seq = 1");
 	open_store(f);
 	open_reader(f);
 	id_text(text, &a);

@@ -31,7 +31,7 @@ static void nothing_of_a_person_is_in_clear(void **state)
 		no_file_holds(f->directory, secrets[i], strlen(secrets[i]));
 	open_store(f);
 	open_reader(f);
-	assert_true(file_holds(arena_printf(f->arena, "%s/klinke.db", f->directory), "call_1", 6));
+	assert_true(file_holds(in(f, "klinke.db"), "call_1", 6));
 }
 
 static void who_is_found_by_a_code_is_found(void **state)
@@ -146,7 +146,7 @@ static void who_calls_again_is_somebody_new(void **state)
 /* Anna is forgotten, and then this one file is as it was before. Nothing is open afterwards. */
 static void forget_and_put_back(struct fixture *f, const char *file)
 {
-	const char *path = arena_printf(f->arena, "%s/%s", f->directory, file);
+	const char *path = arena_printf(f->arena, "%s", in(f, file));
 	const char *copy = arena_printf(f->arena, "%s.old", path);
 
 	close_both(f);
@@ -170,11 +170,12 @@ static void an_old_copy_of_the_database_cannot_be_read_either(void **state)
 	is_readable(f, "call_a", false);
 	is_readable(f, "call_b", true);
 	/* and what was in clear there is taken out when it is opened */
-	assert_int_equal(ask(f, "klinke.db",
+	assert_int_equal(number(in(f, "klinke.db"),
 				 "SELECT count(*) FROM appointment WHERE person_hash IS NOT NULL"),
 		1);
 	assert_int_equal(
-		ask(f, "klinke.db", "SELECT count(*) FROM job WHERE state NOT IN (6, 7)"), 1);
+		number(in(f, "klinke.db"), "SELECT count(*) FROM job WHERE state NOT IN (6, 7)"),
+		1);
 }
 
 static void an_old_copy_of_the_keys_brings_nobody_back(void **state)
@@ -184,14 +185,14 @@ static void an_old_copy_of_the_keys_brings_nobody_back(void **state)
 	store_call(f, ANNA, "", "call_a");
 	store_call(f, BERND, "", "call_b");
 	forget_and_put_back(f, "keys/persons.db");
-	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM person"), 2);
+	assert_int_equal(number(in(f, "keys/persons.db"), "SELECT count(*) FROM person"), 2);
 	open_store(f);
 	open_reader(f);
 	is_readable(f, "call_a", false);
 	is_readable(f, "call_b", true);
 	close_both(f);
-	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM person"), 1);
-	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM gone"), 1);
+	assert_int_equal(number(in(f, "keys/persons.db"), "SELECT count(*) FROM person"), 1);
+	assert_int_equal(number(in(f, "keys/persons.db"), "SELECT count(*) FROM gone"), 1);
 	open_store(f);
 	open_reader(f);
 }
@@ -200,10 +201,8 @@ static void an_old_copy_of_the_keys_brings_nobody_back(void **state)
 static void a_destroyed_key_is_in_no_file(void **state)
 {
 	struct fixture *f = *state;
-	char path[600], uid[32], person[32];
+	char uid[32], person[32];
 	uint8_t wrapped[60];
-	sqlite3_stmt *stmt;
-	sqlite3 *db;
 	int i;
 
 	for (i = 0; i < 80; i++) { /* so that pages are split */
@@ -212,21 +211,14 @@ static void a_destroyed_key_is_in_no_file(void **state)
 		store_call(f, person, "", uid);
 	}
 	store_call(f, ANNA, "", "call_a");
-	snprintf(path, sizeof(path), "%s/keys/persons.db", f->directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(
-		sqlite3_prepare_v2(db, "SELECT wrapped FROM person", -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	memcpy(wrapped, sqlite3_column_blob(stmt, 0), sizeof(wrapped));
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
+	blob(in(f, "keys/persons.db"), "SELECT wrapped FROM person", wrapped, sizeof(wrapped));
 	for (i = 0; i < 80; i++) {
 		snprintf(person, sizeof(person), "+4917100%05d", i);
 		assert_true(forget(f, person).known);
 	}
 	forget(f, ANNA);
 	no_file_holds(f->directory, wrapped, sizeof(wrapped));
-	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM person"), 0);
+	assert_int_equal(number(in(f, "keys/persons.db"), "SELECT count(*) FROM person"), 0);
 }
 
 static void a_webhook_of_several_persons_needs_each_of_them(void **state)
@@ -300,27 +292,27 @@ static void a_parked_webhook_that_names_them_is_let_go(void **state)
 	struct fixture *f = *state;
 	static const char *const bodies[] = {"{\"from\":\"0171 / 392 00-42\"}", "{broken " MAIL,
 		"+49 (0)171 3920042 garbage", "{\"from\":\"" BERND "\"}"};
-	struct id ids[4];
 	struct store_forget op;
 
 	for (int i = 0; i < 4; i++) {
 		struct store_finish_inbox finish = {
 			.tenant = TENANT, .state = INBOX_PARKED, .reason = STR("no JSON")};
-		finish.inbox = ids[i] = append_of(f, bodies[i]);
+		finish.inbox = append_of(f, bodies[i]);
 		assert_int_equal(finish_inbox_now(f, &finish), 0);
 	}
 	op = forget(f, ANNA);
 	assert_int_equal(op.mentions, 2);
 	assert_int_equal(forget(f, MAIL).mentions, 1);
-	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM inbox WHERE state = 3"), 1);
 	assert_int_equal(
-		ask(f, "klinke.db", "SELECT count(*) FROM inbox_raw WHERE length(sealed) = 0"), 3);
+		number(in(f, "klinke.db"), "SELECT count(*) FROM inbox WHERE state = 3"), 1);
+	assert_int_equal(number(in(f, "klinke.db"),
+				 "SELECT count(*) FROM inbox_raw WHERE length(sealed) = 0"),
+		3);
 	/* each has had a key of its own, so that a copy made before cannot be read */
 	close_both(f);
-	assert_int_equal(ask(f, "keys/persons.db", "SELECT count(*) FROM gone"), 3);
+	assert_int_equal(number(in(f, "keys/persons.db"), "SELECT count(*) FROM gone"), 3);
 	open_store(f);
 	open_reader(f);
-	(void)ids;
 }
 
 static void a_job_in_somebodys_hands_stores_nothing_any_more(void **state)
@@ -405,7 +397,7 @@ static void who_calls_while_they_are_forgotten_loses_nothing(void **state)
 	for (i = 0; i < count; i++)
 		unreadable += rows[i].unreadable;
 	assert_int_equal(unreadable,
-		ask(f, "klinke.db",
+		number(in(f, "klinke.db"),
 			"SELECT count(*) FROM event WHERE person IN (SELECT number FROM "
 			"forgotten)"));
 	forget(f, ANNA);
@@ -423,10 +415,10 @@ static void what_was_interrupted_is_finished_at_the_start(void **state)
 	struct call call = store_call(f, ANNA, "", "call_a");
 
 	forget_and_put_back(f, "klinke.db");
-	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM forgotten"), 0);
+	assert_int_equal(number(in(f, "klinke.db"), "SELECT count(*) FROM forgotten"), 0);
 	open_store(f);
 	open_reader(f);
-	assert_int_equal(ask(f, "klinke.db", "SELECT count(*) FROM forgotten"), 1);
+	assert_int_equal(number(in(f, "klinke.db"), "SELECT count(*) FROM forgotten"), 1);
 	assert_int_equal(state_of(f, &call.job), JOB_DROPPED);
 	is_readable(f, "call_a", false);
 }
@@ -497,9 +489,10 @@ static void a_row_never_comes_before_its_key(void **state)
 	store_call(f, ANNA, "", "call_a");
 	/* whatever is in the database is in the other file by then, without closing it */
 	assert_int_equal(
-		ask(f, "keys/persons.db", "SELECT count(*) FROM person WHERE number < 0"), 1);
-	assert_int_equal(ask(f, "klinke.db", "SELECT person FROM event"),
-		ask(f, "keys/persons.db", "SELECT number FROM person"));
+		number(in(f, "keys/persons.db"), "SELECT count(*) FROM person WHERE number < 0"),
+		1);
+	assert_int_equal(number(in(f, "klinke.db"), "SELECT person FROM event"),
+		number(in(f, "keys/persons.db"), "SELECT number FROM person"));
 }
 
 /* ---- who is meant ------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* What is old loses what it says, then itself; what somebody may need stays; repeats stay repeats.
  */
-#include "store_fixture.h"
+#include "store_file.h"
 #include "store_plan.h"
 
 #include "store/engine.h"
@@ -137,19 +137,7 @@ static struct story read_story(struct fixture *f, const struct id *id)
 
 static int64_t count_of(struct fixture *f, const char *sql)
 {
-	sqlite3_stmt *stmt;
-	sqlite3 *db;
-	char path[128];
-	int64_t n;
-
-	snprintf(path, sizeof(path), "%s/klinke.db", f->directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return n;
+	return number(in(f, "klinke.db"), sql);
 }
 
 /* ---- kind by kind ------------------------------------------------------------------------- */
