@@ -173,6 +173,21 @@ static inline struct store_forget forget(struct fixture *f, const char *person)
 	return op;
 }
 
+/* Anna is forgotten, and then this one file is as it was before. Nothing is open afterwards. */
+static inline void forget_and_put_back(struct fixture *f, const char *file)
+{
+	const char *path = arena_printf(f->arena, "%s", in(f, file));
+	const char *copy = arena_printf(f->arena, "%s.old", path);
+
+	close_both(f);
+	copy_file(path, copy);
+	open_store(f);
+	open_reader(f);
+	forget(f, ANNA);
+	close_both(f);
+	assert_int_equal(rename(copy, path), 0);
+}
+
 static inline struct story story_of(struct fixture *f, const char *uid)
 {
 	struct error error = {0};

@@ -143,21 +143,6 @@ static void who_calls_again_is_somebody_new(void **state)
 	is_readable(f, "call_b", false);
 }
 
-/* Anna is forgotten, and then this one file is as it was before. Nothing is open afterwards. */
-static void forget_and_put_back(struct fixture *f, const char *file)
-{
-	const char *path = arena_printf(f->arena, "%s", in(f, file));
-	const char *copy = arena_printf(f->arena, "%s.old", path);
-
-	close_both(f);
-	copy_file(path, copy);
-	open_store(f);
-	open_reader(f);
-	forget(f, ANNA);
-	close_both(f);
-	assert_int_equal(rename(copy, path), 0);
-}
-
 static void an_old_copy_of_the_database_cannot_be_read_either(void **state)
 {
 	struct fixture *f = *state;
