@@ -1,14 +1,11 @@
 /* admin_host.c - see admin_host.h. What cannot be made ends the process. One thread: those that the
  * server would begin are run at once. */
 #include "admin_host.h"
+#include "store_now.h"
 
 #include <assert.h>
-#include <ftw.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -21,7 +18,6 @@
 #include "http/tls.h"
 #include "pipeline/care.h"
 #include "pipeline/intake.h"
-#include "store/store.h"
 
 #define PAST_MS INT64_C(1790000000000)
 
@@ -41,12 +37,6 @@ static struct {
 	struct admin_said *said;
 	struct arena *arena; /* of the request */
 } host;
-
-static _Noreturn void die(const char *what, const char *why)
-{
-	fprintf(stderr, "admin_host: %s: %s\n", what, why);
-	abort();
-}
 
 /* ---- Instead of the listener ---------------------------------------------------------------- */
 
@@ -336,42 +326,6 @@ static int reload(void *user, struct error *error)
 
 /* ---- What is stored -------------------------------------------------------------------------- */
 
-struct waiter {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool done;
-};
-
-static void wake(struct store_op *op)
-{
-	struct waiter *waiter = op->user;
-
-	pthread_mutex_lock(&waiter->lock);
-	waiter->done = true;
-	pthread_cond_signal(&waiter->cond);
-	pthread_mutex_unlock(&waiter->lock);
-}
-
-static void await(struct waiter *waiter, const struct store_op *op)
-{
-	pthread_mutex_lock(&waiter->lock);
-	while (!waiter->done)
-		pthread_cond_wait(&waiter->cond, &waiter->lock);
-	pthread_mutex_unlock(&waiter->lock);
-	if (op->result != 0)
-		die("an operation of the store", op->error.text);
-}
-
-#define DO(name, store, operation)                                                                 \
-	do {                                                                                       \
-		struct waiter waiter_ = {                                                          \
-			PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};               \
-		(operation)->op.user = &waiter_;                                                   \
-		(operation)->op.done = wake;                                                       \
-		store_##name(store, operation);                                                    \
-		await(&waiter_, &(operation)->op);                                                 \
-	} while (0)
-
 struct office {
 	struct store *store;
 	struct arena *arena;
@@ -414,8 +368,8 @@ static struct id save_webhook(struct office *o, enum inbox_state state, struct e
 
 	if (change)
 		((struct event_row *)change->row)->inbox = row.id;
-	DO(append_inbox, o->store, &append);
-	DO(finish_inbox, o->store, &finish);
+	STORE_NOW(append_inbox, o->store, &append);
+	STORE_NOW(finish_inbox, o->store, &finish);
 	return row.id;
 }
 
@@ -497,10 +451,10 @@ static void save_job(struct office *o, const struct id *event, enum job_state st
 			.note = TEXT(o, "\"Zz%s\" said '<b>'", o->name)}};
 	struct store_save_job save = {.job = &job, .attempts = attempts, .attempt_count = 2};
 
-	DO(add_jobs, o->store, &add);
+	STORE_NOW(add_jobs, o->store, &add);
 	job.state = state;
 	job.reason = TEXT(o, "Zz%s: refused", o->name);
-	DO(save_job, o->store, &save);
+	STORE_NOW(save_job, o->store, &save);
 }
 
 static void fill(struct store *store, const char *name)
@@ -521,18 +475,10 @@ static void fill(struct store *store, const char *name)
 
 /* ---- Made and asked -------------------------------------------------------------------------- */
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 static void remove_store(void)
 {
 	store_close(host.store);
-	nftw(host.directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	remove_directory(host.directory);
 }
 
 static void make_store(void)
@@ -540,10 +486,7 @@ static void make_store(void)
 	struct store_options options = {.directory = host.directory};
 	struct error error = {0};
 
-	snprintf(host.directory, sizeof(host.directory), "%s/klinke-fuzz-XXXXXX",
-		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	if (!mkdtemp(host.directory))
-		die(host.directory, "cannot be made");
+	make_directory(host.directory, sizeof(host.directory));
 	if (store_open(&error, &host.store, &options) != 0 ||
 		store_reader_open(&error, &host.reader, host.directory) != 0)
 		die("the store", error.text);

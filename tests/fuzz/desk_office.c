@@ -1,11 +1,8 @@
 /* desk_office.c - fills the store that fuzz_desk.c reads. What cannot be made ends the process. */
 #include "desk_office.h"
+#include "store_now.h"
 
 #include <assert.h>
-#include <ftw.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,50 +57,6 @@ struct making {
 	unsigned serial;
 };
 
-static _Noreturn void die(const char *what, const char *why)
-{
-	fprintf(stderr, "desk_office: %s: %s\n", what, why);
-	abort();
-}
-
-/* ---- Doing one thing after another ---------------------------------------------------------- */
-
-struct waiter {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool done;
-};
-
-static void wake(struct store_op *op)
-{
-	struct waiter *waiter = op->user;
-
-	pthread_mutex_lock(&waiter->lock);
-	waiter->done = true;
-	pthread_cond_signal(&waiter->cond);
-	pthread_mutex_unlock(&waiter->lock);
-}
-
-static void await(struct waiter *waiter, const struct store_op *op)
-{
-	pthread_mutex_lock(&waiter->lock);
-	while (!waiter->done)
-		pthread_cond_wait(&waiter->cond, &waiter->lock);
-	pthread_mutex_unlock(&waiter->lock);
-	if (op->result != 0)
-		die("an operation of the store", op->error.text);
-}
-
-#define DO(name, m, operation)                                                                     \
-	do {                                                                                       \
-		struct waiter waiter_ = {                                                          \
-			PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};               \
-		(operation)->op.user = &waiter_;                                                   \
-		(operation)->op.done = wake;                                                       \
-		store_##name((m)->store, operation);                                               \
-		await(&waiter_, &(operation)->op);                                                 \
-	} while (0)
-
 /* ---- What is there -------------------------------------------------------------------------- */
 
 static const struct plugin_info *find_plugin(void *user, const char *name, struct error *error)
@@ -152,7 +105,7 @@ static void save_catalogue(struct making *m)
 	for (size_t i = 0; i < rows.service_count; i++) /* only its people can be booked */
 		if (str_is(rows.services[i].name, "fuellung"))
 			rows.services[i].event_type = STR("");
-	DO(save_catalogue, m, &op);
+	STORE_NOW(save_catalogue, m->store, &op);
 }
 
 static struct job_row a_job(const char *tenant)
@@ -206,9 +159,9 @@ static void save_days(struct making *m, const char *tenant, const char *connecti
 		json_parse(m->arena, str_of(text), NULL), free_slots(m, but), asked_ms, &days);
 	op.days = days;
 	assert(op.day_count > 0);
-	DO(add_jobs, m, &add);
+	STORE_NOW(add_jobs, m->store, &add);
 	job.state = JOB_DONE;
-	DO(save_job, m, &op);
+	STORE_NOW(save_job, m->store, &op);
 }
 
 static void save_appointment(struct making *m, const char *tenant, const char *connection,
@@ -257,8 +210,8 @@ static void save_appointment(struct making *m, const char *tenant, const char *c
 		.events = &change,
 		.event_count = 1};
 
-	DO(append_inbox, m, &append);
-	DO(finish_inbox, m, &finish);
+	STORE_NOW(append_inbox, m->store, &append);
+	STORE_NOW(finish_inbox, m->store, &finish);
 }
 
 static void save_people(
@@ -294,7 +247,7 @@ static void save_hold(
 		.state = HOLD_OFFERED};
 	struct store_add_jobs op = {.holds = &hold, .hold_count = 1};
 
-	DO(add_jobs, m, &op);
+	STORE_NOW(add_jobs, m->store, &op);
 }
 
 static void fill(struct making *m)
@@ -330,19 +283,11 @@ static void fill(struct making *m)
 
 /* ---- Made and left -------------------------------------------------------------------------- */
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 static char directory[256];
 
-static void remove_directory(void)
+static void remove_store(void)
 {
-	nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	remove_directory(directory);
 }
 
 static void make(struct desk_office *office)
@@ -353,11 +298,8 @@ static void make(struct desk_office *office)
 
 	log_setup(LOG_ERROR,
 		LOG_LOGFMT); /* of callers who ask for what there is not, there are many */
-	snprintf(directory, sizeof(directory), "%s/klinke-fuzz-XXXXXX",
-		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	if (!mkdtemp(directory))
-		die(directory, "cannot be made");
-	atexit(remove_directory); /* what is sealed needs its keys as long as it is read */
+	make_directory(directory, sizeof(directory));
+	atexit(remove_store); /* what is sealed needs its keys as long as it is read */
 	m.arena = arena_create((size_t)64 << 20);
 	office->config = read_config();
 	if (store_open(&error, &m.store, &options) != 0 ||

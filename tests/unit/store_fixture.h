@@ -9,6 +9,7 @@
 
 #include <ftw.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/latch.h"
 #include "store/store.h"
 
 struct fixture {
@@ -97,37 +99,30 @@ static inline int tear_down(void **state)
 
 /* ---- waiting ---------------------------------------------------------------------------- */
 
+/* For as many operations as are told. */
 struct waiter {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	unsigned left;
+	struct latch latch;
+	atomic_uint left;
 };
 
 static inline void waiter_done(struct store_op *op)
 {
 	struct waiter *waiter = op->user;
 
-	pthread_mutex_lock(&waiter->lock);
-	if (--waiter->left == 0)
-		pthread_cond_signal(&waiter->cond);
-	pthread_mutex_unlock(&waiter->lock);
+	if (atomic_fetch_sub(&waiter->left, 1) == 1)
+		latch_open(&waiter->latch);
 }
 
 static inline void waiter_init(struct waiter *waiter, unsigned count)
 {
-	pthread_mutex_init(&waiter->lock, NULL);
-	pthread_cond_init(&waiter->cond, NULL);
-	waiter->left = count;
+	assert_true(count > 0);
+	latch_init(&waiter->latch);
+	atomic_init(&waiter->left, count);
 }
 
 static inline void waiter_wait(struct waiter *waiter)
 {
-	pthread_mutex_lock(&waiter->lock);
-	while (waiter->left)
-		pthread_cond_wait(&waiter->cond, &waiter->lock);
-	pthread_mutex_unlock(&waiter->lock);
-	pthread_mutex_destroy(&waiter->lock);
-	pthread_cond_destroy(&waiter->cond);
+	latch_wait(&waiter->latch);
 }
 
 /* Submits with store_XXX and waits; gives the operation's result. */
