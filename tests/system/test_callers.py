@@ -12,9 +12,9 @@ from datetime import timedelta
 import pytest
 
 import world as world_module
-from desk_kit import FALLBACK, GRACE_MS, Call, answering, local, spoken, together, warm
+from desk_kit import FALLBACK, GRACE_MS, Call, answering, spoken, together, warm
 from hooks_kit import call_body, retell_headers
-from test_plugins import compile_plugin
+from plugin_kit import HEAD, put_plugin
 from world import CALLER, EVENT_TYPE, TENANT
 
 WITHIN_MS = 450
@@ -146,20 +146,11 @@ def test_a_stuck_disk_does_not_hold_the_line(desk):
 
 # ---- A plugin of our own, which dies when it is told to ---------------------------------------------------
 
-SOURCE = r"""
-#include <klinke/sugar.h>
-#include <stdlib.h>
-#include <string.h>
-
+SOURCE = HEAD + r"""
 static int told(kl_call *c, const kl_inbound *in, const char *word)
 {
 	const kl_val *body = c->host->from_json(c, in->body);
-	kl_str list = kl_text(c, body, "do");
-	size_t n = strlen(word);
-	for (size_t i = 0; i + n <= list.len; i++)
-		if (memcmp(list.ptr + i, word, n) == 0)
-			return 1;
-	return 0;
+	return has(kl_text(c, body, "do"), word);
 }
 static void misbehave(kl_call *c, const kl_inbound *in, const char *once, const char *ever, const char *endless)
 {
@@ -167,14 +158,6 @@ static void misbehave(kl_call *c, const kl_inbound *in, const char *once, const 
 		abort();
 	for (volatile int i = told(c, in, endless); i;)
 		;
-}
-static const kl_answer *verify(kl_call *c, const kl_inbound *in)
-{
-	kl_answer *a = KL_NEW(c, kl_answer);
-	(void)in;
-	if (a)
-		a->kind = KL_ACCEPT;
-	return a;
 }
 static int normalize(kl_call *c, const kl_inbound *in)
 {
@@ -221,7 +204,7 @@ static const kl_plugin plugin = {
 	.events = "call.function",
 	.ops = KL_LIST(ops),
 	.routes = KL_LIST(routes),
-	.verify = verify,
+	.verify = accept_all,
 	.normalize = normalize,
 	.reply = reply,
 	.step = step,
@@ -234,10 +217,7 @@ KL_PLUGIN(&plugin)
 def line(world):
     """A connection whose plugin dies when it is told to, and a pipeline that answers its callers."""
     answering(world)
-    plugins = world.directory / "plugins"
-    plugins.mkdir()
-    compile_plugin(plugins, "line", SOURCE)
-    world.ini["host"]["plugins"] += f" {plugins}"
+    put_plugin(world, "line", SOURCE)
     world.ini.add("connection line", tenant=TENANT, plugin="line", worker_timeout="400ms")
     world.ini.add("pipeline answer", on="call.function", when="data ->> 'say' is not null", within="1s",
                   step="line.act say=(data ->> 'say')", fallback=FALLBACK)
@@ -329,7 +309,7 @@ def test_a_replay_answers_nobody_and_begins_nothing(line):
     assert told(line, id="1", say="Ja.")[:2] == (200, "done:Ja.")
     assert told(line, id="2", say="Ja.", do="normalize-endless")[:2] == (200, "none:")
     parked = line.wait(lambda: [i for i in line.inbox() if i["state"] == "parked"], "it is parked")
-    compile_plugin(line.directory / "plugins", "line", SOURCE.replace('"normalize-endless"', '"never"'))
+    put_plugin(line, "line", SOURCE.replace('"normalize-endless"', '"never"'))
     line.reload()
     for row in line.inbox():
         line.klinke("replay", row["id"])
@@ -364,7 +344,7 @@ def test_what_was_only_stored_is_read_after_a_restart_and_answers_nobody(line):
     assert (status, text) != (200, "done:Ja.") and took_ms < 1500 + GRACE_MS
     line.wait(lambda: [i["state"] for i in line.inbox()] == ["new"], "its bytes are on disk")
     line.kill_host()
-    compile_plugin(line.directory / "plugins", "line", SOURCE.replace('"normalize-endless"', '"never"'))
+    put_plugin(line, "line", SOURCE.replace('"normalize-endless"', '"never"'))
     line.start_host()
     line.wait(lambda: line.events("call.function"), "it is read")
     quiet(line)

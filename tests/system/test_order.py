@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from test_plugins import compile_plugin
+from plugin_kit import HEAD, put_plugin
 from world import CALLER, TENANT, request
 
 SLOTS = {"vendor": "calcom_v2", "method": "GET", "path": "/calcom/v2/slots"}
@@ -189,17 +189,7 @@ def test_late_events_do_not_overwrite_newer_ones(world):
 # ---- More at once than fits in hand -----------------------------------------------------------------------
 
 IN_HAND = 1024  # NORMALIZE_MAX of host/pipeline: what is stored beyond it waits in the store
-BELL = r"""
-#include <klinke/sugar.h>
-
-static const kl_answer *verify(kl_call *c, const kl_inbound *in)
-{
-	kl_answer *a = KL_NEW(c, kl_answer);
-	(void)in;
-	if (a)
-		a->kind = KL_ACCEPT;
-	return a;
-}
+BELL = HEAD + r"""
 static int normalize(kl_call *c, const kl_inbound *in)
 {
 	kl_event *e = KL_NEW(c, kl_event);
@@ -220,7 +210,7 @@ static const kl_plugin plugin = {
 	.summary = "Rings",
 	.events = "bell.rung",
 	.routes = KL_LIST(routes),
-	.verify = verify,
+	.verify = accept_all,
 	.normalize = normalize,
 };
 KL_PLUGIN(&plugin)
@@ -247,10 +237,7 @@ async def post_all(port, connections, each):
 
 def test_what_waits_in_the_store_is_not_overtaken(world):
     """Else a booking would be made after it was cancelled."""
-    plugins = world.directory / "plugins"
-    plugins.mkdir()
-    compile_plugin(plugins, "bell", BELL)
-    world.ini["host"]["plugins"] += f" {plugins}"
+    put_plugin(world, "bell", BELL)
     world.ini["host"]["max_connections"] = 2 * IN_HAND
     world.ini.add("connection bell", tenant=TENANT, plugin="bell", worker_timeout="60s")
     world.start()

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from hooks_kit import lasting_world
-from test_plugins import compile_plugin
+from plugin_kit import put_plugin
 from world import TENANT
 
 SOURCE = r"""
@@ -59,10 +59,7 @@ TOKEN = "a-token-of-the-bell-7f31"
 
 
 def prepare(world):
-    plugins = world.directory / "plugins"
-    plugins.mkdir()
-    compile_plugin(plugins, "bearer", SOURCE)
-    world.ini["host"]["plugins"] += f" {plugins}"
+    put_plugin(world, "bearer", SOURCE)
     world.secrets["BEARER_TOKEN"] = TOKEN
     world.ini.add("connection bearer", tenant=TENANT, plugin="bearer", hook_token="${BEARER_TOKEN}")
     world.start()
