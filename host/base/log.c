@@ -126,15 +126,6 @@ static size_t secret_at(const char *p, size_t len)
 
 /* ---- masking ------------------------------------------------------------------------------ */
 
-struct str log_mask(struct arena *arena, struct str personal)
-{
-	char out[MASK_MAX];
-
-	if (!personal.ptr)
-		return personal;
-	return str_dup(arena, (struct str){out, mask_one(out, personal)});
-}
-
 static bool is_personal(const char *key)
 {
 	size_t len = strlen(key);

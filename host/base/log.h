@@ -21,6 +21,5 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 void log_setup(enum log_level least, enum log_format format);
 void log_line(enum log_level level, const char *message, ...) __attribute__((sentinel));
 void log_secret(struct str secret); /* at least 6 bytes; copied */
-struct str log_mask(struct arena *arena, struct str personal);
 
 #endif

@@ -193,26 +193,6 @@ const struct config_secret *config_secret(
 	return NULL;
 }
 
-static struct config_place find_place(const struct config_key_place *keys, size_t count,
-	const char *key, struct config_place otherwise)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(keys[i].key, key) == 0)
-			return keys[i].place;
-	return otherwise;
-}
-
-struct config_place config_connection_place(
-	const struct config_connection *connection, const char *key)
-{
-	return find_place(connection->keys, connection->key_count, key, connection->place);
-}
-
-struct config_place config_mapping_place(const struct config_mapping *mapping, const char *key)
-{
-	return find_place(mapping->keys, mapping->key_count, key, mapping->place);
-}
-
 /* ---- By event ----------------------------------------------------------------------------- */
 
 static int compare_route(const void *key, const void *element)

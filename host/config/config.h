@@ -416,11 +416,6 @@ struct config_pipelines config_pipelines_for(
 const struct config_secret *config_secret(
 	const struct config_connection *connection, const char *option);
 
-/* Where that key stands, else the section; for what a plugin says about its options. */
-struct config_place config_connection_place(
-	const struct config_connection *connection, const char *key);
-struct config_place config_mapping_place(const struct config_mapping *mapping, const char *key);
-
 /* ---- The grammar's tables ----------------------------------------------------------------- */
 
 struct config_key {           /* one line of a table; the man page is made of these */

@@ -320,7 +320,6 @@ const struct config_connection *calendar_of(struct loader *loader, struct sectio
 
 bool zone_known(struct loader *loader, const char *zone);
 const char *zone_hint(struct loader *loader, struct str zone);
-const char *zone_country(struct loader *loader, const char *zone); /* NULL: not known */
 
 /* NULL and told: no such plugin, or none named. *disabled: why it does not load. */
 const char *plugin_of(struct loader *loader, struct section *section,

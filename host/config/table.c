@@ -49,6 +49,8 @@
 		.name = "keep_" part, KEEP, TO(of, keep_ms[field]), .low = (least),                \
 		.fallback = otherwise, .help = what                                                \
 	}
+/* Metadata for 14 days at least: it is what repeats are known by, and WhatsApp sends again for
+ * seven. */
 #define KEPT_OF(of, raw, transcript, recording, call, metadata)                                    \
 	KEPT(of, "raw", CONFIG_KEEP_RAW, 0, raw,                                                   \
 		"How long the bytes of webhooks, requests and answers are kept once they are "     \

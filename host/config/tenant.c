@@ -216,7 +216,8 @@ const char *zone_hint(struct loader *loader, struct str wrong)
 	return hint(loader, wrong, zones, count);
 }
 
-const char *zone_country(struct loader *loader, const char *wanted)
+/* NULL: not known. */
+static const char *zone_country(struct loader *loader, const char *wanted)
 {
 	struct str rest = zone_table(loader), country, zone;
 

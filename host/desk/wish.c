@@ -32,6 +32,8 @@ void wish_defaults(struct wish_settings *settings)
 
 /* ---- reading ---- */
 
+static void read_fault(struct reader *r, struct wish *wish);
+
 static int civil_day(const struct civil *civil)
 {
 	return (int)zone_days(civil->year, civil->month, civil->day);
@@ -413,11 +415,6 @@ bool wish_days(const struct wish *wish, int64_t *from_ms, int64_t *to_ms)
 	return true;
 }
 
-bool wish_earliest(const struct wish *wish)
-{
-	return wish->order == 1;
-}
-
 enum wish_fault wish_fault(const struct wish *wish, int64_t *meant_ms)
 {
 	if (meant_ms)
@@ -495,7 +492,7 @@ static void instant_fault(struct wish *wish)
 	}
 }
 
-void read_fault(struct reader *r, struct wish *wish)
+static void read_fault(struct reader *r, struct wish *wish)
 {
 	wish->fault_ms = wish->fault_minute = -1;
 	wish->fault_day = DAY_MIN;

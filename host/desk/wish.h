@@ -73,7 +73,6 @@ bool wish_exact(const struct wish *wish, int64_t *start_ms);
 bool wish_days(const struct wish *wish, int64_t *from_ms, int64_t *to_ms);
 
 bool wish_restricts(const struct wish *wish); /* false: nothing said, nothing understood, "egal" */
-bool wish_earliest(const struct wish *wish);  /* "so früh wie möglich" */
 
 /* It names a date or time that is none, or is over: "31. Juni", "25 Uhr", 2:30 in the gap of
  * spring, "2023-06-13". Such a part matches no slot. */

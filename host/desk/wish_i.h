@@ -345,7 +345,6 @@ int weekday_belongs(
 	const struct day_item *weekday, const struct day_item *date, enum join join);
 size_t read_drafts(struct reader *r, struct draft *drafts); /* RULES_MAX of them */
 bool read_rules(struct reader *r, struct wish *wish);
-void read_fault(struct reader *r, struct wish *wish);
 size_t rule_hours(const struct reader *r, const struct draft *draft, struct hours out[RULE_TIMES]);
 
 #endif

@@ -341,9 +341,9 @@ static void starved_here(struct mailbox_item *item)
 }
 
 /* Not released at once: whoever comes to this may still look at the run. */
-void run_starved(struct run *run)
+static void starved(struct run *run)
 {
-	if (run->starving || run_rests_until_stored(run, run_starved))
+	if (run->starving || run_rests_until_stored(run, starved))
 		return;
 	run->starving = true;
 	log_line(LOG_ERROR, "no memory to go on with a job, it will be tried again", "correlation",
@@ -357,7 +357,7 @@ void run_starved(struct run *run)
 void run_too_big(struct run *run)
 {
 	if (arena_starved(run->arena))
-		run_starved(run);
+		starved(run);
 	else
 		run_end(run, JOB_PARKED, "surprise", "it needs more memory than one run may have");
 }
@@ -585,7 +585,7 @@ void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run))
 	run->row.updated_ms = clock_now_ms();
 	progress = run->foreign ? run->row.progress : progress_print(run);
 	if (!progress.ptr && keep_claim && arena_starved(run->arena)) {
-		run_starved(run); /* what it needs after a crash must not be missing */
+		starved(run); /* what it needs after a crash must not be missing */
 		return;
 	}
 	if (progress.ptr) /* else what was stored last still holds */
@@ -755,7 +755,7 @@ void run_end(struct run *run, enum job_state state, const char *fail, const char
 	if (state == JOB_DONE)
 		come_late(run);
 	if (arena_starved(run->arena) && (state != JOB_DONE || caller_gone(run))) {
-		run_starved(run); /* nobody would hear of it */
+		starved(run); /* nobody would hear of it */
 		return;
 	}
 	run->has_answer = caller_answer_row(run, &run->answer);

@@ -119,9 +119,8 @@ void run_step_done(struct run *run, struct str result, const char *name);
 void run_emit(struct run *run, const struct plugin_event *event);
 void run_end(struct run *run, enum job_state state, const char *fail, const char *reason);
 void run_later(struct run *run, int64_t due_ms, const char *fail, const char *reason);
-/* There is no memory for it now: as after a crash it goes on from its row, with the next tick. */
-void run_starved(struct run *run);
-/* Its arena has failed: starved, or parked, since it needs more than one run may have. */
+/* Its arena has failed. No memory now: as after a crash it goes on from its row, with the next
+ * tick; more than one run may have: it is parked. */
 void run_too_big(struct run *run);
 void run_note(struct run *run, enum attempt_kind kind, const char *name, const char *outcome,
 	struct str input, struct str output, const char *note);

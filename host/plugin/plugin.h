@@ -47,8 +47,6 @@ enum plugin_isolation {
 	PLUGIN_ISOLATE_WORKER, /* a process of its own */
 	PLUGIN_ISOLATE_INLINE  /* in the host: a crash is the host's crash. No timeouts either */
 };
-/* "worker" or "inline"; "shared" is refused with a sentence, it is not there yet. */
-int plugin_isolation_parse(struct error *error, struct str text, enum plugin_isolation *out);
 
 struct plugin_settings { /* of one plugin; zeros are the defaults */
 	enum plugin_isolation isolation;
@@ -150,8 +148,5 @@ int plugin_describe(struct error *error, struct plugin_zygote *zygote, const cha
  * tell). */
 int plugin_check_config(struct error *error, struct plugin_zygote *zygote, const char *path,
 	struct str config, int64_t now_ms, struct arena *arena, struct plugin_out *out);
-/* Any call, the same way: for `klinke plugin check` and tests. */
-int plugin_call_once(struct error *error, struct plugin_zygote *zygote, const char *path,
-	struct str config, const struct plugin_in *in, struct arena *arena, struct plugin_out *out);
 
 #endif

@@ -338,22 +338,6 @@ void plugins_destroy(struct plugins *plugins)
 
 /* ---- finding ------------------------------------------------------------------------------ */
 
-int plugin_isolation_parse(struct error *error, struct str text, enum plugin_isolation *out)
-{
-	if (str_is(text, "worker"))
-		*out = PLUGIN_ISOLATE_WORKER;
-	else if (str_is(text, "inline"))
-		*out = PLUGIN_ISOLATE_INLINE;
-	else if (str_is(text, "shared"))
-		return error_set(error, E_INVALID,
-			"isolation = shared is not there yet; use worker, or inline for plugins "
-			"you trust like the host");
-	else
-		return error_set(error, E_INVALID, "isolation is worker or inline, not \"%.*s\"",
-			STR_ARG(text));
-	return 0;
-}
-
 static struct setting *find_setting(const struct plugins *plugins, const char *name)
 {
 	struct setting *setting = plugins->configured;

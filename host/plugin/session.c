@@ -285,7 +285,7 @@ int plugin_describe(struct error *error, struct plugin_zygote *zygote, const cha
 	return failed;
 }
 
-int plugin_call_once(struct error *error, struct plugin_zygote *zygote, const char *path,
+static int call_once(struct error *error, struct plugin_zygote *zygote, const char *path,
 	struct str config, const struct plugin_in *in, struct arena *arena, struct plugin_out *out)
 {
 	struct error own = {0};
@@ -306,7 +306,7 @@ int plugin_check_config(struct error *error, struct plugin_zygote *zygote, const
 {
 	struct plugin_in in = {
 		.kind = PLUGIN_CHECK, .attempt = 1, .now_ms = now_ms, .run = STR("check")};
-	int failed = plugin_call_once(error, zygote, path, config, &in, arena, out);
+	int failed = call_once(error, zygote, path, config, &in, arena, out);
 
 	if (failed || out->status == PLUGIN_OK)
 		return failed;

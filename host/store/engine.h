@@ -152,8 +152,6 @@ void stmt_box(struct stmt *stmt, const struct sealed_piece *piece); /* both in o
 void stmt_owners(struct stmt *stmt, const struct seal_owners *owners); /* person to fourth */
 /* Was it sealed under a key that has been destroyed since? E_BUSY. */
 int sealed_check(struct store *store, struct store_op *op);
-/* The numbers and addresses of a list; more than fit are left out. */
-size_t persons_split(struct str list, struct str out[SEAL_OWNERS]);
 const struct sealed_piece *sealed_piece(const struct store_op *op, size_t index);
 
 struct seal_place place_of(const char *table, const struct id *id);
@@ -210,8 +208,6 @@ int turn_pass(
 /* ---- event.c, job.c, attempt.c, project.c: parts of operations ---------------------------- */
 int event_apply(struct error *error, struct store *store, const struct store_op *op,
 	struct event_change *change, bool claim);
-int job_insert(struct error *error, struct store *store, const struct store_op *op,
-	struct job_row *row, bool claim);
 int job_insert_all(struct error *error, struct store *store, const struct store_op *op,
 	struct job_row *jobs, size_t count, bool claim);
 int job_close_regarded(struct error *error, struct store *store, const struct event_row *event,

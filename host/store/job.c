@@ -100,7 +100,7 @@ static int claim_new(struct error *error, struct store *store, struct job_row *r
 	return rc;
 }
 
-int job_insert(struct error *error, struct store *store, const struct store_op *op,
+static int insert(struct error *error, struct store *store, const struct store_op *op,
 	struct job_row *row, bool claim)
 {
 	const struct job_row blind = in_columns(store, row);
@@ -132,7 +132,7 @@ int job_insert_all(struct error *error, struct store *store, const struct store_
 	int rc = 0;
 
 	for (i = 0; i < count && !rc; i++)
-		rc = job_insert(error, store, op, &jobs[i], claim);
+		rc = insert(error, store, op, &jobs[i], claim);
 	return rc;
 }
 

@@ -506,33 +506,6 @@ int keys_mark(struct error *error, const struct keys *keys, struct str tenant, s
 	return rc;
 }
 
-int keys_forget(struct error *error, struct keys *keys, struct str owner)
-{
-	struct entry **at;
-	char name[32], path[4400];
-	int rc = 0;
-
-	pthread_mutex_lock(&keys->lock);
-	for (at = &keys->first; *at && !str_is(owner, (*at)->owner);)
-		at = &(*at)->next;
-	if (!*at) {
-		rc = error_set(error, E_NOTFOUND, "there is no key of \"%.*s\"", STR_ARG(owner));
-	} else {
-		struct entry *entry = *at;
-		name_of(name, entry->key.number);
-		snprintf(path, sizeof(path), "%s/%s", keys->directory, name);
-		if (unlink(path) != 0 || !sync_directory(keys->directory)) {
-			rc = fail_file(error, keys, "destroy key file", name);
-		} else {
-			*at = entry->next;
-			free_entry(entry);
-			persons_drop_kept(keys->persons);
-		}
-	}
-	pthread_mutex_unlock(&keys->lock);
-	return rc;
-}
-
 int keys_of_owner(struct error *error, struct keys *keys, struct str owner, struct key *key)
 {
 	struct entry *entry;

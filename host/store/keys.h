@@ -52,8 +52,6 @@ int persons_find_or_add(struct error *error, struct persons *persons, struct per
 	const uint8_t *key, bool *made);
 int persons_find(struct error *error, struct persons *persons, const uint8_t mark[KEYS_MARK],
 	struct person *out);
-/* Keys are gone: counts as a forget. */
-void persons_drop_kept(struct persons *persons);
 unsigned persons_forgets(const struct persons *persons);
 int persons_flush(struct error *error, struct persons *persons);
 int persons_forget(struct error *error, struct persons *persons, const uint8_t mark[KEYS_MARK],

@@ -104,6 +104,18 @@ void persons_keep(struct persons *persons)
 	persons->marks = NULL;
 }
 
+/* In one go: who found a key before and only then comes to keep it sees that it may be gone. */
+static void drop_kept(struct persons *persons)
+{
+	pthread_mutex_lock(&persons->lock);
+	atomic_fetch_add(&persons->forgets, 1);
+	if (persons->keys) {
+		crypto_wipe(persons->keys, KEPT * sizeof(*persons->keys));
+		crypto_wipe(persons->marks, KEPT * sizeof(*persons->marks));
+	}
+	pthread_mutex_unlock(&persons->lock);
+}
+
 static void drop_traces(struct persons *persons)
 {
 	while (persons->traces) {
@@ -127,7 +139,7 @@ void persons_close(struct persons *persons)
 	drop_traces(persons);
 	conn_finish(&persons->reader);
 	conn_finish(&persons->writer);
-	persons_drop_kept(persons);
+	drop_kept(persons);
 	free(persons->keys);
 	free(persons->marks);
 	pthread_mutex_destroy(&persons->adding);
@@ -199,18 +211,6 @@ void persons_remember(
 	pthread_mutex_lock(&persons->lock);
 	if (atomic_load(&persons->forgets) == forgets)
 		remember(persons, person, key);
-	pthread_mutex_unlock(&persons->lock);
-}
-
-/* In one go: who found a key before and only then comes to keep it sees that it may be gone. */
-void persons_drop_kept(struct persons *persons)
-{
-	pthread_mutex_lock(&persons->lock);
-	atomic_fetch_add(&persons->forgets, 1);
-	if (persons->keys) {
-		crypto_wipe(persons->keys, KEPT * sizeof(*persons->keys));
-		crypto_wipe(persons->marks, KEPT * sizeof(*persons->marks));
-	}
 	pthread_mutex_unlock(&persons->lock);
 }
 
@@ -632,7 +632,7 @@ static int destroy(struct error *error, struct persons *persons, const struct pe
 	int rc;
 
 	rc = bury(error, persons, gone);
-	persons_drop_kept(persons); /* after nobody can find it any more */
+	drop_kept(persons); /* after nobody can find it any more */
 	if (!rc && person)
 		note_trace(persons, person->wrapped);
 	return rc ? rc : empty_log(error, persons);

@@ -28,7 +28,8 @@ struct str row_name(struct arena *arena, struct str tenant, struct str connectio
 	return (struct str){text, len};
 }
 
-size_t persons_split(struct str list, struct str out[SEAL_OWNERS])
+/* The numbers and addresses of a list; more than fit are left out. */
+static size_t split(struct str list, struct str out[SEAL_OWNERS])
 {
 	size_t count = 0;
 
@@ -199,7 +200,7 @@ static struct whose of_job(const struct job_row *row)
 {
 	struct whose whose = {.tenant = row->tenant};
 
-	whose.count = persons_split(row->person, whose.person);
+	whose.count = split(row->person, whose.person);
 	return whose;
 }
 
@@ -208,7 +209,7 @@ static struct whose of_event(const struct event_row *row)
 {
 	struct whose whose = {.tenant = row->tenant};
 	struct str others[SEAL_OWNERS];
-	size_t count = persons_split(row->others, others), i;
+	size_t count = split(row->others, others), i;
 
 	if (row->person.len)
 		whose.person[whose.count++] = row->person;

@@ -39,7 +39,6 @@ struct keys;
 #define SEAL_OWNERS 4 /* of a row that is sealed; one that is handed over may have more */
 #define SEAL_OWNERS_MAX 4096
 #define SEAL_LOCK(owners) (1 + 2 + 8 * (owners) + CRYPTO_NONCE + CRYPTO_KEY + CRYPTO_TAG)
-#define SEAL_LOCK_MAX SEAL_LOCK(SEAL_OWNERS)
 #define SEAL_CHECK 16
 #define KEYS_MARK 16
 
@@ -70,9 +69,6 @@ struct seal_owners { /* by the numbers of their keys */
  * tenant; without the key nobody can tell whose it is, or try numbers. */
 int keys_mark(struct error *error, const struct keys *keys, struct str tenant, struct str person,
 	uint8_t out[KEYS_MARK]);
-/* Destroys a tenant's key: nothing of it, nor of its persons, can ever be read again. E_NOTFOUND:
- * it has none. */
-int keys_forget(struct error *error, struct keys *keys, struct str owner);
 
 /* ---- Persons ------------------------------------------------------------------------------ */
 

@@ -717,9 +717,6 @@ enum keep_kind {
 	KEEP_KINDS
 };
 #define KEEP_FOREVER (-1)
-/* No metadata is kept shorter: rows are what repeats of a vendor are known by. WhatsApp sends again
- * for seven days. */
-#define KEEP_METADATA_LEAST_MS (INT64_C(14) * 24 * 60 * 60 * 1000)
 struct keep {
 	struct str tenant; /* empty: of all that have none of their own, and of what is nobody's */
 	int64_t ms[KEEP_KINDS]; /* or KEEP_FOREVER */

@@ -176,9 +176,34 @@ static void no_line_of_the_log_tells_of_a_person(void **state)
 		assert_null(strstr(text, mails[i]));
 }
 
+static void masked(const char *plain, const char *expected)
+{
+	char out[MASK_MAX];
+	size_t n = mask_one(out, str_of(plain));
+
+	assert_int_equal(n, strlen(expected));
+	assert_memory_equal(out, expected, n);
+}
+
+static void a_person_alone_becomes_initials_or_digits(void **state)
+{
+	(void)state;
+	masked("+49 170 1234567", "***67");
+	masked("491701234567", "***67");
+	masked("110", "***");
+	masked("anna@praxis.de", "***@praxis.de");
+	masked("a@b@praxis.de", "***@praxis.de");
+	masked("Anna Schmidt", "A. S.");
+	masked("\xc3\x84nne von  Berg", "\xc3\x84. v. B.");
+	masked("Anna 0170123", "A. *.");
+	masked("one two three four five", "o. t. t. f. ...");
+	masked("", "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_person_alone_becomes_initials_or_digits),
 		cmocka_unit_test(numbers_keep_their_last_digits),
 		cmocka_unit_test(mails_keep_their_domain),
 		cmocka_unit_test(names_in_json_become_initials),

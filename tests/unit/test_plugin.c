@@ -189,19 +189,6 @@ static void runs_inside_the_host_if_told(void **state)
 	close_bench(&bench);
 }
 
-static void knows_which_isolations_there_are(void **state)
-{
-	enum plugin_isolation isolation;
-	struct error error = {0};
-
-	(void)state;
-	assert_int_equal(plugin_isolation_parse(&error, STR("inline"), &isolation), 0);
-	assert_int_equal(isolation, PLUGIN_ISOLATE_INLINE);
-	assert_int_equal(plugin_isolation_parse(&error, STR("shared"), &isolation), E_INVALID);
-	assert_contains(error.text, "not there yet");
-	assert_int_equal(plugin_isolation_parse(&error, STR("jail"), &isolation), E_INVALID);
-}
-
 /* ---- deaths -------------------------------------------------------------------------- */
 
 #define AROUND 60u
@@ -646,7 +633,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_was_sent_to_a_busy_worker_is_let_go),
 		cmocka_unit_test(knows_each_configuration),
 		cmocka_unit_test(runs_inside_the_host_if_told),
-		cmocka_unit_test(knows_which_isolations_there_are),
 		cmocka_unit_test(a_crash_costs_one_call),
 		cmocka_unit_test(an_abort_costs_one_call),
 		cmocka_unit_test(an_exit_costs_one_call),

@@ -141,8 +141,6 @@ static void the_nearest_to_the_wish_comes_first(void **state)
 	assert_int_equal(wish_distance(about, at(d, "2025-06-20T16:00:00")), 1440 * MINUTE);
 	assert_int_equal(
 		wish_distance(wish(d, "zwischen 16 und 19 Uhr"), at(d, "2025-06-19T17:30:00")), 0);
-	assert_false(wish_earliest(about));
-	assert_true(wish_earliest(soon));
 	assert_false(wish_restricts(soon));
 	assert_true(wish_distance(soon, at(d, "2025-06-18T08:00:00")) <
 		    wish_distance(soon, at(d, "2025-06-18T09:00:00")));
