@@ -143,13 +143,12 @@ static void set_out(struct care_watch *w, sqlite3 *db)
 	pthread_mutex_unlock(&w->lock);
 }
 
-static void come_home(struct care_watch *w, pthread_t guard)
+static void come_home(struct care_watch *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->db = NULL;
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
-	pthread_join(guard, NULL);
 }
 
 static int check_tables(struct error *error, struct care_watch *w, struct care_checked *out)
@@ -157,20 +156,18 @@ static int check_tables(struct error *error, struct care_watch *w, struct care_c
 	struct care_check how = {.foreign = true};
 	sqlite3 *db = NULL;
 	pthread_t guard;
+	bool guarded;
 	int rc = care_open(error, &db, w->file, SQLITE_OPEN_READONLY);
 
 	if (!rc) {
 		set_out(w, db);
-		if (pthread_create(&guard, NULL, guard_log, w) == 0) {
-			rc = care_verify_open(error, db, w->file, &how, &w->ending, out);
-			come_home(w, guard);
-		} else {
-			rc = error_set(error, E_NOMEM, "cannot start a thread to guard its log");
-		}
+		guarded = pthread_create(&guard, NULL, guard_log, w) == 0;
+		rc = guarded ? care_verify_open(error, db, w->file, &how, &w->ending, out)
+			     : error_set(error, E_NOMEM, "cannot start a thread to guard its log");
+		come_home(w);
+		if (guarded)
+			pthread_join(guard, NULL);
 	}
-	pthread_mutex_lock(&w->lock);
-	w->db = NULL;
-	pthread_mutex_unlock(&w->lock);
 	sqlite3_close(db);
 	return rc;
 }
