@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 
 #define FEW 16 /* members up to which comparing each with each beats sorting */
 #define MANY 255
@@ -149,6 +150,14 @@ struct str json_text(const struct json *value)
 struct str json_get_text(const struct json *object, const char *key)
 {
 	return json_text(json_get(object, key));
+}
+
+int64_t json_get_instant(const struct json *object, const char *key)
+{
+	int64_t ms = 0;
+
+	clock_parse(json_get_text(object, key), NULL, &ms);
+	return ms;
 }
 
 static bool is_integer(const struct json *number)

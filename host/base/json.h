@@ -38,6 +38,8 @@ const struct json *json_get(const struct json *object, const char *key);
 const struct json *json_find(const struct json *value, const char *path);
 struct str json_text(const struct json *value); /* text; digits; "true"; else nothing */
 struct str json_get_text(const struct json *object, const char *key);
+/* As clock_parse() reads it; 0: none. */
+int64_t json_get_instant(const struct json *object, const char *key);
 int64_t json_i64(const struct json *value, int64_t otherwise); /* only digits: 1.0, 1e3 are otherwise */
 double json_f64(const struct json *value, double otherwise);
 bool json_bool(const struct json *value, bool otherwise);

@@ -359,7 +359,7 @@ static bool check_bytes(struct parser *p, struct str text)
 
 	if (valid < text.len)
 		return refuse(p, p->begin + valid, "these bytes are not UTF-8");
-	if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
+	if (str_begins(text, "\xef\xbb\xbf"))
 		return refuse(p, p->begin, "a byte order mark must not stand before JSON");
 	return true;
 }

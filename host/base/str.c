@@ -25,6 +25,13 @@ bool str_is(struct str a, const char *text)
 	return str_eq(a, str_of(text));
 }
 
+bool str_begins(struct str s, const char *with)
+{
+	size_t n = strlen(with);
+
+	return s.len >= n && memcmp(s.ptr, with, n) == 0;
+}
+
 struct str str_dup(struct arena *arena, struct str s)
 {
 	char *copy = s.ptr ? arena_strndup(arena, s.ptr, s.len) : NULL;
@@ -81,6 +88,16 @@ size_t str_utf8_len(const char *text, size_t len)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	return n;
+}
+
+bool str_one_line(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return false;
+	}
+	return true;
 }
 
 size_t str_utf8_span(struct str s)
@@ -268,14 +285,14 @@ static const char base64_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 
 static const struct str nothing;
 
-static int hex_value(char c)
+int str_hex(char digit)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	if (digit >= 'A' && digit <= 'F')
+		return digit - 'A' + 10;
 	return -1;
 }
 
@@ -307,7 +324,7 @@ static struct str hex_decode(struct arena *arena, struct str in)
 	if (!out)
 		return nothing;
 	for (i = 0; i < in.len; i += 2) {
-		int high = hex_value(in.ptr[i]), low = hex_value(in.ptr[i + 1]);
+		int high = str_hex(in.ptr[i]), low = str_hex(in.ptr[i + 1]);
 		if (high < 0 || low < 0)
 			return nothing;
 		out[i / 2] = (char)(high << 4 | low);
@@ -432,8 +449,8 @@ static struct str percent_decode(struct arena *arena, struct str in)
 		}
 		if (in.len - i < 3)
 			return nothing;
-		high = hex_value(in.ptr[i + 1]);
-		low = hex_value(in.ptr[i + 2]);
+		high = str_hex(in.ptr[i + 1]);
+		low = str_hex(in.ptr[i + 2]);
 		if (high < 0 || low < 0)
 			return nothing;
 		out[n++] = (char)(high << 4 | low);

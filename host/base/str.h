@@ -18,10 +18,12 @@ struct str { /* ptr NULL: nothing; len 0 with a ptr: empty text. Not owned */
 struct str str_of(const char *text); /* NULL: nothing */
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *text);
+bool str_begins(struct str s, const char *with);
 struct str str_dup(struct arena *arena, struct str s); /* NUL follows */
 /* The pieces, one after another; NUL follows. ptr NULL: no memory. */
 struct str str_cat(struct arena *arena, const struct str *pieces, size_t count);
 bool str_utf8_ok(struct str s);
+bool str_one_line(struct str s); /* tabs, no other control character: fit for a header of HTTP */
 size_t str_utf8_span(struct str s); /* bytes in front that are well-formed */
 size_t str_utf8_len(const char *text, size_t len); /* of the first character; 0: malformed */
 
@@ -46,5 +48,6 @@ void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(
  * unknown way, invalid input or no memory. */
 struct str str_encode(struct arena *arena, const char *how, struct str in);
 struct str str_decode(struct arena *arena, const char *how, struct str in);
+int str_hex(char digit); /* 0 to 15; -1: it is none */
 
 #endif

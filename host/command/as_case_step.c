@@ -269,7 +269,7 @@ static const struct json *expect_end(struct walk *w)
 {
 	struct making *m = w->m;
 	struct str outcome = json_get_text(w->last, "outcome");
-	bool done = outcome.len >= 4 && memcmp(outcome.ptr, "done", 4) == 0;
+	bool done = str_begins(outcome, "done");
 	const struct json *end = w->learnt.end;
 	struct json *expect = json_object(m->arena);
 

@@ -27,13 +27,6 @@ struct telling {
 	bool full;
 };
 
-static int64_t instant(const struct json *row, const char *key)
-{
-	int64_t ms = 0;
-	clock_parse(json_get_text(row, key), NULL, &ms);
-	return ms;
-}
-
 static void add(struct telling *t, int64_t at_ms, const char *text)
 {
 	if (t->count < LINES_MAX) {
@@ -67,7 +60,7 @@ static const char *note(struct telling *t, const struct json *row, const char *k
 
 static void tell_inbox(struct telling *t, const struct json *row)
 {
-	add(t, instant(row, "received"),
+	add(t, json_get_instant(row, "received"),
 		arena_printf(t->arena, "webhook   %.*s /%.*s stored and answered, %.*s%s",
 			STR_ARG(json_get_text(row, "connection")),
 			STR_ARG(json_get_text(row, "route")), STR_ARG(json_get_text(row, "state")),
@@ -76,7 +69,7 @@ static void tell_inbox(struct telling *t, const struct json *row)
 
 static void tell_event(struct telling *t, const struct json *row)
 {
-	add(t, instant(row, "received"),
+	add(t, json_get_instant(row, "received"),
 		arena_printf(t->arena, "event     %.*s  %.*s%s",
 			STR_ARG(json_get_text(row, "type")), STR_ARG(json_get_text(row, "subject")),
 			body(t, row, "data", "=")));
@@ -96,10 +89,10 @@ static void tell_job(struct telling *t, const struct json *row)
 {
 	struct str state = json_get_text(row, "state");
 
-	add(t, instant(row, "created"),
+	add(t, json_get_instant(row, "created"),
 		arena_printf(t->arena, "job       %s  begins  %.*s", job_name(t, row),
 			STR_ARG(json_get_text(row, "id"))));
-	add(t, instant(row, "updated"),
+	add(t, json_get_instant(row, "updated"),
 		arena_printf(t->arena, "job       %s  %.*s%s%.*s%s", job_name(t, row),
 			STR_ARG(state), json_get_text(row, "due").len ? ", due " : "",
 			STR_ARG(json_get_text(row, "due")), note(t, row, "reason")));
@@ -109,7 +102,7 @@ static void tell_request(struct telling *t, const struct json *row, double took)
 {
 	struct str status = json_get_text(row, "status");
 
-	add(t, instant(row, "started"),
+	add(t, json_get_instant(row, "started"),
 		arena_printf(t->arena, "request   %.*s %.*s  %.*s%s%.*s in %.1f ms%s%s%s",
 			STR_ARG(json_get_text(row, "method")), STR_ARG(json_get_text(row, "url")),
 			STR_ARG(json_get_text(row, "outcome")), status.len ? " " : "",
@@ -125,7 +118,7 @@ static void tell_attempt(struct telling *t, const struct json *row)
 		tell_request(t, row, took);
 		return;
 	}
-	add(t, instant(row, "started"),
+	add(t, json_get_instant(row, "started"),
 		arena_printf(t->arena, "step      %.*s  %.*s in %.1f ms%s%s%s",
 			STR_ARG(json_get_text(row, "name")), STR_ARG(json_get_text(row, "outcome")),
 			took, body(t, row, "input", ">"), body(t, row, "output", "="),

@@ -210,22 +210,12 @@ static const struct entry *own_entry(const struct section *section, const char *
 	return NULL;
 }
 
-static bool belongs_to_step(const char *key)
-{
-	static const char *const keys[] = {"step", "in", "as", "at", "cancel_on", "otherwise"};
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		if (strcmp(key, keys[i]) == 0)
-			return true;
-	return false;
-}
-
 /* Steps are replaced as a whole: a line of the one list means nothing in the other. */
 static bool replaced(const struct section *section, const char *key)
 {
 	if (strcmp(key, "like") == 0)
 		return true;
-	if (belongs_to_step(key))
+	if (is_step_key(key))
 		return own_entry(section, "step") != NULL;
 	return own_entry(section, key) != NULL;
 }

@@ -300,6 +300,7 @@ void load_desks(struct loader *loader);
 void load_services(struct loader *loader);
 void load_branches(struct loader *loader);
 void load_pipelines(struct loader *loader);
+bool is_step_key(const char *key); /* "step", or of those that stand below it */
 void index_pipelines(struct loader *loader);
 int pipeline_set_compare(
 	const struct pipeline_set *set, const char *event, const struct config_tenant *tenant);

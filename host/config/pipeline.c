@@ -215,7 +215,7 @@ static void read_step(struct making *m, const struct entry *entry, const struct 
 	step->name = default_name(m, &step->call);
 }
 
-static bool is_step_key(const char *key)
+bool is_step_key(const char *key)
 {
 	static const char *const keys[] = {"step", "in", "as", "at", "cancel_on", "otherwise"};
 

@@ -318,7 +318,7 @@ void source_parse(struct loader *loader, const char *name, struct str text)
 
 	loader->top = take(loader, loader->scratch, sizeof(*loader->top));
 	loader->top->kind = loader->top->name = "";
-	if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0) /* byte order mark */
+	if (str_begins(text, "\xef\xbb\xbf")) /* byte order mark */
 		scan.rest = (struct str){text.ptr + 3, text.len - 3};
 	while (next_line(&scan))
 		scan_line(&scan);

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/zone_rule.h"
+
 enum { /* who keeps a day; the last four are communities */
 	BW = 1 << 0,
 	BY = 1 << 1,
@@ -109,24 +111,12 @@ static unsigned state_bits(const char *state)
 	return 0;
 }
 
-static bool leap(int year)
-{
-	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
-static int month_days(int year, int month)
-{
-	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-
-	return days[month - 1] + (month == 2 && leap(year));
-}
-
 static int day_of_year(int year, int month, int day)
 {
 	int m;
 
 	for (m = 1; m < month; m++)
-		day += month_days(year, m);
+		day += zone_month_len(year, m);
 	return day;
 }
 
@@ -143,7 +133,7 @@ static int easter_day_of_year(int year)
 	int sunday = 7 - (year + year / 4 + sun) % 7;
 	int march = full_moon + 7 - (full_moon - sunday) % 7;
 
-	return day_of_year(year, 2, month_days(year, 2)) + march;
+	return day_of_year(year, 2, zone_month_len(year, 2)) + march;
 }
 
 /* The Wednesday that is 32 days before the fourth Sunday of Advent. */
@@ -174,7 +164,7 @@ bool holiday_is(const char *state, int year, int month, int day, const char **na
 	size_t i;
 
 	if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 ||
-		day > month_days(year, month))
+		day > zone_month_len(year, month))
 		return false;
 	day = day_of_year(year, month, day);
 	for (i = 0; i < sizeof(rules) / sizeof(*rules); i++) {

@@ -13,19 +13,6 @@
 #include "base/json.h"
 #include "desk/mirror.h"
 
-static bool begins(struct str s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-	return s.len >= n && memcmp(s.ptr, prefix, n) == 0;
-}
-
-static int64_t instant(const struct json *object, const char *key)
-{
-	int64_t ms = 0;
-	clock_parse(json_get_text(object, key), NULL, &ms);
-	return ms;
-}
-
 /* What the office asks of a call, not the transcript: the event has that. */
 static struct str facts(struct arena *arena, const struct json *data)
 {
@@ -44,7 +31,7 @@ bool project_call(struct arena *arena, const struct event_row *event, const stru
 	struct str call_id = json_get_text(data, "call_id");
 
 	assert(event && row);
-	if (!begins(event->type, "call.") || call_id.len == 0)
+	if (!str_begins(event->type, "call.") || call_id.len == 0)
 		return false;
 	*row = (struct call_row){
 		.tenant = event->tenant,
@@ -57,8 +44,8 @@ bool project_call(struct arena *arena, const struct event_row *event, const stru
 		.person = event->person,
 		.from = json_get_text(data, "from"),
 		.to = json_get_text(data, "to"),
-		.started_ms = instant(data, "started"),
-		.ended_ms = instant(data, "ended"),
+		.started_ms = json_get_instant(data, "started"),
+		.ended_ms = json_get_instant(data, "ended"),
 		.data = facts(arena, data),
 	};
 	return true;
@@ -81,8 +68,8 @@ static void fill(struct appointment_row *row, const struct json *booking)
 {
 	row->uid = json_get_text(booking, "uid");
 	row->rescheduled_from = json_get_text(booking, "rescheduled_from");
-	row->start_ms = instant(booking, "start");
-	row->end_ms = instant(booking, "end");
+	row->start_ms = json_get_instant(booking, "start");
+	row->end_ms = json_get_instant(booking, "end");
 	row->event_type = json_get_text(booking, "event_type");
 	row->host = json_text(json_find(booking, "host.name"));
 	row->key = json_get_text(booking, "key");
@@ -95,7 +82,7 @@ bool project_appointment(struct arena *arena, const struct event_row *event,
 {
 	(void)arena;
 	assert(event && row);
-	if (!begins(event->type, "booking."))
+	if (!str_begins(event->type, "booking."))
 		return false;
 	memset(row, 0, sizeof(*row));
 	fill(row, data);

@@ -20,6 +20,7 @@
 #include "config/config.h"
 #include "http/listener.h"
 #include "http/lockout.h"
+#include "http/request.h"
 #include "transfer/egress.h"
 
 #define PROVING 2 /* passwords at once: each takes a processor and 16 MiB or more */
@@ -52,11 +53,6 @@ static struct str cookie(const struct request *request, const char *name)
 	return (struct str){0};
 }
 
-static bool reads(const struct request *request)
-{
-	return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-}
-
 /* "http://127.0.0.1:8080" is from "127.0.0.1:8080"; "null" is from nobody. */
 static bool same_origin(struct str origin, struct str host)
 {
@@ -73,7 +69,7 @@ static bool foreign(const struct request *request)
 	struct str site = request_header(request, "sec-fetch-site");
 	struct str origin = request_header(request, "origin");
 
-	if (reads(request))
+	if (request_reads(request))
 		return false;
 	if (site.len && !str_is(site, "same-origin") && !str_is(site, "none"))
 		return true;
@@ -83,7 +79,7 @@ static bool foreign(const struct request *request)
 /* A browser that says nothing about where a POST is from is too old to be believed. */
 static bool shows_its_origin(const struct request *request)
 {
-	return reads(request) || request_header(request, "sec-fetch-site").len ||
+	return request_reads(request) || request_header(request, "sec-fetch-site").len ||
 	       request_header(request, "origin").len;
 }
 

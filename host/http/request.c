@@ -8,17 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Percent-decodes to out (room for in.len + 1). False: a bad escape, a NUL or other control
  * character, or not UTF-8 (which covers overlong forms). */
 static bool decode(char *out, struct str in, bool plus_is_space, struct str *result)
@@ -28,8 +17,8 @@ static bool decode(char *out, struct str in, bool plus_is_space, struct str *res
 	for (size_t i = 0; i < in.len; i++) {
 		char c = in.ptr[i];
 		if (c == '%') {
-			int high = i + 2 < in.len ? hex_digit(in.ptr[i + 1]) : -1;
-			int low = i + 2 < in.len ? hex_digit(in.ptr[i + 2]) : -1;
+			int high = i + 2 < in.len ? str_hex(in.ptr[i + 1]) : -1;
+			int low = i + 2 < in.len ? str_hex(in.ptr[i + 2]) : -1;
 			if (high < 0 || low < 0)
 				return false;
 			c = (char)(high * 16 + low);
@@ -216,16 +205,6 @@ static struct str trim(struct str value)
 	return value;
 }
 
-static bool is_value(struct str value)
-{
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned char c = (unsigned char)value.ptr[i];
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return false;
-	}
-	return true;
-}
-
 static bool value_is(struct str value, const char *word)
 {
 	return value.len == strlen(word) && !strncasecmp(value.ptr, word, value.len);
@@ -283,7 +262,7 @@ unsigned request_read_headers(struct request_pair *headers, size_t count, int mi
 		if (!lower_name(headers[i].name))
 			return 400;
 		*why = "a header's value has control characters in it";
-		if (!is_value(headers[i].value))
+		if (!str_one_line(headers[i].value))
 			return 400;
 		*why = read_one(&headers[i], &seen, frame);
 		if (*why)
@@ -316,6 +295,11 @@ struct str request_header(const struct request *request, const char *name)
 struct str request_query(const struct request *request, const char *name)
 {
 	return find(request->query, request->query_count, name);
+}
+
+bool request_reads(const struct request *request)
+{
+	return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
 }
 
 bool request_form(const struct request *request, const char *name, struct str *value)

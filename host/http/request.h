@@ -12,6 +12,8 @@ unsigned request_read_target(struct request *request, struct str target, const c
  * not there, or the body is no such form. */
 bool request_form(const struct request *request, const char *name, struct str *value);
 
+bool request_reads(const struct request *request); /* GET or HEAD: it changes nothing */
+
 struct request_frame { /* what the headers say about the body */
 	bool chunked, expects_continue;
 	uint64_t length; /* 0 without Content-Length */

@@ -121,12 +121,6 @@ static void answer_text(struct request *request, unsigned status, const char *te
 	answer(request, status, "text/plain; charset=utf-8", str_of(text));
 }
 
-static bool begins(struct str s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-	return s.len >= n && memcmp(s.ptr, prefix, n) == 0;
-}
-
 /* ---- Webhooks ----------------------------------------------------------------------------- */
 
 static void hook_answered(struct hook *hook, const struct hook_answer *a)
@@ -195,11 +189,6 @@ static void take_hook(struct server *s, struct request *request)
 	hook->answer = hook_answered;
 	hook->user = request;
 	intake_take(s->options.runner, hook);
-}
-
-static bool reads(const struct request *request)
-{
-	return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
 }
 
 static const struct config *config_now(struct server *s)
@@ -335,7 +324,7 @@ static void run_api(struct server *s, struct request *request, struct arena *are
 	struct str text;
 	unsigned status;
 
-	if (admin_changes(verb) ? strcmp(request->method, "POST") != 0 : !reads(request)) {
+	if (admin_changes(verb) ? strcmp(request->method, "POST") != 0 : !request_reads(request)) {
 		answer_text(request, 405,
 			admin_changes(verb) ? "this verb changes something: POST it\n"
 					    : "this verb reads: GET it\n");
@@ -442,7 +431,7 @@ static void take_login(struct server *s, struct request *request)
 {
 	if (strcmp(request->method, "POST") == 0)
 		start(s, request, run_login);
-	else if (reads(request))
+	else if (request_reads(request))
 		answer_login(request, request->arena, 200, "", NULL, 0);
 	else
 		answer_text(request, 405, "a login is a POST of secret=…\n");
@@ -559,7 +548,8 @@ static const struct route nowhere = {"", false, FOR_OFFICES, true, take_page};
 static const struct route *route_of(struct str path)
 {
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-		if (routes[i].prefix ? begins(path, routes[i].path) : str_is(path, routes[i].path))
+		if (routes[i].prefix ? str_begins(path, routes[i].path)
+				     : str_is(path, routes[i].path))
 			return &routes[i];
 	return &nowhere;
 }
@@ -620,7 +610,7 @@ static void refuse_unknown(const struct config *config, struct request *request)
 
 	if (!guard_has_keys(config))
 		answer_text(request, 401, "closed: admin_token is not set in [host]\n");
-	else if (begins(accept, "text/html"))
+	else if (str_begins(accept, "text/html"))
 		answer_login(request, request->arena, 401, "", &bearer, 1);
 	else
 		answer_with(request, 401, "text/plain; charset=utf-8",
@@ -691,7 +681,7 @@ static void handle(void *user, struct request *request)
 	config = config_now(s);
 	open = allowed(s, config, route, request) && narrow(config, route, request);
 	config_unref(config);
-	if (open && route->page && !reads(request))
+	if (open && route->page && !request_reads(request))
 		answer_text(request, 405, "pages are only looked at\n");
 	else if (open)
 		route->take(s, request);

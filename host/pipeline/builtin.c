@@ -52,11 +52,6 @@ bool builtin_is(const struct run *run)
 	return run->pipeline ? call && call->config->builtin : is_desk(run->row.connection);
 }
 
-static const char *op_of(const struct run *run)
-{
-	return run->pipeline ? run_call(run)->config->op : run->row.op.ptr;
-}
-
 /* ---- What comes of it --------------------------------------------------------------------- */
 
 /* Calls of two offices may have the same id, and these events are all of one connection. */
@@ -126,7 +121,7 @@ static void complete(struct run *run)
 	struct str result = b->next.result;
 
 	remember(run);
-	run_note(run, ATTEMPT_STEP, arena_printf(run->arena, BUILTIN_NAME ".%s", op_of(run)),
+	run_note(run, ATTEMPT_STEP, arena_printf(run->arena, BUILTIN_NAME ".%s", run_op(run)),
 		run->told ? "done, late" : "done", run->step.input, result, NULL);
 	if (!run->told || (run->pipeline && run->pipeline->late.config)) {
 		run->holds = b->next.holds; /* what nobody hears need not be kept */
@@ -401,7 +396,7 @@ static void fill(struct run *run, struct desk_run *d)
 		.config = run->plan->config,
 		.tenant = run->tenant,
 		.settings = config_desk_for(run->plan->config, run->tenant),
-		.op = str_of(op_of(run)),
+		.op = str_of(run_op(run)),
 		.input = json_parse(run->arena, run->step.input, NULL),
 		.data = run->event.data.len ? json_parse(run->arena, run->event.data, NULL) : NULL,
 		.holder = subject.len ? subject : str_of(arena_printf(run->arena, "run:%s", id)),

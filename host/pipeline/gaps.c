@@ -124,14 +124,6 @@ static bool is_wanted(
 	return !h->ask->tenant.len || str_eq(h->ask->tenant, *tenant);
 }
 
-static int64_t instant(const struct json *object, const char *key)
-{
-	int64_t ms = 0;
-
-	clock_parse(json_get_text(object, key), NULL, &ms);
-	return ms;
-}
-
 /* ---- Calls -------------------------------------------------------------------------------- */
 
 /* -1: it is not here. */
@@ -172,8 +164,9 @@ static void look_at_call(struct hunt *h, const struct json *call)
 {
 	struct gap gap = {.kind = "call",
 		.id = json_get_text(call, "call_id"),
-		.at_ms = instant(call, "started")};
-	int64_t there = json_i64(json_get(call, "rank"), 0), ended = instant(call, "ended");
+		.at_ms = json_get_instant(call, "started")};
+	int64_t there = json_i64(json_get(call, "rank"), 0),
+		ended = json_get_instant(call, "ended");
 
 	if (!gap.id.len || there < CALL_ENDED || ended > h->now_ms - SETTLE_MS ||
 		!is_wanted(h, "call.ended", call, &gap.tenant))
@@ -251,7 +244,7 @@ static const char *difference(const struct appointment_row *here, const struct j
 		return stands(status) ? "stands there, and not here" : NULL;
 	if (!stands(status))
 		return status.len ? "stands here, and not there" : NULL;
-	if (here->start_ms != instant(booking, "start"))
+	if (here->start_ms != json_get_instant(booking, "start"))
 		return "is at another time there";
 	return str_eq(here->status, status) ? NULL : "is confirmed there, or asked for again";
 }
@@ -275,10 +268,10 @@ static void fetch_booking(struct hunt *h, struct gap *gap, struct str vendor_id)
 static void look_at_booking(struct hunt *h, const struct json *rows, const struct json *row)
 {
 	const struct json *booking = json_get(row, "booking");
-	int64_t created = instant(row, "created");
+	int64_t created = json_get_instant(row, "created");
 	struct gap gap = {.kind = "booking",
 		.id = json_get_text(booking, "uid"),
-		.at_ms = instant(booking, "start")};
+		.at_ms = json_get_instant(booking, "start")};
 	const struct appointment_row *here;
 
 	if (!gap.id.len || created > h->now_ms - SETTLE_MS ||

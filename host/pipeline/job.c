@@ -261,6 +261,11 @@ const struct plan_call *run_call(const struct run *run)
 	return run->step.instead ? &step->otherwise : &step->call;
 }
 
+const char *run_op(const struct run *run)
+{
+	return run->pipeline ? run_call(run)->config->op : run->row.op.ptr;
+}
+
 struct expr_scope run_scope(struct run *run)
 {
 	struct expr_scope scope = route_expr_scope(&run->scope, run->step.now_ms);

@@ -129,6 +129,7 @@ void run_note(struct run *run, enum attempt_kind kind, const char *name, const c
 const char *run_own_words(struct arena *arena, const char *reason);
 const struct plan_step *run_step(const struct run *run); /* NULL: one operation */
 const struct plan_call *run_call(const struct run *run); /* NULL: one operation */
+const char *run_op(const struct run *run);               /* its name */
 struct expr_scope run_scope(struct run *run);
 void jobs_save_again(struct runner *r); /* those whose save failed */
 void jobs_give_back(struct runner *r);  /* those that nobody could be given back */

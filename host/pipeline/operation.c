@@ -28,14 +28,9 @@
 
 static void step(struct run *run, uint32_t why, const struct plugin_response *response);
 
-static const char *op_name(const struct run *run)
-{
-	return run->pipeline ? run_call(run)->config->op : run->row.op.ptr;
-}
-
 static const char *label(struct run *run)
 {
-	return arena_printf(run->arena, "%s.%s", run->connection->config->name, op_name(run));
+	return arena_printf(run->arena, "%s.%s", run->connection->config->name, run_op(run));
 }
 
 static const struct plugin_op *find_op(const struct run *run)
@@ -43,7 +38,7 @@ static const struct plugin_op *find_op(const struct run *run)
 	const struct plugin_info *info = run->connection->config->info;
 
 	for (size_t i = 0; i < info->op_count; i++)
-		if (strcmp(info->ops[i].name, op_name(run)) == 0)
+		if (strcmp(info->ops[i].name, run_op(run)) == 0)
 			return &info->ops[i];
 	return NULL;
 }
@@ -207,7 +202,7 @@ static void take_effects(struct run *run)
 	if (out->checkpoint.len) {
 		run->checkpoint =
 			(struct checkpoint_row){.connection = str_of(run->connection->config->full),
-				.op = str_of(op_name(run)),
+				.op = str_of(run_op(run)),
 				.value = out->checkpoint};
 		run->has_checkpoint = true;
 	}
@@ -224,8 +219,8 @@ static const char *outcome_name(uint32_t outcome)
 /* All that a provider has, of whomever: polls, and lists as sdk/operations has them. */
 static bool lists_all(const struct run *run)
 {
-	return (find_op(run)->kind & 0xff) == KL_OP_POLL || strcmp(op_name(run), "bookings") == 0 ||
-	       strcmp(op_name(run), "calls") == 0;
+	return (find_op(run)->kind & 0xff) == KL_OP_POLL || strcmp(run_op(run), "bookings") == 0 ||
+	       strcmp(run_op(run), "calls") == 0;
 }
 
 /* In its answer the plugin looks for what the run is about, and the rest of it is about others. A
@@ -237,7 +232,7 @@ static bool tells_of_others(const struct run *run)
 	if (t->repeat != KL_SAFE || t->status >= 400 || waiter_records(run->runner, &run->row.id))
 		return false;
 	return run->step.looking || lists_all(run) ||
-	       (strcmp(op_name(run), "find_booking") == 0 &&
+	       (strcmp(run_op(run), "find_booking") == 0 &&
 		       !json_get_text(json_parse(run->arena, run->step.input, NULL), "uid").len);
 }
 
@@ -259,7 +254,7 @@ static void note_request(struct run *run)
 
 	run->listed = 0;
 	run->began_ms = t->started_ms ? t->started_ms : clock_now_ms();
-	run_note(run, ATTEMPT_REQUEST, asked->label.len ? asked->label.ptr : op_name(run),
+	run_note(run, ATTEMPT_REQUEST, asked->label.len ? asked->label.ptr : run_op(run),
 		outcome_name(t->outcome), t->body, t->answer, t->reason);
 	if (run->attempt_count == before)
 		return;
@@ -518,7 +513,7 @@ static void send_it(struct run *run)
 /* What a calendar of the agency finds may be of any of its offices. */
 static bool is_shared(const struct run *run)
 {
-	return !run->connection->config->tenant && strcmp(op_name(run), "find_booking") == 0;
+	return !run->connection->config->tenant && strcmp(run_op(run), "find_booking") == 0;
 }
 
 static struct str with_rows(struct run *run, struct str result)
@@ -551,7 +546,7 @@ static void project(struct run *run, struct str result)
 		str_of(run->connection->config->full), value, clock_now_ms(), &run->appointments);
 	keep_own(run);
 	run->day_count = 0;
-	if (strcmp(op_name(run), "slots") == 0)
+	if (strcmp(run_op(run), "slots") == 0)
 		run->day_count =
 			project_slots(run->arena, &run->row, str_of(run->connection->config->full),
 				json_parse(run->arena, run->step.input, NULL), value, run->began_ms,
@@ -744,7 +739,7 @@ static bool read_checkpoint(struct run *run, struct str *value)
 	if ((find_op(run)->kind & 0xff) != KL_OP_POLL)
 		return true;
 	err = store_get_checkpoint(&error, run->runner->reader,
-		str_of(run->connection->config->full), str_of(op_name(run)), run->arena, value);
+		str_of(run->connection->config->full), str_of(run_op(run)), run->arena, value);
 	if (err == 0 || err == E_NOTFOUND)
 		return true;
 	if (!run_lacks_memory(run, &error))
@@ -777,7 +772,7 @@ static void step(struct run *run, uint32_t why, const struct plugin_response *re
 					 ? state_version(run)
 					 : run->step.state_version,
 		.looking = run->step.looking,
-		.op = str_of(op_name(run)),
+		.op = str_of(run_op(run)),
 		.input = run->step.input,
 		.state = why == KL_START     ? (struct str){0}
 			 : run->step.looking ? run->look_state

@@ -191,13 +191,6 @@ static bool is_token(struct str text)
 	return text.len > 0;
 }
 
-static bool begins(struct str text, const char *with)
-{
-	size_t len = strlen(with);
-
-	return text.len >= len && memcmp(text.ptr, with, len) == 0;
-}
-
 static bool is_url(struct str url)
 {
 	size_t i;
@@ -205,7 +198,7 @@ static bool is_url(struct str url)
 	for (i = 0; i < url.len; i++)
 		if ((unsigned char)url.ptr[i] <= 0x20 || url.ptr[i] == 0x7f)
 			return false;
-	return begins(url, "/") || begins(url, "https://") || begins(url, "http://");
+	return str_begins(url, "/") || str_begins(url, "https://") || str_begins(url, "http://");
 }
 
 static void check_headers(struct check *check, struct plugin_pairs headers)
@@ -266,7 +259,7 @@ static void check_step(struct check *check)
 			check->limits.state);
 	if (next->wait_ms < 0 || next->wait_ms > LONGEST_WAIT_MS)
 		refuse(check, "next.wait_ms is negative or longer than 400 days");
-	if (next->then == KL_DONE && !begins(next->result, "{"))
+	if (next->then == KL_DONE && !str_begins(next->result, "{"))
 		refuse(check, "KL_DONE needs next.result, an object");
 	if (next->then == KL_SEND)
 		check_request(check);
@@ -280,7 +273,7 @@ static void check_map(struct check *check)
 {
 	const struct str mapped = check->out->mapped;
 
-	if (mapped.ptr && !begins(mapped, "{"))
+	if (mapped.ptr && !str_begins(mapped, "{"))
 		refuse(check, "it returned no object");
 	if (!mapped.ptr && !check->out->problems.count)
 		refuse(check, "it returned nothing and told no problem()");

@@ -13,13 +13,6 @@
 
 static const char contact[] = "contact:"; /* what follows is a person, whatever it looks like */
 
-static bool begins(struct str text, const char *with)
-{
-	size_t n = strlen(with);
-
-	return text.len >= n && memcmp(text.ptr, with, n) == 0;
-}
-
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -54,14 +47,14 @@ static bool is_number(struct str token)
 
 static bool is_personal(struct str token)
 {
-	return is_number(token) || begins(token, "wamid.") ||
+	return is_number(token) || str_begins(token, "wamid.") ||
 	       (token.len && memchr(token.ptr, '@', token.len));
 }
 
 /* The ids of WhatsApp are base64 and hold the number: a slash does not end them. */
 static size_t token_len(struct str text)
 {
-	bool whole = begins(text, "wamid.");
+	bool whole = str_begins(text, "wamid.");
 	size_t n = 0;
 
 	while (n < text.len && !strchr(whole ? ": ,;|" : ": ,;|/", text.ptr[n]))
@@ -91,13 +84,13 @@ static bool has_personal(struct str text)
 {
 	size_t digits = 0, i;
 
-	if (begins(text, contact))
+	if (str_begins(text, contact))
 		return true;
 	for (i = 0; i < text.len; i++) {
 		digits = is_digit(text.ptr[i]) ? digits + 1 : 0;
 		if (digits >= 7 || text.ptr[i] == '@' ||
 			(text.ptr[i] == 'w' &&
-				begins((struct str){text.ptr + i, text.len - i}, "wamid.")))
+				str_begins((struct str){text.ptr + i, text.len - i}, "wamid.")))
 			return true;
 	}
 	return false;
@@ -125,7 +118,7 @@ struct str blind_text(const struct keys *keys, struct arena *arena, struct str t
 
 	if (!text.len || !has_personal(text))
 		return text;
-	if (begins(text, contact)) {
+	if (str_begins(text, contact)) {
 		rest = (struct str){text.ptr + strlen(contact), text.len - strlen(contact)};
 		buf_add_text(&out, contact);
 		if (rest.len && !is_code(rest))

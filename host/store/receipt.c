@@ -209,7 +209,7 @@ static bool ends_with(struct str text, const char *end)
 /* The host's own desk asks a calendar to book: the calendar's step counts. */
 static void add_step(struct receipt_counts *c, struct str name, struct str outcome)
 {
-	bool done = outcome.len >= 4 && memcmp(outcome.ptr, "done", 4) == 0;
+	bool done = str_begins(outcome, "done");
 
 	c->bookings += done && ends_with(name, ".book") && !str_is(name, "desk.book");
 	c->messages += done && ends_with(name, ".send");

@@ -22,16 +22,6 @@ static bool is_token(struct str name)
 	return name.len > 0;
 }
 
-static bool is_value(struct str value)
-{
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned char c = (unsigned char)value.ptr[i];
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return false;
-	}
-	return true;
-}
-
 static bool name_is(struct str name, const char *word)
 {
 	return name.len == strlen(word) && !strncasecmp(name.ptr, word, name.len);
@@ -94,7 +84,7 @@ static const char *header_problem(
 	*skip = false;
 	if (!is_token(header->name))
 		return "a header's name has characters that are not allowed there";
-	if (!is_value(header->value))
+	if (!str_one_line(header->value))
 		what = "has a line end or control character in its value";
 	else if (is_mechanics(header->name))
 		what = "is written by the host and cannot be set";
@@ -128,7 +118,7 @@ static const char *add_auth(struct slot *slot, struct lines *lines)
 			arena_printf(slot->arena, "Authorization: Basic %.*s", STR_ARG(coded)));
 		return NULL;
 	}
-	if (!is_value(secret))
+	if (!str_one_line(secret))
 		return "the credential has a line end or control character in it";
 	if (auth->scheme == KL_AUTH_HEADER) {
 		if (!is_token(auth->param) || is_mechanics(auth->param))
@@ -166,7 +156,7 @@ struct curl_slist *slot_headers(struct slot *slot, const char **problem)
 	}
 	if (!*problem)
 		*problem = add_auth(slot, &lines);
-	if (!is_value(request->content_type) || !is_value(request->traceparent))
+	if (!str_one_line(request->content_type) || !str_one_line(request->traceparent))
 		*problem = "the content type or trace has a control character in it";
 	if (request->content_type.len)
 		add_pair(&lines, STR("Content-Type"), request->content_type);

@@ -42,6 +42,23 @@ static void nothing_and_empty_are_equal_but_not_the_same(void **state)
 	assert_int_equal(str_dup(arena, STR("a\0b")).ptr[3], 0);
 }
 
+static void how_it_begins_and_whether_it_is_one_line(void **state)
+{
+	(void)state;
+	assert_true(str_begins(STR("call.ended"), "call."));
+	assert_true(str_begins(STR("call."), "call."));
+	assert_false(str_begins(STR("call"), "call."));
+	assert_false(str_begins((struct str){0}, "call."));
+	assert_true(str_one_line(STR("a\tb \xc3\xa4")));
+	assert_false(str_one_line(STR("a\r\nb: c")));
+	assert_false(str_one_line((struct str){"a\0b", 3}));
+	assert_false(str_one_line(STR("\x7f")));
+	assert_int_equal(str_hex('9'), 9);
+	assert_int_equal(str_hex('a'), 10);
+	assert_int_equal(str_hex('F'), 15);
+	assert_int_equal(str_hex('g'), -1);
+}
+
 static void utf8_is_checked_to_the_letter(void **state)
 {
 	static const struct str good[] = {
@@ -229,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_and_empty_are_equal_but_not_the_same),
+		cmocka_unit_test(how_it_begins_and_whether_it_is_one_line),
 		cmocka_unit_test(utf8_is_checked_to_the_letter),
 		cmocka_unit_test(encodings_go_there_and_back),
 		cmocka_unit_test(every_byte_survives),
