@@ -279,10 +279,10 @@ int tally_note(struct error *error, struct store *store, enum tally_kind kind, s
 int tally_flush(struct error *error, struct store *store); /* into the transaction */
 struct str tally_owner(struct str connection); /* "praxis-winter/phone": praxis-winter */
 
-/* ---- retention.c: the writer's thread ----------------------------------------------------- */
-int retain_begin(struct error *error, struct store *store); /* at start */
+/* ---- gone.c: the writer's thread ---------------------------------------------------------- */
+int gone_begin(struct error *error, struct store *store); /* at start */
 /* Was it stored once, and deleted since? */
-int retain_is_gone(
-	struct error *error, struct store *store, const struct event_row *event, bool *gone);
+int gone_find(struct error *error, struct store *store, const struct event_row *event, bool *gone);
+int gone_add(struct error *error, struct store *store, struct str connection, struct str dedupe);
 
 #endif

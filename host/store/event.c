@@ -117,7 +117,7 @@ int event_apply(struct error *error, struct store *store, const struct store_op 
 	blind = in_columns(store, change->row);
 	if (arena_failed(store->scratch))
 		return error_set(error, E_NOMEM, "no memory to store an event");
-	rc = retain_is_gone(error, store, row, &change->repeat);
+	rc = gone_find(error, store, row, &change->repeat);
 	if (!rc && !change->repeat) {
 		rc = insert(error, store, row, sealed);
 		change->repeat = !sqlite3_changes(store->conn.db);

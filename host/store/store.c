@@ -260,7 +260,7 @@ static int open_writer(struct error *error, struct store *store, const char *pat
 	if (!rc)
 		rc = job_recover(error, store);
 	if (!rc)
-		rc = retain_begin(error, store);
+		rc = gone_begin(error, store);
 	if (!rc)
 		rc = checkpoint_start(error, store, path);
 	if (!rc)
