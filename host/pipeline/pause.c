@@ -52,10 +52,10 @@ static void save(struct runner *r, const struct pause *p, const char *state)
 	if (r->options.only_ours)
 		return;
 	snprintf(key, sizeof(key), BREAKER_PAUSE "%s", p->connection);
-	runner_save_breaker(r, &(struct breaker_row){.key = str_of(key),
-				       .state = str_of(state),
-				       .until_ms = p->until_ms,
-				       .failures = p->times});
+	breaker_save(r, &(struct breaker_row){.key = str_of(key),
+				.state = str_of(state),
+				.until_ms = p->until_ms,
+				.failures = p->times});
 }
 
 int64_t paused_until(const struct runner *r, struct str connection)

@@ -4,7 +4,6 @@
  */
 #include "pipeline/runner.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -25,10 +24,7 @@
 #include "pipeline/pause.h"
 #include "pipeline/runner_i.h"
 
-#define PLANS_KEPT 8      /* former generations */
 #define LAST_WORDS_MS 100 /* from the answer to the end of the connection, when the host stops */
-#define TICK_MS 1000      /* what failed for lack of disk or memory is tried again */
-#define CLAIM_MEMORY ((size_t)256 * 1024 * 1024)
 
 /* ---- Mail --------------------------------------------------------------------------------- */
 
@@ -128,142 +124,7 @@ static int ask(struct runner *r, struct question *q, void (*what)(struct questio
 	return q->result;
 }
 
-/* ---- Claims ------------------------------------------------------------------------------- */
-
-struct claim {
-	struct mailbox_item item;
-	struct runner *runner;
-	struct store_claim op;
-};
-
-static void on_claim_timer(uv_timer_t *timer)
-{
-	struct runner *r = timer->data;
-
-	r->claim_wanted = true;
-	runner_claim(r);
-}
-
-static void arm(struct runner *r)
-{
-	int64_t wait = r->next_due_ms - clock_now_ms();
-
-	if (r->next_due_ms == INT64_MAX) {
-		uv_timer_stop(&r->claim_timer);
-		return;
-	}
-	/* not longer than a minute: the wall clock may jump */
-	uv_timer_start(&r->claim_timer, on_claim_timer,
-		(uint64_t)(wait < 1       ? 1
-			   : wait > 60000 ? 60000
-					  : wait),
-		0);
-}
-
-static void claimed_here(struct mailbox_item *item)
-{
-	struct claim *c = (struct claim *)item;
-	struct runner *r = c->runner;
-
-	r->claiming = false;
-	/* Jobs too big to be had together are had one after another. */
-	r->claim_limit = c->op.op.result == E_NOMEM ? (c->op.limit + 1) / 2 : RUNS_MAX;
-	if (c->op.op.result < 0) {
-		log_line(LOG_ERROR, "jobs cannot be read", "reason", c->op.op.error.text, NULL);
-		r->next_due_ms = clock_now_ms() + TICK_MS;
-	} else {
-		r->next_due_ms = c->op.next_due_ms;
-		r->claim_wanted |= c->op.count == c->op.limit;
-		for (size_t i = 0; i < c->op.count; i++)
-			job_begin(r, &c->op.claimed[i].job, &c->op.claimed[i].event);
-	}
-	arm(r);
-	arena_destroy(c->op.arena);
-	free(c);
-	runner_claim(r);
-}
-
-static void claimed(struct store_op *op)
-{
-	struct claim *c = op->user;
-	c->item.run = claimed_here;
-	runner_post(c->runner, &c->item);
-}
-
-void runner_claim(struct runner *r)
-{
-	struct claim *c;
-
-	if (!r->claim_wanted || r->claiming || r->draining || r->options.only_ours || !jobs_room(r))
-		return;
-	c = calloc(1, sizeof(*c));
-	if (!c || !(c->op.arena = arena_create(CLAIM_MEMORY))) {
-		free(c);
-		return;
-	}
-	r->claim_wanted = false;
-	r->claiming = true;
-	c->runner = r;
-	c->op.op.done = claimed;
-	c->op.op.user = c;
-	c->op.now_ms = clock_now_ms();
-	c->op.limit = jobs_room(r);
-	if (r->claim_limit && c->op.limit > r->claim_limit)
-		c->op.limit = r->claim_limit;
-	store_claim(r->store, &c->op);
-}
-
-static void nudged(struct mailbox_item *item)
-{
-	struct nudge {
-		struct mailbox_item item;
-		struct runner *runner;
-	} *n = (struct nudge *)item;
-
-	n->runner->claim_wanted = true;
-	n->runner->backlog = true;
-	runner_claim(n->runner);
-	intake_fetch(n->runner);
-	free(n);
-}
-
-void runner_nudge(struct runner *r)
-{
-	struct nudge {
-		struct mailbox_item item;
-		struct runner *runner;
-	} *n = calloc(1, sizeof(*n));
-
-	if (!n) {
-		atomic_store(&r->nudged, true);
-		return;
-	}
-	n->item.run = nudged;
-	n->runner = r;
-	runner_post(r, &n->item);
-}
-
-/* ---- What is mended need not be waited for
- * ---------------------------------------------------- */
-
-static void hastened(struct store_op *op)
-{
-	free(op->user); /* if it failed, they are due later by themselves */
-}
-
-/* Jobs that wait because of such a failure are claimed with the next claim. */
-void runner_hasten(struct runner *r, const char *fail)
-{
-	struct store_hasten_jobs *op = calloc(1, sizeof(*op));
-
-	if (!op)
-		return;
-	op->fail = str_of(fail);
-	op->op.done = hastened;
-	op->op.user = op;
-	store_hasten_jobs(r->store, op);
-	r->claim_wanted = true;
-}
+/* ---- The clock ---------------------------------------------------------------------------- */
 
 /* Once a second: what could not be done for lack of something. */
 static void on_tick(uv_timer_t *timer)
@@ -291,97 +152,7 @@ static void on_tick(uv_timer_t *timer)
 		intake_fetch(r);
 }
 
-/* ---- Plans -------------------------------------------------------------------------------- */
-
-static struct plan_means means(struct runner *r)
-{
-	return (struct plan_means){r->plugins, r->transfer, r->engine};
-}
-
-static void generation_stored(struct store_op *op)
-{
-	latch_open(op->user);
-}
-
-/* Stored before anything runs by it, so that a run can always find the one it began with. Waits for
- * the disk: at start and reload only. Any thread. */
-static int save_generation(
-	struct error *error, struct store *store, const struct config *config, uint64_t *generation)
-{
-	struct latch stored;
-	struct store_save_generation op = {.op = {.done = generation_stored, .user = &stored},
-		.text = config_snapshot(config)};
-
-	latch_init(&stored);
-	store_save_generation(store, &op);
-	latch_wait(&stored);
-	if (op.op.result < 0 && error)
-		*error = op.op.error;
-	*generation = op.generation;
-	return op.op.result;
-}
-
-/* The latest few stay at hand; an older one that nothing runs by is read from the store again if a
- * stored job still needs it. */
-static int remember(struct runner *r, struct plan *plan)
-{
-	struct plan **old;
-
-	for (size_t i = 0; r->old_count >= PLANS_KEPT && i < r->old_count; i++)
-		if (r->old[i]->refs == 1) {
-			plan_unref(r->old[i]);
-			memmove(&r->old[i], &r->old[i + 1], (--r->old_count - i) * sizeof(*r->old));
-			break;
-		}
-	old = realloc(r->old, (r->old_count + 1) * sizeof(*old));
-	if (!old)
-		return E_NOMEM;
-	r->old = old;
-	r->old[r->old_count++] = plan;
-	return 0;
-}
-
-static struct plan *revive(struct runner *r, uint64_t generation, struct error *error)
-{
-	struct plan_means m = means(r);
-	struct arena *arena = arena_create(RUN_MEMORY);
-	const struct config *config;
-	struct plan *plan = NULL;
-	struct str text;
-
-	if (arena && r->options.revive &&
-		store_get_generation(error, r->reader, generation, arena, &text) == 0) {
-		config = r->options.revive(r->options.user, error, text);
-		plan = config ? plan_create(error, config, generation, &m) : NULL;
-		config_unref(config);
-	}
-	arena_destroy(arena);
-	if (plan && remember(r, plan) < 0) {
-		plan_unref(plan);
-		plan = NULL;
-	}
-	return plan;
-}
-
-struct plan *runner_plan(struct runner *r, uint64_t generation, struct error *error)
-{
-	struct plan *plan;
-
-	if (r->plan->generation == generation)
-		return r->plan;
-	for (size_t i = 0; i < r->old_count; i++)
-		if (r->old[i]->generation == generation)
-			return r->old[i];
-	if (generation == r->unusable) { /* not read anew for each of its jobs */
-		error_set(error, E_INVALID, "generation %llu cannot be used any more",
-			(unsigned long long)generation);
-		return NULL;
-	}
-	plan = revive(r, generation, error);
-	if (!plan)
-		r->unusable = generation;
-	return plan;
-}
+/* ---- Reload ------------------------------------------------------------------------------- */
 
 /* A new version of a plugin comes with a reload. Calls in flight end on the old one; a file that
  * does not load leaves the old one at work. */
@@ -399,10 +170,10 @@ static void reload_plugins(struct plan *plan)
 static void reload_here(struct question *q)
 {
 	struct runner *r = q->runner;
-	struct plan_means m = means(r);
+	struct plan_means m = generation_means(r);
 	struct plan *plan = plan_create(q->error, q->config, q->generation, &m);
 
-	if (!plan || remember(r, r->plan) < 0) {
+	if (!plan || generation_keep(r, r->plan) < 0) {
 		plan_unref(plan);
 		q->result = E_INVALID;
 		return;
@@ -425,91 +196,11 @@ static void reload_here(struct question *q)
 int runner_reload(struct error *error, struct runner *r, const struct config *config)
 {
 	struct question q = {.error = error, .config = config};
-	int err = save_generation(error, r->store, config, &q.generation); /* on this thread */
+	int err = generation_save(error, r->store, config, &q.generation); /* on this thread */
 
 	if (err == 0)
 		err = builtin_catalogue(error, r->store, config);
 	return err < 0 ? err : ask(r, &q, reload_here);
-}
-
-/* ---- Breakers survive a restart ----------------------------------------------------------- */
-
-struct breaker_save {
-	struct store_save_breaker op;
-	struct breaker_row row;
-	char text[]; /* key, and behind it state */
-};
-
-static void breaker_saved(struct store_op *op)
-{
-	free(op->user); /* if it failed, the next change is saved again; nothing is lost but a pause
-			 */
-}
-
-void runner_save_breaker(struct runner *r, const struct breaker_row *row)
-{
-	struct breaker_save *s = calloc(1, sizeof(*s) + row->key.len + row->state.len);
-
-	if (!s)
-		return;
-	memcpy(s->text, row->key.ptr, row->key.len);
-	memcpy(s->text + row->key.len, row->state.ptr, row->state.len);
-	s->row = *row;
-	s->row.key.ptr = s->text;
-	s->row.state.ptr = s->text + row->key.len;
-	s->op.row = &s->row;
-	s->op.op.done = breaker_saved;
-	s->op.op.user = s;
-	store_save_breaker(r->store, &s->op);
-}
-
-static const char *breaker_name(enum breaker_state state)
-{
-	return state == BREAKER_OPEN ? "open" : state == BREAKER_HALF_OPEN ? "half-open" : "closed";
-}
-
-static void on_breaker(void *user, const char *key, enum breaker_state state, int64_t until_ms,
-	uint32_t failures, uint32_t successes)
-{
-	struct runner *r = user;
-
-	log_line(state == BREAKER_CLOSED ? LOG_INFO : LOG_WARN, "circuit breaker", "lane", key,
-		"state", breaker_name(state), NULL);
-	runner_save_breaker(r, &(struct breaker_row){str_of(key), str_of(breaker_name(state)),
-				       until_ms, failures, successes});
-	alarm_breaker(r, key, state, until_ms);
-}
-
-/* Pauses end with a start. */
-static void restore_breaker(struct runner *r, const struct breaker_row *row, const char *key)
-{
-	enum breaker_state state = str_is(row->state, "open")        ? BREAKER_OPEN
-				   : str_is(row->state, "half-open") ? BREAKER_HALF_OPEN
-								     : BREAKER_CLOSED;
-
-	if (str_is(row->state, "paused") && !r->options.only_ours)
-		runner_save_breaker(
-			r, &(struct breaker_row){.key = row->key, .state = STR("closed")});
-	if (state == BREAKER_CLOSED)
-		return;
-	transfer_restore_breaker(r->transfer, key, state, row->until_ms);
-	alarm_breaker_known(r, key);
-}
-
-static int restore_breakers(struct error *error, struct runner *r)
-{
-	struct arena *arena = arena_create(RUN_MEMORY);
-	struct breaker_row *rows;
-	size_t count;
-	int err = arena ? store_list_breakers(error, r->reader, arena, &rows, &count) : E_NOMEM;
-
-	for (size_t i = 0; err == 0 && i < count; i++) {
-		struct str key = str_dup(arena, rows[i].key);
-		if (key.ptr)
-			restore_breaker(r, &rows[i], key.ptr);
-	}
-	arena_destroy(arena);
-	return err;
 }
 
 /* ---- Beginning and end -------------------------------------------------------------------- */
@@ -563,7 +254,7 @@ static int create_transfer(struct error *error, struct runner *r)
 {
 	struct transfer_options options = {.user_agent = "klinke",
 		.allow_private = config_host(r->options.config)->allow_private.list,
-		.on_breaker = on_breaker,
+		.on_breaker = breaker_changed,
 		.user = r};
 
 	r->transfer = transfer_create(error, &r->loop, &options);
@@ -587,9 +278,9 @@ static int create_loop(struct error *error, struct runner *r)
 
 static int create_plan(struct error *error, struct runner *r)
 {
-	struct plan_means m = means(r);
+	struct plan_means m = generation_means(r);
 	uint64_t generation;
-	int err = save_generation(error, r->store, r->options.config, &generation);
+	int err = generation_save(error, r->store, r->options.config, &generation);
 
 	if (err < 0)
 		return err;
@@ -643,7 +334,7 @@ static int create_all(struct error *error, struct runner *r)
 	if (!err)
 		err = create_transfer(error, r);
 	if (!err)
-		err = restore_breakers(error, r);
+		err = breakers_restore(error, r);
 	if (!err)
 		err = create_plan(error, r);
 	if (!err)
@@ -760,20 +451,7 @@ static void settle(struct runner *r)
 	uint64_t generation;
 
 	if (r->started)
-		save_generation(NULL, r->store, r->options.config, &generation);
-}
-
-/* Plans give their options back to the plugins, so they go first. Runs and webhooks under way
- * have references of their own until the plugins end them. */
-static void drop_plans(struct runner *r)
-{
-	plan_unref(r->plan);
-	r->plan = NULL;
-	for (size_t i = 0; i < r->old_count; i++)
-		plan_unref(r->old[i]);
-	r->old_count = 0;
-	free(r->old);
-	r->old = NULL;
+		generation_save(NULL, r->store, r->options.config, &generation);
 }
 
 static void is_caring(struct question *q)
@@ -808,7 +486,7 @@ void runner_destroy(struct runner *r)
 	}
 	if (r->transfer)
 		transfer_destroy(r->transfer);
-	drop_plans(r);
+	generations_drop(r);
 	plugins_destroy(r->plugins);
 	settle(r);
 	finish_loop(r);

@@ -19,6 +19,7 @@
 #define URGENT_MAX 512                        /* and those that somebody waits for */
 #define HOOKS_MAX 2048                        /* webhooks between socket and answer */
 #define NORMALIZE_MAX 1024                    /* stored, not yet normalized, in hand at once */
+#define TICK_MS 1000                          /* between tries of what failed for lack of something */
 
 struct intake;
 struct run;
@@ -126,8 +127,22 @@ struct aside {
 };
 int runner_aside(struct runner *runner, struct aside *aside); /* E_NOMEM: no thread */
 
+/* ---- generations.c ---- */
+
 /* The plan of that generation: today's, one in hand, or read from the store. NULL: error. */
 struct plan *runner_plan(struct runner *runner, uint64_t generation, struct error *error);
+struct plan_means generation_means(struct runner *runner);
+/* Stored before anything runs by it, so that a run can always find the one it began with. Waits for
+ * the disk: at start and reload only. Any thread. */
+int generation_save(
+	struct error *error, struct store *store, const struct config *config, uint64_t *generation);
+/* Takes a former plan in hand. E_NOMEM: it is still the caller's. */
+int generation_keep(struct runner *runner, struct plan *plan);
+/* Plans give their options back to the plugins, so they go first. Runs and webhooks under way have
+ * references of their own until the plugins end them. */
+void generations_drop(struct runner *runner);
+
+/* ---- claims.c ---- */
 
 /* Asks the store for due jobs if there is room for them. */
 void runner_claim(struct runner *runner);
@@ -135,8 +150,16 @@ void runner_claim(struct runner *runner);
  */
 void runner_hasten(struct runner *runner, const char *fail);
 
+/* ---- breakers.c ---- */
+
 /* Kept over a restart, and seen by the doctor. Copies the row. */
-void runner_save_breaker(struct runner *runner, const struct breaker_row *row);
+void breaker_save(struct runner *runner, const struct breaker_row *row);
+/* For struct transfer_options; user is the runner. */
+void breaker_changed(void *user, const char *key, enum breaker_state state, int64_t until_ms,
+	uint32_t failures, uint32_t successes);
+int breakers_restore(struct error *error, struct runner *runner); /* at start */
+
+/* ---- other files ---- */
 
 /* disk.c: writes a little if the last commit failed; called once a second */
 void disk_try(struct runner *runner);
