@@ -65,7 +65,7 @@ static size_t part_words(const struct reader *r, size_t at, struct time_item *ou
 }
 
 /* "am Nachmittag", "in der Früh", "in the morning" */
-size_t read_part(const struct reader *r, size_t at, struct time_item *out)
+static size_t read_part(const struct reader *r, size_t at, struct time_item *out)
 {
 	size_t next = part_words(r, at, out);
 

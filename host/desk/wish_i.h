@@ -261,7 +261,6 @@ size_t read_bound_behind(const struct reader *r, size_t at, enum bound *bound);
 size_t read_bound(struct reader *r, size_t at, struct day_item *out);
 int pick_day(struct reader *r, int weekday, enum pick pick);
 bool is_part_of_day(const struct reader *r, size_t at); /* of "Morgen" */
-size_t read_part(const struct reader *r, size_t at, struct time_item *out);
 /* loose: a bare number is a time, too. */
 size_t read_time(struct reader *r, size_t at, bool loose, struct time_item *out);
 bool read_items(struct reader *r);

@@ -19,7 +19,7 @@
 #define URGENT_MAX 512                        /* and those that somebody waits for */
 #define HOOKS_MAX 2048                        /* webhooks between socket and answer */
 #define NORMALIZE_MAX 1024                    /* stored, not yet normalized, in hand at once */
-#define TICK_MS 1000                          /* between tries of what failed for lack of something */
+#define TICK_MS 1000                          /* between tries, for lack of something */
 
 struct intake;
 struct run;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "admin_host.h"
+#include "text.h"
 #include "base/arena.h"
 #include "base/json.h"
 #include "http/request.h"
@@ -29,21 +30,6 @@ struct asked {
 };
 
 static char sessions[3][128]; /* o, n, s */
-
-static struct str line_of(struct str *rest)
-{
-	const char *stop = rest->len ? memchr(rest->ptr, '\n', rest->len) : NULL;
-	struct str line = {rest->ptr, stop ? (size_t)(stop - rest->ptr) : rest->len};
-
-	rest->ptr += line.len + (stop != NULL);
-	rest->len -= line.len + (stop != NULL);
-	return line;
-}
-
-static bool has(struct str text, const char *word)
-{
-	return text.len && memmem(text.ptr, text.len, word, strlen(word));
-}
 
 /* ---- Reading an input ----------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
 #include "base/error.h"
 #include "config/config.h"
 #include "klinke/plugin.h"
@@ -135,11 +136,6 @@ static int list_files(void *user, struct error *error, const char *pattern,
 	if (strchr(pattern, '?'))
 		found(arg, "office.ini");
 	return 0;
-}
-
-static bool has(struct str text, const char *word)
-{
-	return text.len && memmem(text.ptr, text.len, word, strlen(word));
 }
 
 static void check_faults(const struct config_faults *faults, bool may_show)

@@ -23,7 +23,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 #define MINUTE_MS INT64_C(60000)
-#define DAY_MS (24 * 60 * MINUTE_MS)
 #define STEPS_MAX 40
 #define TAKEN_MAX 5 /* the host gives up, too */
 #define CHOICES 5   /* bytes of the line before the ends */

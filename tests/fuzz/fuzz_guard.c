@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "text.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/password.h"
@@ -31,16 +32,6 @@ struct input {
 	struct request request;
 	struct request_pair headers[MOST];
 };
-
-static struct str line_of(struct str *rest)
-{
-	const char *stop = rest->len ? memchr(rest->ptr, '\n', rest->len) : NULL;
-	struct str line = {rest->ptr, stop ? (size_t)(stop - rest->ptr) : rest->len};
-
-	rest->ptr += line.len + (stop != NULL);
-	rest->len -= line.len + (stop != NULL);
-	return line;
-}
 
 static void take(struct input *in, struct str text)
 {

@@ -12,9 +12,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from hooks_kit import booking_body, calcom_headers, call_body, lasting_world, message_body, retell_headers, \
-    whatsapp_headers
-from world import SECRETS, TENANT, wait
+from hooks_kit import call_body, lasting_world, message_body, retell_headers, whatsapp_headers
+from world import SECRETS, wait
 
 TOKEN = SECRETS["KLINKE_ADMIN_TOKEN"]
 EVIL = "<script>document.title='taken'</script>\"'><img src=x onerror=\"document.title='taken'\">"

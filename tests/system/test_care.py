@@ -125,8 +125,8 @@ def test_nothing_is_written_over(house, tmp_path):
 
 def test_keys_go_to_another_place(house, tmp_path):
     (tmp_path / "copies").mkdir()
-    for together in (tmp_path / "copies", tmp_path, tmp_path / "copies" / "keys"):
-        done = house.klinke("backup", tmp_path / "copies", "--keys", together, check=False)
+    for place in (tmp_path / "copies", tmp_path, tmp_path / "copies" / "keys"):
+        done = house.klinke("backup", tmp_path / "copies", "--keys", place, check=False)
         assert done.returncode == 2 and "must not lie together" in done.stderr
     done = house.klinke("backup", "--keys", house.state / "safe", check=False)
     assert done.returncode == 2 and "state directory itself" in done.stderr

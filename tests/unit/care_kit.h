@@ -7,12 +7,6 @@
 
 #include "store/care.h"
 
-static inline void assert_says(const struct error *error, const char *words)
-{
-	if (!strstr(error->text, words))
-		fail_msg("\"%s\" does not say \"%s\"", error->text, words);
-}
-
 struct pair { /* a webhook and what it meant */
 	struct inbox_row row;
 	struct store_append_inbox append;

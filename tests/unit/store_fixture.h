@@ -97,6 +97,25 @@ static inline int tear_down(void **state)
 	return 0;
 }
 
+static inline void assert_says(const struct error *error, const char *words)
+{
+	if (!strstr(error->text, words))
+		fail_msg("\"%s\" does not say \"%s\"", error->text, words);
+}
+
+/* It does not open, and says these words. */
+static inline struct error refused(struct fixture *f, int code, const char *words)
+{
+	struct store_options options = {.directory = f->directory};
+	struct error error = {0};
+	struct store *store = NULL;
+
+	assert_int_equal(store_open(&error, &store, &options), code);
+	assert_null(store);
+	assert_says(&error, words);
+	return error;
+}
+
 /* ---- waiting ---------------------------------------------------------------------------- */
 
 /* For as many operations as are told. */
