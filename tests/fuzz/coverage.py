@@ -160,7 +160,7 @@ def main():
     ask.add_argument("--found", action="store_true")
     ask.add_argument("--missed", action="store_true")
     ask.add_argument("targets", nargs="*")
-    ask = ask.parse_args()
+    ask = ask.parse_intermixed_args()
     passed = failed = 0
     build, done, entries = ask.build.resolve(), set(), unreached()
     with tempfile.TemporaryDirectory() as place:

@@ -1,15 +1,148 @@
 /* fuzz_wal.c - logs of SQLite's: any bytes; and, if the first byte is odd, a log of commits made of
  * the rest, of which either the last commit is spoiled in any way (as by a power cut: nothing may
- * be said) or one bit before that (then it must be). */
+ * be said) or one bit before that (then it must be). With GUARD in that byte the log lies in a
+ * state, as at a start: it stays as it is, and damage leaves word and, with KEEP, a copy, until
+ * somebody is forgotten. With NOTE any bytes are such a word. */
 #include <assert.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../unit/wal_kit.h"
 #include "base/error.h"
+#include "base/log.h"
+#include "store/care.h"
 #include "store/wal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+enum { GUARD = 0x40, KEEP = 0x80, NOTE = 0x20 };
+
+static char state[256]; /* a directory of our own */
+static unsigned mode;   /* of this input */
+
+/* ---- A state that is opened ----------------------------------------------------------------- */
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static void remove_state(void)
+{
+	nftw(state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void make_state(void)
+{
+	const char *tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : getenv("TMPDIR");
+
+	log_setup(LOG_ERROR + 1, LOG_LOGFMT); /* all of it is told, of each input */
+	snprintf(state, sizeof(state), "%s/klinke-fuzz-XXXXXX", tmp ? tmp : "/tmp");
+	assert(mkdtemp(state));
+	atexit(remove_state);
+}
+
+static void in_state(const char *name, char path[300])
+{
+	if (!state[0])
+		make_state();
+	snprintf(path, 300, "%s/%s", state, name);
+}
+
+static void put(const char *name, const uint8_t *bytes, size_t len)
+{
+	char path[300];
+	int fd;
+
+	in_state(name, path);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert(fd >= 0 && write(fd, bytes, len) == (ssize_t)len);
+	close(fd);
+}
+
+static bool holds(const char *path, const uint8_t *bytes, size_t len)
+{
+	uint8_t *all = malloc(len + 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool same = fd >= 0 && read(fd, all, len + 1) == (ssize_t)len && !memcmp(all, bytes, len);
+
+	if (fd >= 0)
+		close(fd);
+	free(all);
+	return same;
+}
+
+/* How many copies there are, each of these bytes. */
+static size_t copies(const uint8_t *bytes, size_t len)
+{
+	char pattern[300];
+	glob_t found = {0};
+	size_t count;
+
+	in_state(CARE_DAMAGED_LOG "*.wal", pattern);
+	glob(pattern, 0, NULL, &found);
+	count = found.gl_pathc;
+	for (size_t i = 0; i < count; i++)
+		assert(holds(found.gl_pathv[i], bytes, len));
+	globfree(&found);
+	return count;
+}
+
+static void guard(const uint8_t *bytes, size_t len, bool damaged)
+{
+	bool keep = mode & KEEP;
+	struct care_noted first, second;
+	struct error error = {0};
+	char log[300];
+
+	put("klinke.db-wal", bytes, len);
+	in_state("klinke.db-wal", log);
+	assert(wal_guard(&error, state, "klinke.db", keep) == 0);
+	assert(care_note_read(state, CARE_DAMAGE, &first) == damaged);
+	assert(copies(bytes, len) == (size_t)(damaged && keep));
+	/* A start that came no further: once is enough. */
+	assert(wal_guard(&error, state, "klinke.db", keep) == 0 && holds(log, bytes, len));
+	assert(copies(bytes, len) == (size_t)(damaged && keep));
+	assert(care_note_read(state, CARE_DAMAGE, &second) == damaged);
+	assert(!damaged || (first.at_ms == second.at_ms && strstr(second.text, "klinke.db")));
+	wal_drop_copies(state);
+	assert(copies(bytes, len) == 0);
+	care_note_clear(state, CARE_DAMAGE);
+	unlink(log);
+	assert(wal_guard(&error, state, "klinke.db", keep) == 0); /* a state without a log */
+}
+
+/* The file is one line; what is read of it is what would be written for it. */
+static void note(const uint8_t *bytes, size_t len)
+{
+	struct care_noted first, second;
+	bool there;
+
+	put("damage.note", bytes, len);
+	there = care_note_read(state, CARE_DAMAGE, &first);
+	care_damaged(state, "more of it"); /* what was found first is what counts */
+	assert(care_note_read(state, CARE_DAMAGE, &second));
+	assert(strcmp(second.text, there ? first.text : "more of it") == 0);
+	if (there) {
+		assert(!strchr(first.text, '\n') && strlen(first.text) < sizeof(first.text));
+		assert(care_note_write(NULL, state, CARE_DAMAGE, first.at_ms, first.text) == 0);
+		assert(care_note_read(state, CARE_DAMAGE, &second));
+		assert(first.at_ms == second.at_ms && strcmp(first.text, second.text) == 0);
+	}
+	care_note_clear(state, CARE_DAMAGE);
+	assert(!care_note_read(state, CARE_DAMAGE, &second));
+}
+
+/* ---- A log ---------------------------------------------------------------------------------- */
 
 static int look(const uint8_t *bytes, size_t len, struct wal_damage *out)
 {
@@ -23,6 +156,8 @@ static int look(const uint8_t *bytes, size_t len, struct wal_damage *out)
 	assert(wal_look(&error, fd, &again) == rc && again.frame == out->frame);
 	assert(out->commits <= out->frames && out->frames <= len / KIT_FRAME);
 	close(fd);
+	if (mode & GUARD)
+		guard(bytes, len, rc == 1);
 	return rc;
 }
 
@@ -100,7 +235,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	struct wal_damage damage;
 
-	if (len && bytes[0] & 1)
+	mode = len ? bytes[0] : 0;
+	if (mode & NOTE)
+		note(bytes + 1, len - 1);
+	else if (mode & 1)
 		structured((struct source){bytes + 1, len - 1});
 	else if (len)
 		look(bytes + 1, len - 1, &damage);
