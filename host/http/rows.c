@@ -174,18 +174,38 @@ static struct str last_lines(struct str text, size_t most)
 	return (struct str){line + 1, (size_t)(text.ptr + text.len - line) - 1};
 }
 
+/* The end of the transcript: its escapes at most double it. */
+static const struct json *last_words(struct arena *a, const struct json *value, size_t most)
+{
+	const struct json *words;
+	size_t raw = most;
+
+	do {
+		words = json_of_text(a, last_lines(json_text(value), raw));
+		raw /= 2;
+	} while (raw && json_print(a, words).len > 2 * most);
+	return words;
+}
+
+/* All of it together has room, however many small members there are. */
 static const struct json *shorten(struct arena *a, const struct json *data, size_t largest)
 {
 	struct json *o = json_object(a);
+	size_t left = largest > 2 ? largest - 2 : 0; /* the braces */
 
 	for (size_t i = 0; i < json_count(data); i++) {
 		struct str key;
 		const struct json *value = json_at(data, i, &key);
-		if (str_is(key, "transcript"))
-			json_set(a, o, key,
-				json_of_text(a, last_lines(json_text(value), largest / 4)));
-		else if (json_print(a, value).len <= largest / 64)
-			json_set(a, o, key, value);
+		bool transcript = str_is(key, "transcript");
+		size_t len;
+
+		if (transcript)
+			value = last_words(a, value, largest / 4);
+		len = json_print(a, json_of_text(a, key)).len + json_print(a, value).len + 2;
+		if (len > left || (!transcript && len > largest / 64))
+			continue;
+		json_set(a, o, key, value);
+		left -= len;
 	}
 	return o;
 }

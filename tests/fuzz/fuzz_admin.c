@@ -5,6 +5,9 @@
  *   authorization: Bearer ...       headers; in them "@o", "@n", "@s" stand for a session's value,
  *                                   of the operator, of office nord, of office sued
  *                                   an empty line, the body
+ *
+ *   EVENT 4096                      or: an event for the live stream, which has so many bytes for
+ *   {"transcript":"..."}            its data
  */
 #include <assert.h>
 #include <stdint.h>
@@ -17,6 +20,8 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "http/request.h"
+#include "http/rows.h"
+#include "store/store.h"
 
 #define MOST 40
 
@@ -201,6 +206,40 @@ static void log_in(char session[128], const char *token)
 	arena_destroy(request.arena);
 }
 
+/* ---- The live stream ------------------------------------------------------------------------ */
+
+/* However much an event says: what goes to a viewer has room in its stream, or it would wait for
+ * that for ever. */
+static void check_event(struct arena *arena, struct str text)
+{
+	struct str number = line_of(&text), data;
+	size_t largest = (size_t)atoi(arena_strndup(arena, number.ptr, number.len)) & 0xffff;
+	const struct json *given = json_parse(arena, text, NULL), *told;
+	struct live_row row = {.call = STR("call:Zz"), .event.type = STR("call.ended")};
+
+	if (json_type(given) != JSON_OBJECT)
+		return;
+	row.event.data = json_print(arena, given);
+	told = rows_live(arena, &row, largest);
+	data = json_print(arena, json_get(told, "data"));
+	if (arena_failed(arena))
+		return;
+	assert(str_is(json_get_text(told, "call"), "Zz"));
+	assert(data.len <= largest || data.len == 2);
+	if (!json_get(told, "shortened"))
+		assert(str_eq(data, row.event.data));
+	assert(json_count(json_get(told, "data")) <= json_count(given));
+}
+
+static bool is_event(struct str *text)
+{
+	bool event = text->len > 6 && memcmp(text->ptr, "EVENT ", 6) == 0;
+
+	if (event)
+		*text = (struct str){text->ptr + 6, text->len - 6};
+	return event;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	struct asked asked = {.all = {(const char *)bytes, len}};
@@ -212,7 +251,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		log_in(sessions[2], ADMIN_SUED_TOKEN);
 	}
 	asked.request.arena = arena_create(64 << 20);
-	if (read_request(&asked, asked.all)) {
+	if (is_event(&asked.all)) {
+		check_event(asked.request.arena, asked.all);
+	} else if (read_request(&asked, asked.all)) {
 		admin_host_ask(&asked.request, &said);
 		check_answer(&asked, &said);
 		check_who(&asked, &said);
