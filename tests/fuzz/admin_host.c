@@ -4,6 +4,7 @@
 #include "store_now.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -12,30 +13,47 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/password.h"
 #include "config/config.h"
 #include "http/metrics.h"
 #include "http/server.h"
 #include "http/tls.h"
 #include "pipeline/care.h"
 #include "pipeline/intake.h"
+#include "store/care.h"
 
 #define PAST_MS INT64_C(1790000000000)
 
-static const char ini[] = "[host]\nadmin_token = " ADMIN_OPERATOR "\nproxies = 127.0.0.1\n"
-			  "[tenant nord]\ntimezone = Europe/Berlin\ntoken = " ADMIN_NORD_TOKEN "\n"
-			  "[tenant sued]\ntimezone = Europe/Berlin\ntoken = " ADMIN_SUED_TOKEN "\n";
+#define NORD "[tenant nord]\ntimezone = Europe/Berlin\n"
+#define OFFICES                                                                                    \
+	NORD "token = " ADMIN_NORD_TOKEN "\n"                                                      \
+	     "[tenant sued]\ntimezone = Europe/Berlin\ntoken = " ADMIN_SUED_TOKEN "\n"
+#define HOST "[host]\nadmin_token = " ADMIN_OPERATOR "\nproxies = 127.0.0.1\n"
 
-static struct {
+/* %s: a line of ADMIN_PASSWORD. */
+static const char ini[] = HOST "admin_password = %s\n" OFFICES;
+static const char secure_ini[] = HOST "tls_certificate = good\ntls_key = key\n" OFFICES;
+static const char expired_ini[] = HOST "tls_certificate = bad\ntls_key = key\n" OFFICES;
+static const char closed_ini[] = NORD;
+
+struct kept {
 	char directory[256];
-	struct config *config;
 	struct store *store;
 	struct store_reader *reader;
-	struct server *server;
+};
+
+static struct {
+	struct kept full, empty;
+	struct config *config, *secure, *expired, *closed;
+	struct server *usual, *alone, *draining, *tls, *asked;
+	unsigned world;
 	void (*handler)(void *user, struct request *request);
 	void *user;
 	bool asking; /* the server's threads are run at once */
 	struct admin_said *said;
-	struct arena *arena; /* of the request */
+	struct arena *arena; /* of the answer */
+	struct request *request;
+	unsigned crowd; /* logins at once */
 } host;
 
 /* ---- Instead of the listener ---------------------------------------------------------------- */
@@ -106,7 +124,7 @@ struct listener *listener_create(struct error *error, const struct listener_opti
 {
 	(void)error;
 	host.handler = options->handler;
-	host.user = options->user;
+	host.user = options->user; /* the server */
 	return (struct listener *)(void *)&host;
 }
 
@@ -142,15 +160,22 @@ void listener_stats(struct listener *listener, struct listener_stats *out)
 
 struct tls *tls_load(struct error *error, const char *certificate, const char *key)
 {
-	(void)certificate;
 	(void)key;
-	error_set(error, E_NOTFOUND, "no TLS here");
+	if (strstr(certificate, "good"))
+		return (struct tls *)(void *)&host;
+	error_set(error, E_NOTFOUND, "there is no such certificate");
 	return NULL;
 }
 
 void tls_unref(struct tls *tls)
 {
 	(void)tls;
+}
+
+/* Whether the host fares that way while it is asked. */
+static bool fares(enum admin_world how)
+{
+	return host.asking && host.world & how;
 }
 
 /* ---- Instead of threads, writer and runner (the linker's --wrap, see meson.build) ------------ */
@@ -163,6 +188,15 @@ int __real_store_reader_open(struct error *error, struct store_reader **out, con
 int __wrap_store_reader_open(struct error *error, struct store_reader **out, const char *directory);
 void __real_store_reader_close(struct store_reader *reader);
 void __wrap_store_reader_close(struct store_reader *reader);
+bool __wrap_store_failing(struct store *store, struct error *error);
+struct arena *__real_arena_create(size_t max);
+struct arena *__wrap_arena_create(size_t max);
+int __real_EVP_PBE_scrypt(const char *pass, size_t pass_len, const unsigned char *salt,
+	size_t salt_len, uint64_t n, uint64_t r, uint64_t p, uint64_t most, unsigned char *key,
+	size_t key_len);
+int __wrap_EVP_PBE_scrypt(const char *pass, size_t pass_len, const unsigned char *salt,
+	size_t salt_len, uint64_t n, uint64_t r, uint64_t p, uint64_t most, unsigned char *key,
+	size_t key_len);
 void __wrap_intake_take(struct runner *runner, struct hook *hook);
 void __wrap_metrics_print(struct buf *out, const struct metrics_sources *of);
 void __wrap_store_decide_job(struct store *store, struct store_decide_job *op);
@@ -183,6 +217,8 @@ int __wrap_pthread_create(
 {
 	if (!host.asking)
 		return __real_pthread_create(thread, attr, run, arg);
+	if (fares(ADMIN_THREADLESS))
+		return EAGAIN;
 	run(arg);
 	return 0;
 }
@@ -191,7 +227,9 @@ int __wrap_store_reader_open(struct error *error, struct store_reader **out, con
 {
 	if (!host.asking)
 		return __real_store_reader_open(error, out, directory);
-	*out = host.reader;
+	if (fares(ADMIN_UNREADABLE))
+		return error_set(error, E_IO, "the file <b>cannot</b> be read");
+	*out = fares(ADMIN_ALONE) ? host.empty.reader : host.full.reader;
 	return 0;
 }
 
@@ -199,6 +237,51 @@ void __wrap_store_reader_close(struct store_reader *reader)
 {
 	if (!host.asking)
 		__real_store_reader_close(reader);
+}
+
+bool __wrap_store_failing(struct store *store, struct error *error)
+{
+	(void)store;
+	if (fares(ADMIN_FAILING))
+		error_set(error, E_IO, "the disk is full");
+	return fares(ADMIN_FAILING);
+}
+
+/* What the server makes for an answer. */
+struct arena *__wrap_arena_create(size_t max)
+{
+	return __real_arena_create(fares(ADMIN_STARVED) ? 4096 : max);
+}
+
+/* Somebody else's login, with the same bytes. */
+static void come_too(void)
+{
+	struct admin_said theirs = {.arena = host.arena}, *ours = host.said;
+	struct request other = *host.request;
+
+	if (other.body.len)
+		other.body = str_dup(host.arena, other.body);
+	host.said = &theirs;
+	host.handler(host.asked, &other);
+	host.said = ours;
+	assert(theirs.answers == 1);
+}
+
+/* As cheap as it can be: a password costs no tenth of a second here. */
+int __wrap_EVP_PBE_scrypt(const char *pass, size_t pass_len, const unsigned char *salt,
+	size_t salt_len, uint64_t n, uint64_t r, uint64_t p, uint64_t most, unsigned char *key,
+	size_t key_len)
+{
+	(void)n;
+	(void)r;
+	(void)p;
+	(void)most;
+	if (fares(ADMIN_CROWDED) && host.crowd < 3) {
+		host.crowd++;
+		come_too();
+	}
+	return __real_EVP_PBE_scrypt(
+		pass, pass_len, salt, salt_len, 2, 1, 1, 1 << 20, key, key_len);
 }
 
 void __wrap_intake_take(struct runner *runner, struct hook *hook)
@@ -217,15 +300,16 @@ void __wrap_intake_take(struct runner *runner, struct hook *hook)
 
 void __wrap_metrics_print(struct buf *out, const struct metrics_sources *of)
 {
-	assert(of->runner && of->listener && of->live);
+	assert(of->listener && of->live);
 	buf_add_text(out, "klinke_up 1\n");
+	out->failed |= fares(ADMIN_STARVED);
 }
 
 static void decided(struct store_op *op, char whose)
 {
 	host.said->decided = true;
 	host.said->whose = whose;
-	op->result = 0;
+	op->result = fares(ADMIN_REFUSING) ? error_set(&op->error, E_CONFLICT, "it changed") : 0;
 	op->done(op);
 }
 
@@ -319,8 +403,16 @@ int __wrap_gaps_find(struct error *error, struct runner *runner, const struct ga
 static int reload(void *user, struct error *error)
 {
 	(void)user;
-	(void)error;
 	host_wide();
+	if (fares(ADMIN_REFUSING))
+		return error_at(error, E_INVALID, "office.ini:3", "there is a fault");
+	if (host.asked == host.tls) { /* and back: every request finds it the same */
+		server_configure(host.asked, host.expired);
+		server_configure(host.asked, host.config);
+		server_configure(host.asked, host.secure);
+	} else {
+		server_configure(host.asked, host.config);
+	}
 	return 0;
 }
 
@@ -475,57 +567,123 @@ static void fill(struct store *store, const char *name)
 
 /* ---- Made and asked -------------------------------------------------------------------------- */
 
-static void remove_store(void)
+static void remove_stores(void)
 {
-	store_close(host.store);
-	remove_directory(host.directory);
+	store_close(host.full.store);
+	store_close(host.empty.store);
+	remove_directory(host.full.directory);
+	remove_directory(host.empty.directory);
 }
 
-static void make_store(void)
+static void make_store(struct kept *kept)
 {
-	struct store_options options = {.directory = host.directory};
+	struct store_options options = {.directory = kept->directory};
 	struct error error = {0};
 
-	make_directory(host.directory, sizeof(host.directory));
-	if (store_open(&error, &host.store, &options) != 0 ||
-		store_reader_open(&error, &host.reader, host.directory) != 0)
+	make_directory(kept->directory, sizeof(kept->directory));
+	if (store_open(&error, &kept->store, &options) != 0 ||
+		store_reader_open(&error, &kept->reader, kept->directory) != 0)
 		die("the store", error.text);
-	/* What is sealed in it needs its keys as long as we read. Registered behind libcrypto's own
-	 * end, it runs before that: the writer's thread still has something of it. */
-	atexit(remove_store);
-	fill(host.store, "nord");
-	fill(host.store, "sued");
+}
+
+static struct server *try_server(const struct config *config, struct kept *kept, bool alone)
+{
+	struct error error = {0};
+	struct server_options options = {
+		.config = config, .runner = alone ? NULL : (struct runner *)(void *)&host};
+
+	options.admin = (struct admin){.state = kept->directory,
+		.store = kept->store,
+		.runner = options.runner,
+		.reload = alone ? NULL : reload,
+		.sandbox = "landlock: yes\nseccomp: no (old)\n"};
+	return server_create(&error, &options);
+}
+
+static struct server *make_server(const struct config *config, struct kept *kept, bool alone)
+{
+	struct server *server = try_server(config, kept, alone);
+
+	if (!server || server_port(server) != 1)
+		die("the server", "cannot be made");
+	return server;
+}
+
+static struct config *load(const char *text)
+{
+	struct config_faults faults = {0};
+	struct config *config = config_load_text(&faults, str_of(text), NULL);
+
+	if (!config)
+		die("the configuration", faults.list[0].text);
+	config_faults_finish(&faults);
+	return config;
+}
+
+static void make_configs(void)
+{
+	char line[PASSWORD_LINE], text[sizeof(ini) + PASSWORD_LINE];
+	struct error error = {0};
+
+	if (password_make(&error, STR(ADMIN_PASSWORD), line) != 0)
+		die("the password", error.text);
+	snprintf(text, sizeof(text), ini, line);
+	host.config = load(text);
+	host.secure = load(secure_ini);
+	host.expired = load(expired_ini);
+	host.closed = load(closed_ini);
 }
 
 static void make(void)
 {
-	struct config_faults faults = {0};
-	struct error error = {0};
-	struct server_options options = {.runner = (struct runner *)(void *)&host};
-
 	log_setup(LOG_ERROR, LOG_LOGFMT);
-	host.config = config_load_text(&faults, str_of(ini), NULL);
-	config_faults_finish(&faults);
-	make_store();
-	options.config = host.config;
-	options.admin = (struct admin){.state = host.directory,
-		.store = host.store,
-		.runner = options.runner,
-		.reload = reload,
-		.sandbox = "landlock: yes\nseccomp: no (old)\n"};
-	host.server = host.config ? server_create(&error, &options) : NULL;
-	if (!host.server)
-		die("the server", error.text);
+	make_configs();
+	make_store(&host.full);
+	make_store(&host.empty);
+	/* What is sealed in it needs its keys as long as we read. Registered behind libcrypto's own
+	 * end, it runs before that: the writer's thread still has something of it. */
+	atexit(remove_stores);
+	fill(host.full.store, "nord");
+	fill(host.full.store, "sued");
+	host.usual = make_server(host.config, &host.full, false);
+	host.alone = make_server(host.config, &host.empty, true);
+	host.tls = make_server(host.secure, &host.full, false);
+	host.draining = make_server(host.config, &host.full, false);
+	server_drain(host.draining, 0);
+	assert(!try_server(host.expired, &host.full, false));
+	host.arena = arena_create(64 << 20);
 }
 
-void admin_host_ask(struct request *request, struct admin_said *said)
+static struct server *server_of(unsigned world)
 {
-	if (!host.server)
+	if (world & ADMIN_CLOSED)
+		return make_server(host.closed, &host.full, false);
+	return world & ADMIN_ALONE      ? host.alone
+	       : world & ADMIN_SECURE   ? host.tls
+	       : world & ADMIN_DRAINING ? host.draining
+					: host.usual;
+}
+
+void admin_host_ask(struct request *request, unsigned world, struct admin_said *said)
+{
+	if (!host.usual)
 		make();
-	memset(said, 0, sizeof(*said));
+	arena_reset(host.arena);
+	*said = (struct admin_said){.arena = host.arena};
 	host.said = said;
-	host.arena = request->arena;
+	host.request = request;
+	host.world = world;
+	host.crowd = 0;
+	host.asked = server_of(world);
+	if (world & ADMIN_DAMAGED)
+		care_note_write(NULL, host.full.directory, CARE_DAMAGE, PAST_MS, "a page of it");
+	if (world & ADMIN_STARVED)
+		arena_fail(request->arena);
 	host.asking = true;
-	host.handler(host.user, request);
+	host.handler(host.asked, request);
 	host.asking = false;
+	if (world & ADMIN_DAMAGED)
+		care_note_clear(host.full.directory, CARE_DAMAGE);
+	if (world & ADMIN_CLOSED)
+		server_destroy(host.asked);
 }

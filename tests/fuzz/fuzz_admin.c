@@ -4,6 +4,7 @@
  *   GET /api/v1/jobs?state=dead     method and target
  *   authorization: Bearer ...       headers; in them "@o", "@n", "@s" stand for a session's value,
  *                                   of the operator, of office nord, of office sued
+ *   !draining                       how the host fares, see worlds; !often: the tenth of these
  *                                   an empty line, the body
  *
  *   EVENT 4096                      or: an event for the live stream, which has so many bytes for
@@ -32,7 +33,17 @@ struct asked {
 	struct request_pair headers[MOST];
 	struct str all;                     /* the input */
 	bool by_operator, by_nord, by_sued; /* may be: it brings what would open it */
+	unsigned world;
+	bool often;
 };
+
+static const struct {
+	const char *name;
+	enum admin_world world;
+} worlds[] = {{"alone", ADMIN_ALONE}, {"closed", ADMIN_CLOSED}, {"draining", ADMIN_DRAINING},
+	{"secure", ADMIN_SECURE}, {"damaged", ADMIN_DAMAGED}, {"failing", ADMIN_FAILING},
+	{"unreadable", ADMIN_UNREADABLE}, {"refusing", ADMIN_REFUSING},
+	{"threadless", ADMIN_THREADLESS}, {"starved", ADMIN_STARVED}, {"crowded", ADMIN_CROWDED}};
 
 static char sessions[3][128]; /* o, n, s */
 
@@ -50,12 +61,27 @@ static struct str with_session(struct arena *arena, struct str value)
 		sessions[which - strchr("ons", 'o')], (int)(value.len - before - 2), at + 2));
 }
 
+static bool read_world(struct asked *asked, struct str line)
+{
+	struct str word = {line.ptr + 1, line.len - 1};
+
+	if (line.ptr[0] != '!')
+		return false;
+	asked->often |= str_is(word, "often");
+	for (size_t i = 0; i < sizeof(worlds) / sizeof(worlds[0]); i++)
+		if (str_is(word, worlds[i].name))
+			asked->world |= worlds[i].world;
+	return true;
+}
+
 static void read_headers(struct asked *asked, struct str *text)
 {
 	struct arena *arena = asked->request.arena;
 	struct str line;
 
 	while (asked->request.header_count < MOST && (line = line_of(text)).len) {
+		if (read_world(asked, line))
+			continue;
 		const char *colon = memchr(line.ptr, ':', line.len);
 		size_t n = colon ? (size_t)(colon - line.ptr) : line.len, skip = colon ? 1 : 0;
 		struct request_pair *pair = &asked->headers[asked->request.header_count++];
@@ -147,7 +173,7 @@ static void check_answer(const struct asked *asked, const struct admin_said *sai
 	if (!said->hook)
 		assert(str_is(header_of(said, "X-Frame-Options"), "DENY"));
 	if (has(said->content_type, "json"))
-		assert(json_parse(asked->request.arena, said->body, NULL));
+		assert(json_parse(said->arena, said->body, NULL));
 	if (has(said->content_type, "text/html")) /* what is stored is never markup */
 		assert(!has(said->body, "<b>") && !has(said->body, "<read>"));
 	for (size_t i = 0; i < 3; i++)
@@ -196,7 +222,7 @@ static void log_in(char session[128], const char *token)
 	request.headers = &form;
 	request.header_count = 1;
 	request.body = str_of(arena_printf(request.arena, "secret=%s", token));
-	admin_host_ask(&request, &said);
+	admin_host_ask(&request, 0, &said);
 	cookie = header_of(&said, "Set-Cookie");
 	assert(said.status == 303 && cookie.len);
 	assert(has(cookie, "HttpOnly") && has(cookie, "SameSite=Strict"));
@@ -240,6 +266,21 @@ static bool is_event(struct str *text)
 	return event;
 }
 
+static void ask(struct asked *asked, struct admin_said *said)
+{
+	const struct request request = asked->request;
+
+	for (int left = asked->often ? 10 : 1; left > 0; left--) {
+		asked->request = request; /* a login wipes its bytes */
+		if (request.body.len)
+			asked->request.body = str_dup(request.arena, request.body);
+		admin_host_ask(&asked->request, asked->world, said);
+		check_answer(asked, said);
+		check_who(asked, said);
+		check_safe(asked, said);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	struct asked asked = {.all = {(const char *)bytes, len}};
@@ -254,10 +295,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (is_event(&asked.all)) {
 		check_event(asked.request.arena, asked.all);
 	} else if (read_request(&asked, asked.all)) {
-		admin_host_ask(&asked.request, &said);
-		check_answer(&asked, &said);
-		check_who(&asked, &said);
-		check_safe(&asked, &said);
+		ask(&asked, &said);
 		if (str_is(asked.request.path, "/logout"))
 			sessions[0][0] = '\0'; /* one of them may be over */
 	}
