@@ -41,7 +41,7 @@ static bool told_already(const struct config_faults *faults, const struct config
 {
 	for (size_t i = 0; i < faults->count; i++) {
 		const struct config_fault *old = &faults->list[i];
-		if (old->line == new->line &&
+		if (old->severity == new->severity && old->line == new->line &&
 			old->col == new->col &&strcmp(old->file, new->file) == 0 &&
 			strcmp(old->text, new->text) == 0)
 			return true;
