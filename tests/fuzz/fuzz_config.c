@@ -138,15 +138,20 @@ static int list_files(void *user, struct error *error, const char *pattern,
 	return 0;
 }
 
+static FILE *nowhere(void)
+{
+	static FILE *file;
+
+	if (!file)
+		file = fopen("/dev/null", "w");
+	assert(file);
+	return file;
+}
+
 static void check_faults(const struct config_faults *faults, bool may_show)
 {
-	static FILE *nowhere;
-
-	if (!nowhere)
-		nowhere = fopen("/dev/null", "w");
-	assert(nowhere);
-	config_faults_print(nowhere, faults, true);
-	config_faults_print(nowhere, faults, false);
+	config_faults_print(nowhere(), faults, true);
+	config_faults_print(nowhere(), faults, false);
 	for (size_t i = 0; i < faults->count; i++) {
 		assert(str_utf8_ok(str_of(faults->list[i].text)));
 		assert(may_show || !strstr(faults->list[i].text, secret));
@@ -188,6 +193,75 @@ static void check_pipelines(const struct config *config)
 					.count <= all);
 }
 
+static void check_tenants(const struct config *config)
+{
+	size_t count;
+	const struct config_tenant *list = config_tenants(config, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct config_desk *own = config_desk_for(config, &list[i]);
+
+		assert(config_tenant(config, list[i].name) == &list[i]);
+		assert(!own || own->tenant == &list[i]);
+	}
+	assert(!config_tenant(config, "no-such") && !config_tenant(config, ""));
+}
+
+/* A tenant's own name means the tenant's own, and else the agency's. */
+static void check_names(const struct config *config)
+{
+	size_t count;
+	const struct config_connection *connections = config_connections(config, &count);
+	const struct config_mapping *mappings;
+	const struct config_pipeline *pipelines;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct config_connection *c = &connections[i];
+
+		assert(config_connection(config, c->full) == c);
+		assert(config_connection_for(config, c->tenant, c->name) == c);
+		assert(!config_secret(c, "no such"));
+	}
+	mappings = config_mappings(config, &count);
+	for (size_t i = 0; i < count; i++) {
+		assert(config_mapping(config, mappings[i].full) == &mappings[i]);
+		assert(config_mapping_for(config, mappings[i].tenant, mappings[i].name) ==
+			&mappings[i]);
+	}
+	pipelines = config_pipelines(config, &count);
+	for (size_t i = 0; i < count; i++)
+		assert(config_pipeline(config, pipelines[i].full) == &pipelines[i]);
+}
+
+static void check_services(const struct config *config)
+{
+	size_t services, branches;
+
+	config_services(config, &services);
+	config_branches(config, &branches);
+	for (size_t i = 0; i < services; i++)
+		assert(config_tenant(config, config_services(config, &services)[i].tenant->name));
+	for (size_t i = 0; i < branches; i++)
+		assert(config_branches(config, &branches)[i].tenant);
+}
+
+/* While it is read: a section with faults may be half filled. */
+static void look_host(void *user, const struct config_host *of)
+{
+	(void)user;
+	assert(of->state && of->plugins.list);
+}
+
+static void look(void *user, const struct config *config)
+{
+	size_t count;
+
+	(void)user;
+	config_tenants(config, &count);
+	for (size_t i = 0; i < count; i++)
+		assert(config_tenants(config, &count)[i].name);
+}
+
 /* The same bytes as a snapshot that nobody took. */
 static void check_text(const struct config_context *ctx, struct str text, bool may_show)
 {
@@ -198,6 +272,38 @@ static void check_text(const struct config_context *ctx, struct str text, bool m
 	assert(!config == (faults.errors > 0));
 	config_faults_finish(&faults);
 	config_unref(config);
+}
+
+/* What a plugin complains about, somewhere in the file, as klinke check tells it. */
+static void check_complaint(const struct input *input)
+{
+	struct str text = input->office;
+	struct config_place place = {
+		text.len % 3 ? "office.ini" : NULL, (unsigned)text.len % 5, (unsigned)text.len % 4};
+	struct config_faults faults = {0};
+
+	config_faults_add(&faults, place, CONFIG_ERROR, "%.*s", STR_ARG(text));
+	config_faults_add(&faults, place, CONFIG_WARNING, "%.*s", STR_ARG(input->more));
+	assert(faults.errors == 1 && faults.count == 2);
+	config_faults_print(nowhere(), &faults, true);
+	config_faults_print(nowhere(), &faults, false);
+	config_faults_finish(&faults);
+}
+
+/* klinke config help SECTION, of the first section that is there. */
+static void check_help(struct str office)
+{
+	const char *at = office.len ? memchr(office.ptr, '[', office.len) : NULL;
+	size_t left = at ? office.len - (size_t)(at + 1 - office.ptr) : 0, n = 0;
+	char kind[16];
+
+	while (n < left && n < sizeof(kind) - 1 && at[1 + n] >= 'a' && at[1 + n] <= 'z')
+		n++;
+	if (!n)
+		return;
+	memcpy(kind, at + 1, n);
+	kind[n] = '\0';
+	config_help(nowhere(), kind);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -217,7 +323,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.columns = words,
 		.getenv = environment,
 		.read_file = read_file,
-		.list_files = list_files};
+		.list_files = list_files,
+		.host = look_host,
+		.look = look};
 	struct config_faults faults = {0};
 	struct config *config;
 	/* Names of files are told; and what the file itself says in clear is no secret of ours. */
@@ -227,10 +335,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (at)
 		input.more = (struct str){
 			at + sizeof(cut) - 1, size - (size_t)(at - text) - (sizeof(cut) - 1)};
+	check_help(input.office);
+	check_complaint(&input);
 	config = config_load(&faults, "office.ini", &ctx);
 	check_faults(&faults, may_show);
 	assert(!config == (faults.errors > 0));
 	if (config) {
+		check_tenants(config);
+		check_names(config);
+		check_services(config);
 		check_pipelines(config);
 		check_again(config, &ctx, may_show);
 	}
