@@ -166,7 +166,7 @@ static void save_days(struct making *m, const char *tenant, const char *connecti
 
 static void save_appointment(struct making *m, const char *tenant, const char *connection,
 	const char *event_type, const char *uid, int64_t start_ms, const char *person,
-	const char *name, const char *status)
+	const char *name, const char *status, const char *moved_from)
 {
 	struct inbox_row inbox = {.id = id_new(),
 		.connection = str_of(connection),
@@ -190,6 +190,7 @@ static void save_appointment(struct making *m, const char *tenant, const char *c
 		.event_type = str_of(event_type),
 		.person = str_of(person),
 		.name = str_of(name),
+		.rescheduled_from = str_of(moved_from),
 		.vendor_id = STR("4711")};
 	struct event_row event = {.id = id_new(),
 		.inbox = inbox.id,
@@ -219,7 +220,7 @@ static void save_people(
 {
 #define HAS(uid, hours, person, name, status)                                                      \
 	save_appointment(m, tenant, connection, event_type, arena_printf(m->arena, uid, tenant),   \
-		OFFICE_NOW + (hours)*HOUR_MS, person, name, status)
+		OFFICE_NOW + (hours)*HOUR_MS, person, name, status, "")
 	HAS("own-%s", 49, OFFICE_CALLER, "Jana Berger", "booked");
 	HAS("gone-%s", 73, OFFICE_CALLER, "Jana Berger", "cancelled");
 	HAS("past-%s", -24 * 14, OFFICE_CALLER, "Jana Berger", "booked");
@@ -230,6 +231,31 @@ static void save_people(
 	HAS(OFFICE_OTHERS "3-%s", 30, "+4930999888", "Petra " OFFICE_OTHERS, "booked");
 	HAS(OFFICE_OTHERS "2-%s", 97, "p@other.example", "Paul " OFFICE_OTHERS, "booked");
 #undef HAS
+}
+
+/* Dora's, which was moved by an hour. */
+static void save_moved(
+	struct making *m, const char *tenant, const char *connection, const char *event_type)
+{
+	const char *was = arena_printf(m->arena, "was-%s", tenant);
+	const char *is = arena_printf(m->arena, "is-%s", tenant);
+
+	save_appointment(m, tenant, connection, event_type, was, OFFICE_NOW + 121 * HOUR_MS,
+		OFFICE_FAMILY, "Dora Lorenz", "cancelled", "");
+	save_appointment(m, tenant, connection, event_type, is, OFFICE_NOW + 122 * HOUR_MS,
+		OFFICE_FAMILY, "Dora Lorenz", "booked", was);
+}
+
+/* What this call has asked for before, at a time that suits two people. */
+static void save_wish(struct making *m, const char *event_type, const char *start)
+{
+	struct job_row job = a_job("praxis");
+	struct store_add_jobs op = {.jobs = &job, .job_count = 1};
+
+	job.connection = STR("praxis/calendar");
+	job.op = STR("book");
+	job.dedupe = str_of(arena_printf(m->arena, "praxis/book/call:1/%s/%s", event_type, start));
+	STORE_NOW(add_jobs, m->store, &op);
 }
 
 static void save_hold(
@@ -272,6 +298,9 @@ static void fill(struct making *m)
 	save_people(m, "english", "english/calendar", "9");
 	save_people(m, "nord", "agency/shared", "77");
 	save_people(m, "sued", "agency/shared", "88");
+	save_moved(m, "praxis", "praxis/calendar", "310455");
+	save_wish(m, "401", "2042-06-18T10:00:00Z");
+	save_wish(m, "402", "2042-06-19T10:00:00Z");
 	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
 		save_days(m, days[i].tenant, days[i].connection, days[i].event_type,
 			OFFICE_NOW - days[i].age_ms, days[i].but);
