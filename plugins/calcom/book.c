@@ -2,7 +2,8 @@
  *
  * The vendor has no idempotency key. Ours travels in the metadata, and every doubt (no answer, a
  * 500, a refusal that other people saw together with a booking, a success that is somebody else's)
- * is settled by reading the list of bookings, never by sending again. Pure; any thread. */
+ * is settled by reading the list of bookings, never by sending again. What the list does not have
+ * is absent only if this key lists all of that event type: see proof.c. Pure; any thread. */
 #include "calcom.h"
 
 static const kl_next *check_contact(kl_call *c, struct cal_booking_input *in)
@@ -99,18 +100,37 @@ kl_str cal_location_value(kl_call *c, const kl_val *location)
 static const kl_next *look(kl_call *c, const kl_step *s, const struct cal_dialect *d,
 	const struct cal_booking_input *in, kl_val *state, uint32_t page)
 {
-	struct cal_window w = {in->start_ms - CAL_MINUTE, in->start_ms + CAL_MINUTE, in->event_type,
-		{0, 0, 0}, page};
+	struct cal_window w = {.from_ms = in->start_ms - CAL_MINUTE,
+		.to_ms = in->start_ms + CAL_MINUTE,
+		.event_type = in->event_type,
+		.whose = cal_text(c, state, "whose"),
+		.page = page};
 	kl_set_i64(c, state, "page", page);
 	return kl_send(c, d->list(c, s, &w), state);
+}
+
+/* Of the answer that nobody understood, wherever the look is. */
+static int64_t status_of(kl_call *c, const kl_step *s)
+{
+	return kl_i64(c, s->state, "status", kl_i64(c, s->state, "keep.status", 0));
+}
+
+static kl_val *first_look(kl_call *c, int64_t status)
+{
+	kl_val *state = cal_state(c, "look");
+	kl_set_i64(c, state, "status", status);
+	return state;
 }
 
 /* Carries what a look must remember from page to page. */
 static kl_val *next_look(kl_call *c, const kl_step *s)
 {
-	kl_val *state = c->host->object(c);
-	kl_set(c, state, "at", c->host->find(s->state, "at"));
-	kl_set(c, state, "status", c->host->find(s->state, "status"));
+	if (s->looking) {
+		kl_val *state = first_look(c, status_of(c, s));
+		kl_set(c, state, "whose", c->host->find(s->state, "whose"));
+		return state;
+	}
+	kl_val *state = cal_state(c, "verify");
 	kl_set(c, state, "failure", c->host->find(s->state, "failure"));
 	return state;
 }
@@ -156,17 +176,60 @@ static const kl_next *ask_slots(kl_call *c, const kl_step *s, const struct cal_d
 	return kl_send(c, d->slots(c, s, &r), cal_state(c, "slots"));
 }
 
-/* The list knows nothing of us. */
+static const kl_next *absent(kl_call *c, const kl_step *s, const struct cal_dialect *d,
+	const struct cal_booking_input *in)
+{
+	/* "Host busy" surfaces as a bare 500 on team types. Our own hold hides the slot as well,
+	 * so with a hold the slots would say nothing. */
+	if (status_of(c, s) == 500 && !cal_text(c, s->input, "hold").ptr)
+		return ask_slots(c, s, d, in);
+	return kl_then(c, KL_ABSENT, "Cal.com lists no booking with our key");
+}
+
+static const kl_next *unproven(kl_call *c, const struct cal_proof *p)
+{
+	kl_str words = KL_CAT(c, KL_LIT("Cal.com shows this API key no such booking, but "), p->why,
+		KL_LIT(": look there whether it was made, and "), p->remedy);
+	return kl_then(c, KL_UNSURE, words.ptr);
+}
+
+static const kl_next *prove(kl_call *c, const kl_step *s, const struct cal_dialect *d,
+	const struct cal_booking_input *in)
+{
+	kl_val *keep = c->host->object(c);
+	kl_set_i64(c, keep, "status", status_of(c, s));
+	struct cal_proof p = d->prove(c, s, in->event_type, keep);
+	if (p.ask)
+		return p.ask;
+	if (p.why.ptr)
+		return unproven(c, &p);
+	if (!p.whose.ptr)
+		return absent(c, s, d, in);
+	kl_val *state = first_look(c, status_of(c, s));
+	kl_set_text(c, state, "whose", p.whose);
+	return look(c, s, d, in, state, 0);
+}
+
+/* The list knows nothing of us: because there is nothing, or because the key may not see it? */
 static const kl_next *not_listed(kl_call *c, const kl_step *s, const struct cal_dialect *d,
 	const struct cal_booking_input *in)
 {
 	if (!s->looking)
 		return cal_kept_failure(c, s);
-	/* "Host busy" surfaces as a bare 500 on team types. Our own hold hides the slot as well,
-	 * so with a hold the slots would say nothing. */
-	if (kl_i64(c, s->state, "status", 0) == 500 && !cal_text(c, s->input, "hold").ptr)
-		return ask_slots(c, s, d, in);
-	return kl_then(c, KL_ABSENT, "Cal.com lists no booking with our key");
+	return kl_has(c, s->state, "whose") ? absent(c, s, d, in) : prove(c, s, d, in);
+}
+
+static const kl_next *list_unread(kl_call *c, const kl_step *s, const struct cal_dialect *d,
+	const struct cal_booking_input *in)
+{
+	if (!s->looking)
+		return cal_kept_failure(c, s);
+	if (cal_good(s->response))
+		return kl_then(c, KL_UNSURE, "Cal.com's list of bookings is not one");
+	if (!kl_has(c, s->state, "whose"))
+		return cal_bad_answer(c, s, d);
+	struct cal_proof p = cal_not_told(c, s, d, in->event_type);
+	return p.ask ? p.ask : unproven(c, &p);
 }
 
 static const kl_next *look_answer(kl_call *c, const kl_step *s, const struct cal_dialect *d,
@@ -175,13 +238,8 @@ static const kl_next *look_answer(kl_call *c, const kl_step *s, const struct cal
 	struct found f = {0};
 	const kl_val *items = cal_good(s->response) ? d->items(c, s->response) : 0;
 	uint32_t page = (uint32_t)kl_i64(c, s->state, "page", 0);
-	if (!items && !s->looking)
-		return cal_kept_failure(c, s);
 	if (!items)
-		return cal_good(s->response) ? kl_then(c, KL_UNSURE,
-						       "Cal.com's list of bookings is "
-						       "not one")
-					     : cal_bad_answer(c, s, d);
+		return list_unread(c, s, d, in);
 	find_ours(c, s, in, items, &f);
 	if (f.here)
 		return cal_done_booking(c, f.here, 1);
@@ -297,14 +355,15 @@ const kl_next *cal_op_book(kl_call *c, const kl_step *s, const struct cal_dialec
 				   c, "book: location.type is not one of those of the contract");
 	}
 	if (s->why == KL_LOOKUP) {
-		kl_val *state = cal_state(c, "look");
-		kl_set_i64(c, state, "status", s->response ? s->response->status : 0);
-		return look(c, s, d, &in, state, 0);
+		int64_t status = s->response ? s->response->status : 0;
+		return look(c, s, d, &in, first_look(c, status), 0);
 	}
-	if (s->why == KL_TIMER)
-		return look(c, s, d, &in, next_look(c, s), 0);
+	if (s->why == KL_TIMER) /* what was proven before the wait may hold no longer */
+		return look(c, s, d, &in, first_look(c, status_of(c, s)), 0);
 	if (cal_at(c, s, "book"))
 		return book_answer(c, s, d, &in);
+	if (cal_at(c, s, "proof"))
+		return prove(c, s, d, &in);
 	if (cal_at(c, s, "slots"))
 		return slots_answer(c, s, d, &in);
 	return look_answer(c, s, d, &in);

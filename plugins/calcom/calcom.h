@@ -66,8 +66,10 @@ struct cal_failure {
 struct cal_window { /* bookings that begin in [from_ms, to_ms) */
 	int64_t from_ms, to_ms;
 	kl_str event_type, email; /* may be nothing */
+	kl_str whose;             /* CAL_OWN, a team's number, or nothing: as the options say */
 	uint32_t page;            /* from 0 */
 };
+#define CAL_OWN "own" /* those of the key's own account */
 
 struct cal_range { /* slots that begin in [from_ms, to_ms) */
 	int64_t from_ms, to_ms;
@@ -81,9 +83,18 @@ struct cal_booking_input {
 	const kl_val *fields, *location, *metadata;
 };
 
+/* Whether a list without a booking proves that there is none: only if this key lists all bookings
+ * of the event type. No ask, no whose, no why: proven by what the options let us list. */
+struct cal_proof {
+	const kl_next *ask; /* return it; what comes back (state at "proof") is for prove() again */
+	kl_str whose;       /* only this list proves it: a cal_window.whose */
+	kl_str why, remedy; /* not proven: "this, and that; use such a key" */
+};
+
 /* How one version of the API spells things. All pointers are set. */
 struct cal_dialect {
 	const char *slot_start; /* name of the start inside a listed slot */
+	const char *remedy;     /* which key would prove it, of any event type */
 	const kl_request *(*list)(kl_call *, const kl_step *, const struct cal_window *);
 	/* The bookings of a list answer; NULL: this is no list. */
 	const kl_val *(*items)(kl_call *, const kl_response *);
@@ -94,6 +105,9 @@ struct cal_dialect {
 	const kl_request *(*slots)(kl_call *, const kl_step *, const struct cal_range *);
 	/* {"2027-03-30": [slot, ...], ...}; NULL: not an answer about slots. */
 	const kl_val *(*days)(kl_call *, const kl_response *);
+	/* keep is carried along as keep of the state. Sends SAFE requests only. */
+	struct cal_proof (*prove)(
+		kl_call *, const kl_step *, kl_str event_type, const kl_val *keep);
 	/* How long to keep still after a 429; 0 and a sharper failure for a locked account. */
 	void (*limited)(kl_call *, const kl_response *, struct cal_failure *);
 };
@@ -136,7 +150,8 @@ const kl_next *cal_done_booking(kl_call *c, const kl_val *raw, int is_new);
 /* Emits it, with the identity that webhook and poll agree on. reason may be nothing. */
 void cal_emit(kl_call *c, const kl_val *raw, kl_val *booking, const char *type, int64_t at_ms,
 	kl_str dedupe);
-/* The state that it shows, as an event, if the input has emit: as the webhook would have told it. */
+/* The state that it shows, as an event, if the input has emit: as the webhook would have told it.
+ */
 void cal_emit_if_asked(kl_call *c, const kl_step *s, const kl_val *raw, kl_val *booking);
 /* uid, status and start: what webhook and poll both know of one change. */
 kl_str cal_identity(kl_call *c, const kl_val *booking);
@@ -161,6 +176,22 @@ kl_val *cal_metadata(kl_call *c, const kl_step *s, const kl_val *given);
 /* 1 if a slot that begins at start_ms is listed. */
 int cal_offers(kl_call *c, const struct cal_dialect *d, const kl_val *days, const char *zone,
 	int64_t start_ms);
+
+/* ---- proof.c: is what is not listed not there? ------------------------------------------------
+ */
+
+/* A question of prove(): its state is {at: "proof", ask: name, keep, me, team, owner}, the last
+ * three as the state has them unless more sets them. */
+struct cal_proof cal_ask(kl_call *c, const kl_step *s, const kl_request *r, const char *name,
+	const kl_val *keep, const kl_val *more);
+/* The answer to a question is not good: what that means. */
+struct cal_proof cal_not_told(
+	kl_call *c, const kl_step *s, const struct cal_dialect *d, kl_str event_type);
+/* "event type 310455 WHY" */
+struct cal_proof cal_not_proven(kl_call *c, kl_str event_type, const char *why, const char *remedy);
+/* The end of test: out, and whether this key could look bookings of input.event_type up. */
+const kl_next *cal_test_done(
+	kl_call *c, const kl_step *s, const struct cal_dialect *d, const kl_val *out);
 
 /* ---- webhook.c ----------------------------------------------------------------------------- */
 

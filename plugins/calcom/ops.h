@@ -18,7 +18,8 @@
 #define CAL_ANY_OBJECT "{\"type\":\"object\"}"
 
 #define CAL_OPS                                                                                    \
-	{"test", KL_OP_ACTION, 0, CAL_OBJECT("", ""), "whose credential is this"},                 \
+	{"test", KL_OP_ACTION, 0, CAL_OBJECT("", "\"event_type\":" CAL_ID),                        \
+		"whose credential is this, and can it look bookings of a type up"},                \
 		{"event_types", KL_OP_ACTION, 0, CAL_OBJECT("", "\"team\":" CAL_ID),               \
 			"event types with lengths, hosts and questions, one a row"},               \
 		{"members", KL_OP_ACTION, 0, CAL_OBJECT("", "\"team\":" CAL_ID),                   \
@@ -49,11 +50,11 @@
 				",\"metadata\":" CAL_ANY_OBJECT ",\"hold\":" CAL_TEXT),            \
 			"makes one booking, or says why not"},                                     \
 		{"find_booking", KL_OP_ACTION, 0,                                                  \
-			CAL_OBJECT("", "\"uid\":" CAL_TEXT ",\"id\":" CAL_ID ",\"key\":" CAL_TEXT  \
-				       ",\"email\":" CAL_TEXT ",\"phone\":" CAL_TEXT               \
-				       ",\"from\":" CAL_TEXT ",\"to\":" CAL_TEXT                   \
-				       ",\"event_type\":" CAL_ID                                   \
-				       ",\"emit\":{\"type\":\"boolean\"}"),                        \
+			CAL_OBJECT("",                                                             \
+				"\"uid\":" CAL_TEXT ",\"id\":" CAL_ID ",\"key\":" CAL_TEXT         \
+				",\"email\":" CAL_TEXT ",\"phone\":" CAL_TEXT                      \
+				",\"from\":" CAL_TEXT ",\"to\":" CAL_TEXT                          \
+				",\"event_type\":" CAL_ID ",\"emit\":{\"type\":\"boolean\"}"),     \
 			"a booking by uid, by our key, or those of a person"},                     \
 		{"bookings", KL_OP_ACTION, 0,                                                      \
 			CAL_OBJECT("", "\"from\":" CAL_TEXT ",\"to\":" CAL_TEXT                    \

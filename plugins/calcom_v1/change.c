@@ -35,6 +35,7 @@ static kl_val *state_at(kl_call *c, const kl_step *s, const char *at)
 	kl_val *state = cal_state(c, at);
 	kl_set_text(c, state, "id", id_of(c, s));
 	kl_set(c, state, "failure", c->host->find(s->state, "failure"));
+	kl_set(c, state, "event_type", c->host->find(s->state, "event_type"));
 	return state;
 }
 
@@ -47,7 +48,7 @@ static const kl_next *read_booking(kl_call *c, kl_str id, kl_val *state)
 /* Everything from yesterday on: uids are not filtered by the server. */
 static const kl_next *scan(kl_call *c, const kl_step *s, kl_val *state, uint32_t page)
 {
-	struct cal_window w = {c->now_ms - CAL_DAY, V1_FOR_EVER, {0, 0, 0}, {0, 0, 0}, page};
+	struct cal_window w = {.from_ms = c->now_ms - CAL_DAY, .to_ms = V1_FOR_EVER, .page = page};
 	kl_set_i64(c, state, "page", page);
 	return kl_send(c, v1_dialect.list(c, s, &w), state);
 }
@@ -116,9 +117,8 @@ static const kl_next *moved_on(kl_call *c, const kl_val *raw)
 static const kl_next *unknown_uid(kl_call *c)
 {
 	return kl_failed(c, KL_GONE, "not_found",
-		"Cal.com lists no booking with this uid from yesterday on; give its id as well if "
-		"it "
-		"is older");
+		"Cal.com shows this API key no booking with this uid from yesterday on; give its "
+		"id as well if it is older or another host's");
 }
 
 /* ---- find_booking by uid --------------------------------------------------------------------- */
@@ -175,11 +175,11 @@ static const kl_next *cancel_send(kl_call *c, const kl_step *s, kl_str id)
 	return kl_send(c, cal_request(c, "DELETE", KL_SAFE, "cancel", url), state);
 }
 
-static const kl_next *cancelled(kl_call *c, const kl_step *s)
+static const kl_next *cancelled(kl_call *c, const kl_step *s, kl_str id)
 {
 	kl_val *out = c->host->object(c);
 	kl_set_text(c, out, "uid", uid_of(c, s));
-	kl_set_text(c, out, "id", id_of(c, s));
+	kl_set_text(c, out, "id", id);
 	kl_set_text(c, out, "status", KL_LIT("cancelled"));
 	kl_set_bool(c, out, "new", 0);
 	return kl_done(c, out);
@@ -198,6 +198,7 @@ static const kl_next *cancel_find(kl_call *c, const kl_step *s)
 	if (raw) {
 		kl_val *state = cal_state(c, "chain");
 		kl_set_text(c, state, "id", cal_text(c, raw, "id"));
+		kl_set_text(c, state, "event_type", cal_text(c, raw, "eventTypeId"));
 		return scan(c, s, state, 0);
 	}
 	const kl_next *on = scan_on(c, s, "find");
@@ -210,7 +211,7 @@ static const kl_next *cancel_answer(kl_call *c, const kl_step *s)
 		!kl_true(c, s->response->json, "success"))
 		return cal_surprise(c, "Cal.com's answer to a cancellation says no success");
 	if (cal_good(s->response))
-		return cancelled(c, s);
+		return cancelled(c, s, id_of(c, s));
 	struct cal_failure f = classify_one(c, s);
 	int refused = f.status >= 400 && f.status < 500 && f.status != 404;
 	if (!refused || f.fail == KL_BAD_AUTH || f.fail == KL_BUSY)
@@ -226,7 +227,25 @@ static const kl_next *cancel_check(kl_call *c, const kl_step *s)
 	const kl_val *raw = cal_good(s->response) ? v1_dialect.one(c, s->response) : 0;
 	if (!kl_eq(cal_status(c, raw), "cancelled"))
 		return cal_kept_failure(c, s);
-	return scan(c, s, state_at(c, s, "chain"), 0);
+	kl_val *state = state_at(c, s, "chain");
+	kl_set_text(c, state, "event_type", cal_text(c, raw, "eventTypeId"));
+	return scan(c, s, state, 0);
+}
+
+/* No successor in sight: cancelled for good, if this key would see one. */
+static const kl_next *cancel_prove(
+	kl_call *c, const kl_step *s, kl_str event_type, const kl_val *keep)
+{
+	struct cal_proof p = v1_prove(c, s, event_type, keep);
+	if (p.ask)
+		return p.ask;
+	if (!p.why.ptr)
+		return cancelled(c, s, cal_text(c, keep, "id"));
+	kl_str words = KL_CAT(c,
+		KL_LIT("Cal.com: this booking is cancelled, but it may have been moved to where "
+		       "this API key does not see it, for "),
+		p.why, KL_LIT(": look there, and "), p.remedy);
+	return kl_failed(c, KL_BAD_INPUT, "forbidden", words.ptr);
 }
 
 /* Cancelled, but does the appointment live on under another uid? */
@@ -239,7 +258,13 @@ static const kl_next *cancel_chain(kl_call *c, const kl_step *s)
 	if (next)
 		return moved_on(c, next);
 	const kl_next *on = scan_on(c, s, "chain");
-	return on ? on : cancelled(c, s);
+	if (on)
+		return on;
+	kl_val *keep = c->host->object(c);
+	kl_str event_type = cal_text(c, s->state, "event_type");
+	kl_set_text(c, keep, "id", id_of(c, s));
+	kl_set_text(c, keep, "event_type", event_type);
+	return cancel_prove(c, s, event_type, keep);
 }
 
 const kl_next *v1_cancel(kl_call *c, const kl_step *s)
@@ -253,6 +278,9 @@ const kl_next *v1_cancel(kl_call *c, const kl_step *s)
 		return cancel_find(c, s);
 	if (cal_at(c, s, "check"))
 		return cancel_check(c, s);
+	const kl_val *keep = c->host->find(s->state, "keep");
+	if (cal_at(c, s, "proof"))
+		return cancel_prove(c, s, cal_text(c, keep, "event_type"), keep);
 	return cal_at(c, s, "chain") ? cancel_chain(c, s) : cancel_answer(c, s);
 }
 
@@ -358,7 +386,8 @@ static const kl_next *move_done(kl_call *c, const kl_step *s, const kl_val *raw)
 static const kl_next *look(
 	kl_call *c, const kl_step *s, kl_val *state, int64_t start, uint32_t page)
 {
-	struct cal_window w = {start - CAL_MINUTE, start + CAL_MINUTE, {0, 0, 0}, {0, 0, 0}, page};
+	struct cal_window w = {
+		.from_ms = start - CAL_MINUTE, .to_ms = start + CAL_MINUTE, .page = page};
 	kl_set_i64(c, state, "page", page);
 	return kl_send(c, v1_dialect.list(c, s, &w), state);
 }
@@ -397,9 +426,26 @@ static const kl_next *look_answer(kl_call *c, const kl_step *s, int64_t start)
 		return moved_on(c, next);
 	if (v1_dialect.more(c, s->response) && page < CAL_MAX_PAGES)
 		return look(c, s, state_at(c, s, s->looking ? "look" : "verify"), start, page);
-	if (!s->looking)
-		return cal_kept_failure(c, s);
-	return kl_then(c, KL_ABSENT, "Cal.com lists no booking that was moved from this one");
+	return s->looking ? read_booking(c, id_of(c, s), cal_state(c, "stood"))
+			  : cal_kept_failure(c, s);
+}
+
+/* Another host's booking is not in this key's list. But a move ends the old one: as long as that
+ * stands, nothing was moved. */
+static const kl_next *look_stood(kl_call *c, const kl_step *s)
+{
+	const kl_val *old = cal_good(s->response) ? v1_dialect.one(c, s->response) : 0;
+	int hidden = s->response && s->response->outcome == KL_ANSWERED &&
+		     (s->response->status == 403 || s->response->status == 404);
+	if (!cal_good(s->response) && !hidden)
+		return cal_bad_answer(c, s, &v1_dialect);
+	if (cal_same(cal_uid(c, old), uid_of(c, s)) && cal_active(c, old))
+		return kl_then(c, KL_ABSENT, "the booking stands where it was");
+	return kl_then(c, KL_UNSURE,
+		hidden ? "Cal.com does not show the booking that was to be moved: look there "
+			 "whether it was"
+		       : "Cal.com shows the old booking as cancelled and this API key no new one: "
+			 "look there whether it was moved");
 }
 
 const kl_next *v1_reschedule(kl_call *c, const kl_step *s)
@@ -414,12 +460,14 @@ const kl_next *v1_reschedule(kl_call *c, const kl_step *s)
 		return id_of(c, s).ptr ? read_booking(c, id_of(c, s), cal_state(c, "old"))
 				       : scan(c, s, cal_state(c, "find"), 0);
 	if (s->why == KL_LOOKUP || s->why == KL_TIMER)
-		return look(c, s, cal_state(c, "look"), start, 0);
+		return look(c, s, state_at(c, s, "look"), start, 0);
 	if (cal_at(c, s, "find"))
 		return move_find(c, s);
 	if (cal_at(c, s, "old"))
 		return move_old(c, s, start);
 	if (cal_at(c, s, "chain"))
 		return move_chain(c, s, start);
+	if (cal_at(c, s, "stood"))
+		return look_stood(c, s);
 	return cal_at(c, s, "move") ? move_answer(c, s, start) : look_answer(c, s, start);
 }

@@ -224,6 +224,7 @@ static void limited(kl_call *c, const kl_response *r, struct cal_failure *f)
 
 const struct cal_dialect v1_dialect = {
 	.slot_start = "time",
+	.remedy = "use the key of its owner or of an administrator of the server",
 	.list = list,
 	.items = items,
 	.more = more,
@@ -231,5 +232,6 @@ const struct cal_dialect v1_dialect = {
 	.create = create,
 	.slots = slots,
 	.days = days,
+	.prove = v1_prove,
 	.limited = limited,
 };

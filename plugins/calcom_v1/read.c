@@ -3,8 +3,14 @@
 
 const kl_next *v1_test(kl_call *c, const kl_step *s)
 {
+	kl_str event_type = cal_text(c, s->input, "event_type");
+	int64_t n;
+	if (event_type.ptr && !cal_id(event_type, &n))
+		return cal_bad_input(c, "test: event_type must be the id of an event type");
 	if (s->why == KL_START)
 		return v1_get(c, "me", KL_LIT("/me"), cal_state(c, "me"));
+	if (cal_at(c, s, "proof"))
+		return cal_test_done(c, s, &v1_dialect, c->host->find(s->state, "keep"));
 	if (!cal_good(s->response))
 		return cal_bad_answer(c, s, &v1_dialect);
 	const kl_val *me = c->host->find(s->response->json, "user");
@@ -15,7 +21,7 @@ const kl_next *v1_test(kl_call *c, const kl_step *s)
 	kl_set_text(c, out, "name", CAL_FIRST(c, me, "name", "username"));
 	kl_set_text(c, out, "email", cal_text(c, me, "email"));
 	kl_set_text(c, out, "timezone", cal_text(c, me, "timeZone"));
-	return kl_done(c, out);
+	return event_type.ptr ? cal_test_done(c, s, &v1_dialect, out) : kl_done(c, out);
 }
 
 /* ---- event types ------------------------------------------------------------------------------

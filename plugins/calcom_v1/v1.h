@@ -13,6 +13,9 @@ const kl_next *v1_get(kl_call *c, const char *label, kl_str url, const kl_val *s
 /* Metadata of an existing booking, texts only, ready to be sent again. */
 kl_val *v1_texts(kl_call *c, const kl_val *metadata);
 
+/* cal_dialect.prove */
+struct cal_proof v1_prove(kl_call *c, const kl_step *s, kl_str event_type, const kl_val *keep);
+
 const kl_next *v1_test(kl_call *c, const kl_step *s);
 const kl_next *v1_event_types(kl_call *c, const kl_step *s);
 const kl_next *v1_members(kl_call *c, const kl_step *s);

@@ -261,8 +261,11 @@ static const kl_next *move_old(kl_call *c, const kl_step *s)
 	if (!cal_good(s->response)) {
 		if (!s->looking)
 			return cal_kept_failure(c, s);
+		/* hidden, or not there: of what cannot be read nobody knows where it is now */
 		if (is_not_found(s->response))
-			return kl_failed(c, KL_GONE, 0, "Cal.com does not know this booking");
+			return kl_then(c, KL_UNSURE,
+				"Cal.com does not show the booking that was to be moved: look "
+				"there whether it was");
 		return cal_bad_answer(c, s, &v2_dialect);
 	}
 	const kl_val *raw = v2_dialect.one(c, s->response);

@@ -35,19 +35,29 @@ kl_request *v2_request(kl_call *c, const kl_step *s, enum v2_resource resource, 
 	return r;
 }
 
-kl_str v2_list_url(kl_call *c, const kl_val *config)
+kl_str v2_team_url(kl_call *c, const kl_val *config, kl_str team, const char *tail)
+{
+	kl_str org = cal_escape(c, cal_text(c, config, "organization"));
+	team = cal_escape(c, team);
+	if (org.len)
+		return KL_CAT(
+			c, KL_LIT("/organizations/"), org, KL_LIT("/teams/"), team, kl_s(tail));
+	return KL_CAT(c, KL_LIT("/teams/"), team, kl_s(tail));
+}
+
+kl_str v2_list_url(kl_call *c, const kl_val *config, kl_str whose)
 {
 	kl_str scope = v2_option(c, config, "scope", "user");
-	kl_str team = cal_escape(c, cal_text(c, config, "team"));
 	kl_str org = cal_escape(c, cal_text(c, config, "organization"));
+	if (kl_eq(whose, CAL_OWN))
+		return KL_LIT("/bookings");
+	if (whose.len)
+		return v2_team_url(c, config, whose, "/bookings");
 	if (kl_eq(scope, "organization"))
 		return KL_CAT(c, KL_LIT("/organizations/"), org, KL_LIT("/bookings"));
-	if (!kl_eq(scope, "team"))
-		return KL_LIT("/bookings");
-	if (org.len)
-		return KL_CAT(c, KL_LIT("/organizations/"), org, KL_LIT("/teams/"), team,
-			KL_LIT("/bookings"));
-	return KL_CAT(c, KL_LIT("/teams/"), team, KL_LIT("/bookings"));
+	if (kl_eq(scope, "team"))
+		return v2_team_url(c, config, cal_text(c, config, "team"), "/bookings");
+	return KL_LIT("/bookings");
 }
 
 const kl_val *v2_data(kl_call *c, const kl_response *r)
@@ -60,7 +70,7 @@ const kl_val *v2_data(kl_call *c, const kl_response *r)
 /* No status filter: a cancelled or declined booking is an answer too. */
 static const kl_request *list(kl_call *c, const kl_step *s, const struct cal_window *w)
 {
-	kl_str url = v2_list_url(c, s->config);
+	kl_str url = v2_list_url(c, s->config, w->whose);
 	url = cal_query(c, url, "eventTypeId", w->event_type);
 	url = cal_query(c, url, "attendeeEmail", w->email);
 	url = cal_query(c, url, "afterStart", cal_print(c, w->from_ms));
@@ -212,6 +222,8 @@ static void limited(kl_call *c, const kl_response *r, struct cal_failure *f)
 
 const struct cal_dialect v2_dialect = {
 	.slot_start = "start",
+	.remedy = "use the key of its owner or, for a team's, of an owner or admin of the team, "
+		  "with scope = team",
 	.list = list,
 	.items = items,
 	.more = more,
@@ -219,5 +231,6 @@ const struct cal_dialect v2_dialect = {
 	.create = create,
 	.slots = slots,
 	.days = days,
+	.prove = v2_prove,
 	.limited = limited,
 };

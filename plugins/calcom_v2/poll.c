@@ -20,7 +20,7 @@ static kl_str url_of(kl_call *c, const kl_step *s, const struct walk *w)
 	kl_str scope = v2_option(c, s->config, "scope", "user");
 	kl_str team = cal_text(c, s->config, "team"), url = KL_LIT("/bookings");
 	if (kl_eq(scope, "organization"))
-		url = v2_list_url(c, s->config);
+		url = v2_list_url(c, s->config, (kl_str){0, 0, 0});
 	if (kl_eq(scope, "team"))
 		url = cal_query(c, url, "teamId", team);
 	url = cal_query(c, url, "afterUpdatedAt", cal_print(c, w->after_ms));

@@ -3,10 +3,16 @@
 
 const kl_next *v2_test(kl_call *c, const kl_step *s)
 {
+	kl_str event_type = cal_text(c, s->input, "event_type");
+	int64_t n;
+	if (event_type.ptr && !cal_id(event_type, &n))
+		return cal_bad_input(c, "test: event_type must be the id of an event type");
 	if (s->why == KL_START)
 		return kl_send(c,
 			v2_request(c, s, V2_BOOKINGS, "GET", KL_SAFE, "me", KL_LIT("/me")),
 			cal_state(c, "me"));
+	if (cal_at(c, s, "proof"))
+		return cal_test_done(c, s, &v2_dialect, c->host->find(s->state, "keep"));
 	if (!cal_good(s->response))
 		return cal_bad_answer(c, s, &v2_dialect);
 	const kl_val *me = v2_data(c, s->response);
@@ -18,7 +24,7 @@ const kl_next *v2_test(kl_call *c, const kl_step *s)
 	kl_set_text(c, out, "email", cal_text(c, me, "email"));
 	kl_set_text(c, out, "timezone", cal_text(c, me, "timeZone"));
 	kl_set_text(c, out, "organization", cal_text(c, me, "organizationId"));
-	return kl_done(c, out);
+	return event_type.ptr ? cal_test_done(c, s, &v2_dialect, out) : kl_done(c, out);
 }
 
 /* ---- event types ---------------------------------------------------------------------------- */
@@ -26,16 +32,10 @@ const kl_next *v2_test(kl_call *c, const kl_step *s)
 /* Team from the input, else from the options; nothing: the key's own. */
 static kl_str team_url(kl_call *c, const kl_step *s, const char *tail)
 {
-	kl_str team = cal_text(c, s->input, "team"), org = cal_text(c, s->config, "organization");
+	kl_str team = cal_text(c, s->input, "team");
 	if (!team.ptr)
 		team = cal_text(c, s->config, "team");
-	if (!team.ptr)
-		return (kl_str){0, 0, 0};
-	team = cal_escape(c, team);
-	if (org.ptr)
-		return KL_CAT(c, KL_LIT("/organizations/"), cal_escape(c, org), KL_LIT("/teams/"),
-			team, kl_s(tail));
-	return KL_CAT(c, KL_LIT("/teams/"), team, kl_s(tail));
+	return team.ptr ? v2_team_url(c, s->config, team, tail) : team;
 }
 
 static const kl_val *field(kl_call *c, const kl_val *f)
