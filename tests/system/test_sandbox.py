@@ -412,6 +412,53 @@ def test_v1_key_is_in_the_query_and_masked_in_the_record(box):
     assert "cal_live_sandbox" not in record and "***" in record
 
 
+
+# ---- Cal.com: whose key it is ---------------------------------------------------------------
+
+
+def uids(answer, name):
+    return {b["uid"] for b in answer[1][name]}
+
+
+@pytest.fixture
+def three(box):
+    """Uids of a booking of each dentist, and of Dr. Petersen's own type."""
+    first, second = (box.v2("POST", "/bookings", booking(
+        thursday(8), 310455, attendee={"name": "P", "email": f"{n}@example.org", "timeZone": "UTC"},
+        bookingFieldsResponses={"versicherung": "privat"}))[1]["data"] for n in "ab")
+    assert [b["hosts"][0]["id"] for b in (first, second)] == [5012, 5013]
+    own = box.v2("POST", "/bookings", booking(thursday(13)))[1]["data"]
+    return first["uid"], second["uid"], own["uid"]
+
+
+def test_a_key_lists_what_its_account_was_given_and_what_its_teams_were(box, three):
+    first, second, own = three
+    assert uids(box.v2("GET", "/bookings"), "data") == {first, second, own}
+    assert uids(box.v2("GET", "/teams/880/bookings"), "data") == {first, second}
+    assert uids(box.v1("GET", "/bookings"), "bookings") == {first, own}
+    box.control("/things/user/5012", {"role": "MEMBER"}, "PUT")
+    assert uids(box.v2("GET", "/bookings"), "data") == {first, own}
+    assert box.v2("GET", "/teams/880/bookings")[0] == 403
+
+
+def test_a_members_key_sees_less(box, three):
+    _, second, _ = three
+    box.control("/settings", {"calcom_account": 5013}, "PUT")
+    assert box.v2("GET", "/me")[1]["data"]["id"] == box.v1("GET", "/me")[1]["user"]["id"] == 5013
+    assert uids(box.v2("GET", "/bookings"), "data") == uids(box.v1("GET", "/bookings"), "bookings") == {second}
+    assert box.v2("GET", "/event-types/310455", version="2024-06-14")[0] == 200
+    assert box.v2("GET", "/event-types/310456", version="2024-06-14")[0] == 403
+    assert box.v2("GET", "/event-types", version="2024-06-14")[1]["data"] == []
+    assert box.v1("GET", "/event-types")[1]["event_types"] == []
+
+
+def test_an_administrator_of_the_server_sees_all_in_v1(box, three):
+    box.control("/settings", {"calcom_account": 5013}, "PUT")
+    box.control("/things/user/5013", {"admin": True}, "PUT")
+    assert box.v1("GET", "/me")[1]["user"]["role"] == "ADMIN"
+    assert uids(box.v1("GET", "/bookings"), "bookings") == set(three)
+
+
 # ---- WhatsApp -------------------------------------------------------------------------------
 
 REMINDER = {"type": "template", "biz_opaque_callback_data": "out-816", "template": {

@@ -2,6 +2,7 @@
 never sent again on a guess; what was not taken goes out later, without a storm."""
 import json
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -137,6 +138,110 @@ def test_a_refusal_is_no_riddle(office):
     job = in_state(office, "book", "parked")
     assert job["fail"] == "conflict" and asked(office, BOOK) == 1
     assert len(office.bookings()) == 2
+
+
+# ---- Booking: is what the key does not see not there? --------------------------------------------------
+
+OWN_TYPE, COLLEAGUE = "310457", 5013
+
+
+def books(world, kind):
+    world.ini["mapping booking"]["event_type"] = f"text, required : '{kind}'"
+
+
+def parked_with_the_remedy(world, *words):
+    job = in_state(world, "book", "parked")
+    assert job["fail"] == "unknown" and job["outcome_unknown"]
+    for word in ("look there whether it was made", *words):
+        assert word in job["reason"]
+    return job
+
+
+@pytest.mark.parametrize("fault, made", [({"close_after": True}, 1), ({"close_before": True}, 0)])
+def test_booking_that_a_members_key_cannot_see_is_not_made_twice(office, fault, made):
+    """Of a round robin a member sees what the member was given; a second look would see no more."""
+    office.settings(calcom_account=COLLEAGUE)
+    office.fault(event="BOOKING_CREATED", lose=True)
+    office.fault(**BOOK, **fault)
+    office.ring()
+    job = parked_with_the_remedy(office, "use the key of an owner or admin of the team", "scope = team")
+    assert asked(office, BOOK) == 1 and len(office.bookings()) == made
+    assert outcomes(office, job, "calendar.book") == [], "neither absent nor done"
+    lists = office.requests(path="/calcom/v2/*bookings", method="GET")
+    assert [r["path"] for r in lists] == ["/calcom/v2/bookings"], "nothing is asked that the key may not read"
+
+
+def test_booking_that_a_members_key_cannot_see_is_closed_by_its_webhook(office):
+    office.settings(calcom_account=COLLEAGUE)
+    office.fault(event="BOOKING_CREATED", delay_ms=1500)
+    office.fault(**BOOK, close_after=True)
+    office.ring()
+    parked_with_the_remedy(office)
+    job = in_state(office, "book", "done")
+    assert outcomes(office, job, "calendar.book")[-1] == "done, an event told"
+    assert asked(office, BOOK) == 1 and len(office.bookings()) == 1
+
+
+@pytest.mark.parametrize("scope", ["user", "team"])
+def test_booking_of_an_own_type_is_proven_by_the_own_list(world, scope):
+    """The list of a team has nobody's own bookings, whoever reads it."""
+    books(world, OWN_TYPE)
+    calendar = world.ini["connection calendar"]
+    calendar["timeout"], calendar["scope"], calendar["team"] = f"{TIMEOUT_MS}ms", scope, "880"
+    world.start()
+    world.fault(event="BOOKING_CREATED", lose=True)
+    world.fault(**BOOK, close_after=True)
+    world.ring()
+    job = in_state(world, "book", "done")
+    assert outcomes(world, job, "calendar.book")[-1] == "done, looked up"
+    assert asked(world, BOOK) == 1 and len(world.bookings()) == 1
+
+
+def test_booking_of_an_own_type_is_sent_again_when_it_was_absent_twice(world):
+    books(world, OWN_TYPE)
+    world.ini["connection calendar"]["timeout"] = f"{TIMEOUT_MS}ms"
+    world.start()
+    world.fault(**BOOK, close_before=True)
+    world.ring()
+    job = in_state(world, "book", "done")
+    assert outcomes(world, job, "calendar.book") == ["absent", "absent", "done"]
+    assert asked(world, BOOK) == 2 and len(world.bookings()) == 1
+    proofs = [r["path"].rpartition("v2")[2] for r in world.requests(vendor="calcom_v2", method="GET")
+              if r["path"].endswith(("/me", OWN_TYPE, "/memberships"))]
+    assert proofs == [f"/event-types/{OWN_TYPE}", "/me"] * 2
+
+
+@pytest.mark.parametrize("key_of, kind, end", [
+    ("its owner", OWN_TYPE, "done"), ("an owner of the team", "310455", "parked"),
+    ("an administrator", "310455", "done")])
+def test_booking_by_v1_is_proven_too(world, key_of, kind, end):
+    """v1 shows a key one person's bookings, whoever leads the team; only an administrator of the server sees all."""
+    books(world, kind)
+    world.ini["mapping booking"].add("email", "text : 'jana.berger@example.org'")
+    calendar = world.ini["connection calendar"]
+    calendar["plugin"], calendar["timeout"] = "calcom_v1", f"{TIMEOUT_MS}ms"
+    calendar["base_url"] = calendar["base_url"].replace("v2", "v1")
+    world.start()
+    world.control("/things/user/5012", {"admin": key_of == "an administrator"}, "PUT")
+    slot = world.slot()
+    if kind == "310455":  # so it is given to the colleague
+        world.control("/calcom/block", {"user": 5012, "start": slot.isoformat(),
+                                        "end": (slot + timedelta(minutes=30)).isoformat()})
+    world.fault(event="BOOKING_CREATED", lose=True)
+    world.fault(vendor="calcom_v1", method="POST", path="/calcom/v1/bookings", close_after=True)
+    world.ring(slot=slot)
+    if end == "done":
+        assert outcomes(world, in_state(world, "book", end), "calendar.book")[-1] == "done, looked up"
+    else:
+        parked_with_the_remedy(world, "use the key of an administrator of the server, or calcom_v2")
+    assert len(world.requests(path="/calcom/v1/bookings", method="POST")) == 1 and len(world.bookings()) == 1
+
+
+def test_what_cannot_be_looked_up_is_told_before_anything_goes_wrong(office):
+    assert office.call(f"{TENANT}/calendar.test", {"event_type": "310455"})["provable"] is True
+    office.settings(calcom_account=COLLEAGUE)
+    told = office.call(f"{TENANT}/calendar.test", {"event_type": "310455"})
+    assert told["provable"] is False and "scope = team" in told["remedy"]
 
 
 # ---- Message: the provider cannot be asked --------------------------------------------------------------

@@ -2,6 +2,7 @@
 import time
 
 from . import calcom_shapes as shapes
+from .calcom_roles import Roles
 from .calendar import Calendar, Refused
 from .clock import iso
 from .web import dump
@@ -42,6 +43,7 @@ class Calcom:
         self.world = world
         self.store = world.store
         self.calendar = Calendar(world)
+        self.roles = Roles(world, self.calendar)
 
     # ---- webhooks -----------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ class CalcomV1:
         self.world = calcom.world
         self.store = calcom.store
         self.calendar = calcom.calendar
+        self.roles = calcom.roles
         self.rate = Rate(30)
 
     # ---- the way in -----------------------------------------------------------------------
@@ -68,16 +69,17 @@ class CalcomV1:
 
     @router.on("GET", "/me")
     def me(self, request):
-        user = self.store.things("user")[0]
+        user = self.roles.account()
         return Answer(200, {"user": {
             "id": user["id"], "username": user["username"], "name": user["name"],
             "email": user["email"], "emailVerified": None, "bio": None, "avatar": None,
             "timeZone": user["timeZone"], "weekStart": "Monday", "timeFormat": 24,
-            "defaultScheduleId": user["schedule"], "locale": user["locale"], "role": "USER"}})
+            "defaultScheduleId": user["schedule"], "locale": user["locale"],
+            "role": "ADMIN" if self.roles.is_admin() else "USER"}})
 
     @router.on("GET", "/event-types")
     def event_types(self, request):
-        kinds = [k for k in self.store.things("event_type") if k["team"] is None]
+        kinds = [k for k in self.store.things("event_type") if self.roles.owns(k)]
         if "slug" in request.query:
             kinds = [k for k in kinds if k["slug"] == request.query["slug"]]
         return Answer(200, {"event_types": [shapes.v1_event_type(self.store, k) for k in kinds]})
@@ -100,12 +102,14 @@ class CalcomV1:
     def memberships(self, request):
         if "teamId" in request.query or "userId" in request.query:
             raise no(403, "Forbidden")
-        return Answer(200, {"memberships": [{"teamId": 880, "userId": 5012, "role": "OWNER",
-                                             "accepted": True, "disableImpersonation": False}]})
+        user = self.roles.account()
+        return Answer(200, {"memberships": [{"teamId": 880, "userId": user["id"],
+                                             "role": user["role"], "accepted": True,
+                                             "disableImpersonation": False}]})
 
     @router.on("GET", "/schedules")
     def schedules(self, request):
-        schedule = self.store.things("schedule")[0]
+        schedule = self.store.thing("schedule", self.roles.account()["schedule"])
         names = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
         rules = [{"id": 1 + i, "eventTypeId": None, "date": None,
                   "days": [names.index(day) for day in rule["days"]],
@@ -271,7 +275,7 @@ class CalcomV1:
     def bookings(self, request):
         query = request.query
         emails = [value for key, value in request.pairs if key == "attendeeEmail"]
-        found = self.calendar.bookings()
+        found = [b for b in self.calendar.bookings() if self.roles.lists_v1(b)]
         if "dateFrom" in query:
             found = [b for b in found if b["start_ms"] >= parse(query["dateFrom"])]
         if "dateTo" in query:
@@ -297,6 +301,8 @@ class CalcomV1:
     @router.on("GET", "/bookings/{number}")
     def booking(self, request, number):
         found = self._booking(number)
+        if not self.roles.reads_v1(found):
+            raise no(403, "You are not authorized")
         return Answer(200, {"booking": shapes.v1_booking(self.calendar, found)})
 
     @router.on("DELETE", "/bookings/{number}/cancel")

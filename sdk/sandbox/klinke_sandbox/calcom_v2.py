@@ -38,6 +38,7 @@ class CalcomV2:
         self.world = calcom.world
         self.store = calcom.store
         self.calendar = calcom.calendar
+        self.roles = calcom.roles
         self.rate = Rate(120)
 
     # ---- the way in -----------------------------------------------------------------------
@@ -129,7 +130,7 @@ class CalcomV2:
 
     @router.on("GET", "/me")
     def me(self, request):
-        user = self.store.things("user")[0]
+        user = self.roles.account()
         return ok({"id": user["id"], "username": user["username"], "email": user["email"],
                    "name": user["name"], "avatarUrl": None, "bio": None, "timeFormat": 24,
                    "defaultScheduleId": user["schedule"], "weekStart": "Monday",
@@ -145,6 +146,8 @@ class CalcomV2:
         kinds = self._types(None)
         if "username" in request.query:
             kinds = [k for k in kinds if self._owner(k) == request.query["username"]]
+        else:
+            kinds = [k for k in kinds if self.roles.owns(k)]
         if "eventSlug" in request.query:
             kinds = [k for k in kinds if k["slug"] == request.query["eventSlug"]]
         return ok([shapes.v2_event_type(self.store, kind) for kind in kinds])
@@ -154,7 +157,10 @@ class CalcomV2:
 
     @router.on("GET", "/event-types/{number}", **TYPES)
     def event_type(self, request, number):
-        return ok(shapes.v2_event_type(self.store, self._type(request, number)))
+        kind = self._type(request, number)
+        if not self.roles.reads_type(kind):
+            raise self.refuse(request, 403, "User is not authorized to access this event type")
+        return ok(shapes.v2_event_type(self.store, kind))
 
     def _type(self, request, number):
         kind = self.calendar.event_type(number)
@@ -197,7 +203,7 @@ class CalcomV2:
 
     @router.on("GET", "/schedules", **SCHEDULES)
     def schedules(self, request):
-        own = self.store.things("user")[0]["id"]
+        own = self.roles.account()["id"]
         return ok([s for s in self.store.things("schedule") if s["ownerId"] == own])
 
     @router.on("GET", "/schedules/default", **SCHEDULES)
@@ -393,8 +399,21 @@ class CalcomV2:
 
     @router.on("GET", "/bookings", **LISTING)
     def bookings(self, request):
+        return self._listed(request, self.roles.lists_v2)
+
+    @router.on("GET", "/teams/{team}/bookings")
+    def team_bookings(self, request, team):
+        team = self._team(request, team)["id"]
+        if not self.roles.leads():
+            raise self.refuse(request, 403, f"RolesGuard - user with id={self.roles.account()['id']} "
+                                            "does not have the minimum required role=TEAM_ADMIN "
+                                            f"within team with id={team}.")
+        return self._listed(request, lambda booking: self.calendar.event_type(
+            booking["event_type"])["team"] == team)
+
+    def _listed(self, request, may_see):
         asked = list_query(request, self.world.now_ms())
-        found = [b for b in self.calendar.bookings() if asked["fits"](b)]
+        found = [b for b in self.calendar.bookings() if asked["fits"](b) and may_see(b)]
         found.sort(key=asked["key"], reverse=asked["descending"])
         skip, take = asked["skip"], asked["take"]
         page = found[skip:skip + take]

@@ -8,6 +8,7 @@ SETTINGS = {
     # answers of Cal.com
     "calcom_edition": "hosted",       # hosted | diy: which cal-api-version values are known
     "calcom_taken": "400",            # 400 | 409 | 500: how a taken slot is refused in v2
+    "calcom_account": 5012,           # the user whose key it is
     "calcom_rate_enforced": False,    # headers are always sent, 429 only when true
     # WhatsApp
     "whatsapp_window": "enforced",    # enforced | open: 131047 outside of 24 hours
