@@ -32,6 +32,7 @@ struct walk {
 	struct plugin_response response;
 	struct plugin_pair headers[BUNDLED_LINES];
 	bool sent_never, confirmed;
+	bool listed, account_told; /* while looking */
 };
 
 /* ---- answers -------------------------------------------------------------------- */
@@ -100,6 +101,17 @@ static bool read_answer(struct walk *walk)
 
 /* ---- the walk ------------------------------------------------------------------- */
 
+static void note_look(struct walk *walk, const struct plugin_request *request)
+{
+	const struct plugin_response *r = &walk->response;
+	bool good = r->outcome == KL_ANSWERED && r->status >= 200 && r->status < 300;
+
+	if (!walk->in.step.looking || !good)
+		return;
+	walk->listed |= str_is(request->label, "bookings");
+	walk->account_told |= str_is(request->label, "me");
+}
+
 /* false: the host ends the run here, without the plugin. */
 static bool send_request(struct walk *walk, const struct plugin_request *request)
 {
@@ -115,6 +127,7 @@ static bool send_request(struct walk *walk, const struct plugin_request *request
 	}
 	step->why = KL_RESPONSE;
 	step->response = &walk->response;
+	note_look(walk, request);
 	if (request->repeat != KL_NEVER)
 		return true;
 	if (outcome == KL_NOT_SENT || outcome == KL_REFUSED)
@@ -137,6 +150,14 @@ static void check_done(const struct walk *walk)
 			assert(walk->confirmed);
 }
 
+/* Who takes a booking for absent has seen the list, and knows whose it is. */
+static void check_absent(const struct walk *walk)
+{
+	assert(walk->in.step.looking);
+	if (strcmp(walk->op->name, "book") == 0)
+		assert(walk->listed && walk->account_told);
+}
+
 /* A person has to make something of it. */
 static void check_failure(const struct plugin_next *next)
 {
@@ -153,6 +174,8 @@ static bool advance(struct walk *walk, const struct plugin_out *out)
 	check_failure(next);
 	if (next->then == KL_DONE)
 		check_done(walk);
+	if (next->then == KL_ABSENT)
+		check_absent(walk);
 	if (out->checkpoint.ptr)
 		step->checkpoint = out->checkpoint;
 	if (next->then == KL_SEND) {
