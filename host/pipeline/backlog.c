@@ -84,6 +84,14 @@ void intake_read(struct intake *in)
 		intake_normalize(in);
 }
 
+/* What a former process left may be of any of them, and comes before what arrives now. */
+void intakes_begin(struct runner *r)
+{
+	for (size_t i = 0; i < r->plan->connection_count; i++)
+		r->plan->connections[i].behind = true;
+	intake_fetch(r);
+}
+
 void intakes_reload(const struct plan *from, struct plan *to)
 {
 	for (size_t i = 0; i < to->connection_count; i++) {

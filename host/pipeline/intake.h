@@ -31,6 +31,9 @@ struct hook { /* one request to /hooks/OWNER/CONNECTION[/ROUTE]; the caller's un
 
 struct plan;
 
+/* Raw rows that a former process left, of any connection, come before what arrives now. Runner's
+ * thread. */
+void intakes_begin(struct runner *runner);
 /* What waits in the store is behind in the new configuration, too. Runner's thread. */
 void intakes_reload(const struct plan *from, struct plan *to);
 

@@ -235,18 +235,44 @@ async def post_all(port, connections, each):
     return statuses
 
 
-def test_what_waits_in_the_store_is_not_overtaken(world):
-    """Else a booking would be made after it was cancelled."""
+@pytest.fixture
+def bell(world):
     put_plugin(world, "bell", BELL)
     world.ini["host"]["max_connections"] = 2 * IN_HAND
     world.ini.add("connection bell", tenant=TENANT, plugin="bell", worker_timeout="60s")
     world.start()
-    statuses = asyncio.run(post_all(world.port, IN_HAND + 300, 2))
+    return world
+
+
+def ring_all(world, connections, each):
+    """How many were taken; the others were told to come again."""
+    statuses = asyncio.run(post_all(world.port, connections, each))
     taken = statuses.count(200)
-    assert taken > IN_HAND and taken + statuses.count(503) == len(statuses)
-    store = sqlite3.connect(next(world.state.glob("*.db")))
-    world.wait(lambda: store.execute("SELECT count(*) FROM event WHERE type = 'bell.rung'").fetchone()[0] == taken,
-               "all are read")
-    came = [row[0] for row in store.execute("SELECT inbox FROM event WHERE type = 'bell.rung' ORDER BY seq")]
-    overtaken = sum(a > b for a, b in zip(came, came[1:]))
-    assert not overtaken
+    assert taken + statuses.count(503) == len(statuses)
+    return taken
+
+
+def rung(world, what="count(*)"):
+    with sqlite3.connect(world.state / "klinke.db") as store:
+        return [row[0] for row in store.execute(f"SELECT {what} FROM event WHERE type = 'bell.rung' ORDER BY seq")]
+
+
+def all_in_order(world, taken):
+    world.wait(lambda: rung(world)[0] == taken, "all are read")
+    came = rung(world, "inbox")
+    assert not sum(a > b for a, b in zip(came, came[1:])), "some were overtaken"
+
+
+def test_what_waits_in_the_store_is_not_overtaken(bell):
+    """Else a booking would be made after it was cancelled."""
+    taken = ring_all(bell, IN_HAND + 300, 2)
+    assert taken > IN_HAND
+    all_in_order(bell, taken)
+
+
+def test_what_a_killed_host_left_is_not_overtaken(bell):
+    taken = ring_all(bell, IN_HAND, 5)
+    bell.kill_host()
+    assert rung(bell)[0] < taken, "some are stored and not read"
+    bell.start_host()
+    all_in_order(bell, taken + ring_all(bell, 40, 2))
