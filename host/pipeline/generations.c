@@ -38,7 +38,7 @@ int generation_save(
 
 /* The latest few stay at hand; an older one that nothing runs by is read from the store again if a
  * stored job still needs it. */
-int generation_keep(struct runner *r, struct plan *plan)
+int generation_keep(struct error *error, struct runner *r, struct plan *plan)
 {
 	struct plan **old;
 
@@ -50,7 +50,7 @@ int generation_keep(struct runner *r, struct plan *plan)
 		}
 	old = realloc(r->old, (r->old_count + 1) * sizeof(*old));
 	if (!old)
-		return E_NOMEM;
+		return error_set(error, E_NOMEM, "no memory to keep a former configuration");
 	r->old = old;
 	r->old[r->old_count++] = plan;
 	return 0;
@@ -71,7 +71,7 @@ static struct plan *revive(struct runner *r, uint64_t generation, struct error *
 		config_unref(config);
 	}
 	arena_destroy(arena);
-	if (plan && generation_keep(r, plan) < 0) {
+	if (plan && generation_keep(error, r, plan) < 0) {
 		plan_unref(plan);
 		plan = NULL;
 	}

@@ -255,6 +255,24 @@ static int plan_connections(struct error *error, struct plan *plan, const struct
 	return err;
 }
 
+static int plan_polls(struct error *error, struct plan *plan)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->connection_count; i++)
+		n += plan->connections[i].config->poll_count;
+	plan->polls = arena_alloc(plan->arena, (n + 1) * sizeof(*plan->polls));
+	if (!plan->polls)
+		return error_set(error, E_NOMEM, "no memory for the configuration");
+	for (size_t i = 0; i < plan->connection_count; i++) {
+		const struct plan_connection *c = &plan->connections[i];
+		for (size_t k = 0; c->config->info && k < c->config->poll_count; k++)
+			plan->polls[plan->poll_count++] =
+				(struct plan_poll){c, &c->config->polls[k], 0};
+	}
+	return 0;
+}
+
 static int plan_pipelines(struct error *error, struct plan *plan, const struct plan_means *means)
 {
 	const struct config_pipeline *list = config_pipelines(plan->config, &plan->pipeline_count);
@@ -283,7 +301,8 @@ struct plan *plan_create(struct error *error, const struct config *config, uint6
 	plan->config = config_ref(config);
 	plan->generation = generation;
 	plan->refs = 1;
-	if (plan_connections(error, plan, means) || plan_pipelines(error, plan, means)) {
+	if (plan_connections(error, plan, means) || plan_polls(error, plan) ||
+		plan_pipelines(error, plan, means)) {
 		plan_unref(plan);
 		return NULL;
 	}

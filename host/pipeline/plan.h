@@ -22,6 +22,12 @@ struct plan_connection {
 	bool behind; /* webhooks of it wait in the store: the runner's, as it goes */
 };
 
+struct plan_poll {
+	const struct plan_connection *connection;
+	const struct config_poll *config;
+	int64_t last_slot; /* that was scheduled: poll.c's, as it goes; 0: none */
+};
+
 struct plan_arg {
 	const struct config_arg *config;
 	struct expr *sql; /* NULL: config->value is the text */
@@ -57,6 +63,8 @@ struct plan {
 	uint64_t generation;
 	struct plan_connection *connections;
 	size_t connection_count;
+	struct plan_poll *polls; /* of those whose plugin is there */
+	size_t poll_count;
 	struct plan_pipeline *pipelines;
 	size_t pipeline_count;
 	struct arena *arena;

@@ -27,12 +27,6 @@ struct poll_add {
 	struct job_row job;
 };
 
-struct poll {
-	const struct plan_connection *connection;
-	const struct config_poll *config;
-	int64_t last_slot;
-};
-
 static void added_here(struct mailbox_item *item)
 {
 	struct poll_add *add = (struct poll_add *)item;
@@ -54,7 +48,7 @@ static void added(struct store_op *op)
 	runner_post(add->runner, &add->item);
 }
 
-static void fill(struct poll_add *add, const struct poll *poll, int64_t slot, int64_t now)
+static void fill(struct poll_add *add, const struct plan_poll *poll, int64_t slot, int64_t now)
 {
 	const struct config_connection *c = poll->connection->config;
 	char *correlation = arena_alloc(add->arena, ID_TEXT);
@@ -86,7 +80,7 @@ static void fill(struct poll_add *add, const struct poll *poll, int64_t slot, in
 }
 
 /* False: no memory; the next tick tries again. */
-static bool schedule(struct runner *r, const struct poll *poll, int64_t slot, int64_t now)
+static bool schedule(struct runner *r, const struct plan_poll *poll, int64_t slot, int64_t now)
 {
 	struct arena *arena = arena_create(65536);
 	struct poll_add *add = arena ? arena_alloc(arena, sizeof(*add)) : NULL;
@@ -118,12 +112,11 @@ static void tick(uv_timer_t *timer)
 	struct runner *r = timer->data;
 	int64_t now = clock_now_ms();
 
-	for (size_t i = 0; i < r->poll_count && !r->draining; i++) {
-		int64_t slot = now / r->polls[i].config->every_ms;
-		if (slot == r->polls[i].last_slot)
-			continue;
-		if (schedule(r, &r->polls[i], slot, now))
-			r->polls[i].last_slot = slot;
+	for (size_t i = 0; i < r->plan->poll_count && !r->draining; i++) {
+		struct plan_poll *poll = &r->plan->polls[i];
+		int64_t slot = now / poll->config->every_ms;
+		if (slot != poll->last_slot && schedule(r, poll, slot, now))
+			poll->last_slot = slot;
 	}
 }
 
@@ -161,33 +154,10 @@ void polls_watch_clock(struct runner *r)
 	}
 }
 
-int polls_start(struct runner *r)
+void polls_start(struct runner *r)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->plan->connection_count; i++)
-		n += r->plan->connections[i].config->poll_count;
-	free(r->polls);
-	r->polls = calloc(n ? n : 1, sizeof(*r->polls));
-	r->poll_count = 0;
-	if (!r->polls)
-		return E_NOMEM;
-	for (size_t i = 0; i < r->plan->connection_count; i++) {
-		const struct plan_connection *c = &r->plan->connections[i];
-		for (size_t k = 0; c->config->info && k < c->config->poll_count; k++)
-			r->polls[r->poll_count++] = (struct poll){c, &c->config->polls[k], 0};
-	}
-	if (r->poll_count)
+	if (r->plan->poll_count)
 		uv_timer_start(&r->poll_timer, tick, 0, TICK_MS);
 	else
 		uv_timer_stop(&r->poll_timer);
-	return 0;
-}
-
-void polls_stop(struct runner *r)
-{
-	uv_timer_stop(&r->poll_timer);
-	free(r->polls);
-	r->polls = NULL;
-	r->poll_count = 0;
 }

@@ -173,9 +173,9 @@ static void reload_here(struct question *q)
 	struct plan_means m = generation_means(r);
 	struct plan *plan = plan_create(q->error, q->config, q->generation, &m);
 
-	if (!plan || generation_keep(r, r->plan) < 0) {
+	q->result = plan ? generation_keep(q->error, r, r->plan) : E_INVALID;
+	if (q->result < 0) {
 		plan_unref(plan);
-		q->result = E_INVALID;
 		return;
 	}
 	intakes_reload(r->plan, plan);
@@ -187,7 +187,7 @@ static void reload_here(struct question *q)
 	pauses_end(r);               /* perhaps the credentials are right now */
 	runner_hasten(r, "bad auth");
 	retention_reload(r);
-	q->result = polls_start(r);
+	polls_start(r);
 	r->claim_wanted = r->backlog = true;
 	runner_claim(r);
 	intake_fetch(r);
@@ -315,7 +315,7 @@ static void *run(void *arg)
 		r->clock_ahead_ms = clock_now_ms() - clock_mono_ms();
 		r->claim_wanted = true;
 		runner_claim(r);
-		intake_fetch(r);
+		intakes_begin(r);
 	}
 	uv_run(&r->loop, UV_RUN_DEFAULT);
 	return NULL;
@@ -425,7 +425,7 @@ static void stop_here(struct question *q)
 	r->draining = r->stopping = true;
 	receipts_stop(r);
 	gaps_stop(r);
-	polls_stop(r);
+	uv_timer_stop(&r->poll_timer);
 	uv_timer_stop(&r->claim_timer);
 	uv_timer_stop(&r->tick_timer);
 	callers_stop(r);
@@ -505,7 +505,6 @@ void runner_destroy(struct runner *r)
 	config_unref(r->options.config);
 	while (r->spares)
 		arena_destroy(r->spare[--r->spares]);
-	free(r->polls);
 	free(r);
 }
 

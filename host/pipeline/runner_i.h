@@ -96,8 +96,6 @@ struct runner {
 	struct retention *retention; /* care.h; each NULL until its first tick */
 	struct receipts *receipts;
 	struct gap_watch *gaps;
-	struct poll *polls;
-	size_t poll_count;
 
 	atomic_ullong n_hooks, n_rejected, n_refused, n_events, n_repeats, n_done, n_failed,
 		n_requests;
@@ -137,7 +135,7 @@ struct plan_means generation_means(struct runner *runner);
 int generation_save(
 	struct error *error, struct store *store, const struct config *config, uint64_t *generation);
 /* Takes a former plan in hand. E_NOMEM: it is still the caller's. */
-int generation_keep(struct runner *runner, struct plan *plan);
+int generation_keep(struct error *error, struct runner *runner, struct plan *plan);
 /* Plans give their options back to the plugins, so they go first. Runs and webhooks under way have
  * references of their own until the plugins end them. */
 void generations_drop(struct runner *runner);
@@ -167,9 +165,8 @@ void disk_try(struct runner *runner);
 void intake_fetch(struct runner *runner);
 void intake_tick(struct runner *runner); /* tells of webhooks that were not stored */
 /* poll.c */
-int polls_start(struct runner *runner);
+void polls_start(struct runner *runner); /* of the plan that is now; the old ones end */
 void polls_watch_clock(struct runner *runner); /* once a second */
-void polls_stop(struct runner *runner);
 /* figures.c: appends to out, or objects to list. */
 void figures_print(struct runner *runner, struct buf *out);
 void figures_plugins(struct runner *runner, struct arena *arena, struct json *list);
