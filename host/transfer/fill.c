@@ -22,9 +22,14 @@ static bool is_token(struct str name)
 	return name.len > 0;
 }
 
+static bool same_name(struct str name, struct str other)
+{
+	return name.len == other.len && !strncasecmp(name.ptr, other.ptr, name.len);
+}
+
 static bool name_is(struct str name, const char *word)
 {
-	return name.len == strlen(word) && !strncasecmp(name.ptr, word, name.len);
+	return same_name(name, str_of(word));
 }
 
 /* What libcurl writes itself. A second one of these is how requests are smuggled. */
@@ -90,7 +95,7 @@ static const char *header_problem(
 		what = "is written by the host and cannot be set";
 	else if (auth_is_header(auth) && name_is(header->name, "authorization"))
 		what = "comes from the credential and cannot be set beside it";
-	else if (auth->scheme == KL_AUTH_HEADER && str_eq(header->name, auth->param))
+	else if (auth->scheme == KL_AUTH_HEADER && same_name(header->name, auth->param))
 		what = "comes from the credential and cannot be set beside it";
 	else if (request->content_type.len && name_is(header->name, "content-type"))
 		*skip = true;
@@ -213,6 +218,8 @@ struct str slot_body(struct slot *slot, const char **problem)
 	}
 	struct str name = str_encode(slot->arena, "percent", request->auth.param);
 	struct str value = str_encode(slot->arena, "percent", request->auth.secret);
-	return str_of(arena_printf(slot->arena, "%.*s%s%.*s=%.*s", STR_ARG(request->body),
-		request->body.len ? "&" : "", STR_ARG(name), STR_ARG(value)));
+	return str_cat(slot->arena,
+		(const struct str[]){request->body, request->body.len ? STR("&") : STR(""), name,
+			STR("="), value},
+		5);
 }
