@@ -3,7 +3,8 @@
  * Input: one line, and a JSON object. The line's bytes choose the operation, the office, who calls
  * and when, a failing allocation ('~': none), and then how each question ends, as `ends` names it;
  * without, as its success. The object has what a step is given: "input", "args", "variables", "to";
- * and "results", what the calendar answers where the line says so.
+ * and "results", what the calendar answers where the line says so; "event" is one that the office
+ * would keep.
  *
  * What is asserted is the contract of desk.h and sdk/operations/desk.md: every end has a sentence;
  * nothing is said to be done that no calendar said; what is offered is held, within the horizon;
@@ -18,6 +19,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "desk/desk.h"
+#include "desk/project.h"
 #include "desk_office.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -429,6 +431,44 @@ static bool told_secret(const struct play *p, struct str text)
 	return p->run.settings->by_name_date && contains(text, STR("name"));
 }
 
+/* ---- What the office keeps of an event or an answer ----------------------------------------- */
+
+static void check_days(const struct slot_day *days, size_t count)
+{
+	assert(count <= 400);
+	for (size_t i = 0; i < count; i++) {
+		assert(days[i].event_type.len && (!i || days[i].day == days[i - 1].day + 1));
+		for (size_t k = 0; k < days[i].starts.len; k++)
+			assert(strchr("0123456789 -", days[i].starts.ptr[k]));
+	}
+}
+
+static void check_projection(struct play *p)
+{
+	const struct json *data = json_get(p->given, "event");
+	const struct json *result = json_at(json_get(p->given, "results"), 0, NULL);
+	struct event_row event = {.tenant = str_of(p->run.tenant->name),
+		.connection = STR("praxis/phone"),
+		.type = json_get_text(data, "type"),
+		.person = STR(OFFICE_CALLER)};
+	struct job_row job = {.tenant = event.tenant};
+	struct appointment_row booking, *bookings;
+	struct call_row call;
+	struct slot_day *days;
+	size_t count;
+
+	if (project_call(p->arena, &event, data, &call))
+		assert(call.call_id.len && json_parse(p->arena, call.data, NULL));
+	if (project_appointment(p->arena, &event, data, &booking))
+		assert(booking.uid.len && booking.status.len);
+	count = project_bookings(p->arena, &job, event.connection, result, OFFICE_NOW, &bookings);
+	for (size_t i = 0; i < count; i++)
+		assert(bookings[i].uid.len && bookings[i].start_ms > 0);
+	count = project_slots(p->arena, &job, event.connection, json_get(p->given, "input"), result,
+		p->run.now_ms, &days);
+	check_days(days, count);
+}
+
 static void play_once(struct play *p, const uint8_t *line, struct str text, struct arena *used)
 {
 	struct play first;
@@ -437,6 +477,7 @@ static void play_once(struct play *p, const uint8_t *line, struct str text, stru
 	if (json_type(p->given) != JSON_OBJECT)
 		return;
 	begin(p, used, line);
+	check_projection(p);
 	p->told_secret = told_secret(p, text);
 	if (line[4] != '~')
 		arena_starve(used, line[4] + 1u);

@@ -20,6 +20,7 @@
 #include "config/config.h"
 #include "http/guard.h"
 #include "http/request.h"
+#include "pipeline/trace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -110,6 +111,23 @@ static void check_caller(struct guard *guard, const struct config *now, const st
 		assert(has_text(in, OPERATOR));
 	if (who.kind == CALLER_OFFICE)
 		assert(has_text(in, OFFICE) && strcmp(who.tenant, "nord") == 0);
+}
+
+/* The trace that a request belongs to is told on as it came. */
+static void check_trace(const struct input *in)
+{
+	struct str given = request_header(&in->request, "traceparent"), told;
+	char text[ID_TEXT];
+	struct id trace, again;
+
+	if (!given.ptr || !trace_read(&trace, given))
+		return;
+	id_text(text, &trace);
+	told = trace_write(in->arena, str_of(text));
+	assert(told.len == 55 && trace_read(&again, told) && !id_is_zero(&trace));
+	assert(memcmp(&trace, &again, sizeof(trace)) == 0);
+	assert(strncasecmp(told.ptr + 3, given.ptr + 3, 32) == 0);
+	assert(!trace_write(in->arena, given).ptr);
 }
 
 /* ---- Passwords ------------------------------------------------------------------------------ */
@@ -284,6 +302,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	check_caller(guard, config, &in);
 	check_caller(guard, office, &in);
 	assert(guard_who(guard, closed, &in.request).kind == CALLER_UNKNOWN);
+	check_trace(&in);
 	check_form(&in);
 	check_password(&in);
 	check_login(guard, &in);
