@@ -213,6 +213,9 @@ static const struct plugin_op *declared_op(struct walk *walk, const struct plugi
 	return NULL;
 }
 
+/* The host asks for declared ones only; a plugin says so, too. */
+static const struct plugin_op undeclared = {.name = "undeclared", .kind = KL_OP_ACTION};
+
 static const struct plugin_op *find_op(struct walk *walk, const struct head *head, struct str name)
 {
 	const struct plugin_info *info = &walk->plugin->info;
@@ -221,6 +224,8 @@ static const struct plugin_op *find_op(struct walk *walk, const struct head *hea
 	for (size_t i = 0; i < info->op_count && !op && name.len; i++)
 		op = str_is(name, info->ops[i].name) ? &info->ops[i]
 						     : declared_op(walk, &info->ops[i], head, name);
+	if (!op && walk->plugin->raw.step && str_is(name, undeclared.name))
+		op = &undeclared;
 	return op;
 }
 
