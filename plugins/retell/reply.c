@@ -110,12 +110,30 @@ static const kl_val *only_object(kl_call *c, const kl_val *v)
 	return c->host->type(v) == KL_OBJECT && c->host->count(v) ? v : NULL;
 }
 
+/* A number in the vendor's sample, in other places of its API also a tag. SQL brings NULL, and
+ * numbers as text; one member of a wrong type voids the whole answer at the vendor. */
+static const kl_val *agent_version(kl_call *c, const kl_reply *r)
+{
+	const kl_val *given = c->host->find(r->result, "agent_version");
+	kl_str text = c->host->text(given);
+	int is_text = c->host->type(given) == KL_TEXT;
+	int64_t number = c->host->i64(is_text ? c->host->from_json(c, text) : given, -1);
+	if (number >= 0)
+		return c->host->of_i64(c, number);
+	if (is_text && text.len && text.ptr[0] >= 'a' && text.ptr[0] <= 'z')
+		return given;
+	if (kl_has(c, given, "") && (text.len || !is_text))
+		c->host->log(
+			c, 2, "\"agent_version\" is not sent: it must be a whole number or a tag");
+	return NULL;
+}
+
 /* The documented shape. Also what rejects a call: the older one has no word for it. */
 static kl_val *documented_shape(kl_call *c, const kl_reply *r)
 {
 	kl_val *inner = c->host->object(c);
 	kl_set_text(c, inner, "override_agent_id", retell_words(c, r->result, "agent"));
-	kl_set(c, inner, "override_agent_version", c->host->find(r->result, "agent_version"));
+	kl_set(c, inner, "override_agent_version", agent_version(c, r));
 	kl_set(c, inner, "dynamic_variables",
 		text_variables(c, c->host->find(r->result, "variables")));
 	kl_set(c, inner, "metadata", only_object(c, c->host->find(r->result, "metadata")));
