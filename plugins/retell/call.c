@@ -231,8 +231,8 @@ static void set_cost(kl_call *c, kl_val *o, kl_str cents)
 
 static void set_times(kl_call *c, kl_val *o, const kl_val *call)
 {
-	retell_set_instant(c, o, "started", "started_ms", kl_i64(c, call, "start_timestamp", 0));
-	retell_set_instant(c, o, "ended", "ended_ms", kl_i64(c, call, "end_timestamp", 0));
+	retell_set_instant(c, o, "started", "started_ms", retell_ms(c, call, "start_timestamp"));
+	retell_set_instant(c, o, "ended", "ended_ms", retell_ms(c, call, "end_timestamp"));
 	copy(c, o, "duration_ms", call, "duration_ms");
 }
 

@@ -38,7 +38,7 @@ static int64_t signed_ms(kl_call *c, const kl_inbound *in)
 
 int64_t retell_happened_ms(kl_call *c, const kl_inbound *in, const kl_val *body, int64_t own)
 {
-	int64_t told = kl_i64(c, body, "event_timestamp", 0);
+	int64_t told = retell_ms(c, body, "event_timestamp");
 	if (own > 0)
 		return own;
 	return told > 0 ? told : signed_ms(c, in);
@@ -139,7 +139,7 @@ static int64_t lifecycle_ms(kl_call *c, const struct known *k, const kl_val *obj
 {
 	if (k->phase || k->about == EITHER || k->rank == RETELL_ANALYZED)
 		return 0;
-	return kl_i64(c, object, k->rank == RETELL_ENDED ? "end_timestamp" : "start_timestamp", 0);
+	return retell_ms(c, object, k->rank == RETELL_ENDED ? "end_timestamp" : "start_timestamp");
 }
 
 static void add_transfer(kl_call *c, kl_val *data, const struct known *k, const kl_val *body)
@@ -195,7 +195,7 @@ uint32_t retell_emit_call(kl_call *c, const kl_val *call)
 	t.dedupe = KL_CAT(c, KL_LIT("call_ended:"), id);
 	t.subject = retell_subject(c, "call", id);
 	t.person = retell_person(c, call);
-	t.at_ms = kl_i64(c, call, "end_timestamp", 0);
+	t.at_ms = retell_ms(c, call, "end_timestamp");
 	t.data = retell_call_data(c, call, RETELL_ENDED);
 	retell_tell(c, &t);
 	if (!analyzed)

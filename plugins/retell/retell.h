@@ -27,6 +27,9 @@ int retell_is_placeholder(kl_str s);
 const kl_val *retell_member(kl_call *c, const kl_val *object, kl_str name);
 int retell_is_e164(kl_str s);
 kl_str retell_digits(kl_call *c, int64_t n);
+/* The instant at path in milliseconds; 0: there is none, or it is one in seconds, or in no year of
+ * four digits. */
+int64_t retell_ms(kl_call *c, const kl_val *v, const char *path);
 /* "Datum: Termin", "_datum__termin" -> "datum_termin" */
 kl_str retell_plain_name(kl_call *c, kl_str name);
 kl_str retell_lower(kl_call *c, kl_str s);

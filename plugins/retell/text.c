@@ -85,6 +85,20 @@ kl_str retell_digits(kl_call *c, int64_t n)
 	return c->host->text(c->host->of_i64(c, n));
 }
 
+static const int64_t YEAR_2001_MS = INT64_C(1000000000000); /* in seconds it is far off still */
+static const int64_t YEAR_10000_MS = INT64_C(253402300800000);
+
+int64_t retell_ms(kl_call *c, const kl_val *v, const char *path)
+{
+	int64_t ms = kl_i64(c, v, path, 0);
+	if (ms >= YEAR_2001_MS && ms < YEAR_10000_MS)
+		return ms;
+	if (ms > 0)
+		c->host->log(c, 2,
+			KL_CAT(c, kl_s(path), KL_LIT(" is no time in milliseconds: left out")).ptr);
+	return 0;
+}
+
 /* Lower case for ASCII and for the umlauts that German dashboards are full of. */
 static void lower_in_place(char *p, uint32_t len)
 {
