@@ -6,6 +6,7 @@
 #include "whatsapp.h"
 
 #define WAIT_SHORT 30000
+#define WAIT_GROWS 0 /* the host's own, which grows with how long it has gone on */
 #define WAIT_LONG 300000
 #define WAIT_HOURS (4 * 3600000)
 
@@ -21,7 +22,7 @@ static const struct rule rules[] = {
 	{0, 0, KL_BAD_AUTH, 0,
 		"WhatsApp does not accept the token: make a new one in Meta Business Suite and set "
 		"it as token"},
-	{1, 2, KL_BUSY, WAIT_SHORT, "WhatsApp has a fault of its own for the moment"},
+	{1, 2, KL_BROKEN, 0, "WhatsApp has a fault of its own for the moment"},
 	{3, 3, KL_BAD_AUTH, 0,
 		"the token lacks the permission whatsapp_business_messaging: make one that has it"},
 	{4, 4, KL_BUSY, WAIT_LONG, "the app has reached its limit of calls"},
@@ -45,7 +46,7 @@ static const struct rule rules[] = {
 		"WhatsApp withholds this message from this person: reach them another way"},
 	{130497, 130497, KL_GONE, 0,
 		"the account may not write to this person's country: reach them another way"},
-	{131000, 131000, KL_BUSY, WAIT_SHORT, "WhatsApp could not send and does not say why"},
+	{131000, 131000, KL_BROKEN, 0, "WhatsApp could not send and does not say why"},
 	{131005, 131005, KL_BAD_AUTH, 0,
 		"the token lacks a permission: which one is in WhatsApp's answer"},
 	{131008, 131008, KL_BAD_INPUT, 0,
@@ -54,7 +55,7 @@ static const struct rule rules[] = {
 	{131009, 131009, KL_BAD_INPUT, 0,
 		"WhatsApp refuses the value of a parameter: which one is in its answer's "
 		"error_data"},
-	{131016, 131016, KL_BUSY, WAIT_SHORT, "WhatsApp is not available for the moment"},
+	{131016, 131016, KL_BROKEN, 0, "WhatsApp is not available for the moment"},
 	{131021, 131021, KL_BAD_INPUT, 0,
 		"the message would go to the number that sends it: give another to"},
 	{131026, 131026, KL_GONE, 0,
@@ -79,7 +80,7 @@ static const struct rule rules[] = {
 	{131053, 131053, KL_BAD_INPUT, 0,
 		"WhatsApp cannot use the picture or file of this message: give one of a kind and "
 		"size it takes"},
-	{131056, 131056, KL_BUSY, 0, "too many messages to this person in a short time"},
+	{131056, 131056, KL_BUSY, WAIT_GROWS, "too many messages to this person in a short time"},
 	{131057, 131057, KL_BUSY, WAIT_LONG, "the number is being upgraded"},
 	{131062, 131062, KL_GONE, 0,
 		"this template needs a phone number: give to instead of user_id"},
@@ -111,7 +112,7 @@ static const struct rule rules[] = {
 	{132069, 132069, KL_BUSY, WAIT_HOURS, "the flow is throttled"},
 	{133000, 133000, KL_BAD_INPUT, 0,
 		"the number was not deregistered to the end: deregister it again"},
-	{133004, 133004, KL_BUSY, WAIT_SHORT, "WhatsApp is not available for the moment"},
+	{133004, 133004, KL_BROKEN, 0, "WhatsApp is not available for the moment"},
 	{133005, 133005, KL_BAD_INPUT, 0,
 		"the PIN of the number is another one: set a new one in WhatsApp Manager"},
 	{133006, 133006, KL_BAD_INPUT, 0,
@@ -128,15 +129,6 @@ static const struct rule rules[] = {
 		"WhatsApp refuses a parameter of this message: which one is in its answer's "
 		"error_data"},
 };
-
-/* 1, 4, 16, 64 seconds: Meta's own advice for the limit per person. */
-static int64_t pair_wait_ms(uint32_t attempt)
-{
-	int64_t wait = 1000;
-	for (uint32_t i = 1; i < attempt && i < 4; i++)
-		wait *= 4;
-	return wait;
-}
 
 static const struct rule *find_rule(int64_t code)
 {
@@ -158,17 +150,12 @@ const kl_next *whatsapp_refusal(kl_call *c, const kl_response *r)
 		return 0;
 	if (!rule)
 		n = (kl_next *)kl_failed(c,
-			kl_true(c, error, "is_transient") ? KL_BUSY : KL_BAD_INPUT, digits,
+			kl_true(c, error, "is_transient") ? KL_BROKEN : KL_BAD_INPUT, digits,
 			"WhatsApp refuses this message with a code that is not known here: what it "
 			"means is in its answer, and in Meta's list of error codes");
 	else
 		n = (kl_next *)kl_failed(c, rule->fail, digits, rule->message);
-	if (n && n->fail == KL_BUSY) {
-		n->wait_ms = code == 131056 ? pair_wait_ms(c->attempt)
-			     : rule         ? rule->wait_ms
-					    : WAIT_SHORT;
-		if (r->retry_after_ms > n->wait_ms)
-			n->wait_ms = r->retry_after_ms;
-	}
+	if (n && rule && n->fail == KL_BUSY)
+		n->wait_ms = r->retry_after_ms > rule->wait_ms ? r->retry_after_ms : rule->wait_ms;
 	return n;
 }
