@@ -200,10 +200,10 @@ struct status {
 
 static const struct status statuses[] = {
 	{"sent", "message.sent", 1},
-	{"delivered", "message.delivered", 2},
-	{"read", "message.read", 3},
-	{"played", "message.read", 4},
-	{"failed", "message.failed", 5},
+	{"failed", "message.failed", 2}, /* the end, unless it is known to have arrived */
+	{"delivered", "message.delivered", 3},
+	{"read", "message.read", 4},
+	{"played", "message.read", 5},
 };
 
 static const struct status *find_status(kl_str word)
