@@ -68,7 +68,7 @@ const kl_answer *whatsapp_verify(kl_call *c, const kl_inbound *in)
 
 struct change {
 	kl_call *c;
-	const kl_val *value;
+	const kl_val *entry, *value;
 	kl_str phone_number_id, field;
 };
 
@@ -214,6 +214,20 @@ static const struct status *find_status(kl_str word)
 	return 0;
 }
 
+/* Titles are to be withdrawn one day; the details are what stays. */
+static kl_str reason_of(kl_call *c, const kl_val *error)
+{
+	static const char *const paths[] = {"title", "message", "error_data.details"};
+	kl_str none = {0, 0, 0};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		kl_str words = kl_text(c, error, paths[i]);
+		if (words.len)
+			return words;
+	}
+	return none;
+}
+
 static void status(const struct change *ch, const kl_val *s)
 {
 	kl_call *c = ch->c;
@@ -231,7 +245,7 @@ static void status(const struct change *ch, const kl_val *s)
 	kl_set(c, data, "pricing", c->host->find(s, "pricing"));
 	if (error) {
 		kl_set_text(c, data, "code", kl_text(c, error, "code"));
-		kl_set_text(c, data, "reason", kl_text(c, error, "title"));
+		kl_set_text(c, data, "reason", reason_of(c, error));
 	}
 	e.at_ms = seconds_ms(c, s, "timestamp");
 	e.type = known ? known->type : "messenger.other";
@@ -247,7 +261,8 @@ static void status(const struct change *ch, const kl_val *s)
 /* ---- Everything else ----------------------------------------------------------------------------
  */
 
-static void other(const struct change *ch, const char *type, const kl_val *what)
+/* same: what makes it the same event again, for the vendor gives no id */
+static void other(const struct change *ch, const char *type, const kl_val *what, const kl_val *same)
 {
 	kl_call *c = ch->c;
 	kl_val *data = base(ch, 0);
@@ -256,9 +271,8 @@ static void other(const struct change *ch, const char *type, const kl_val *what)
 	kl_set_text(c, data, "field", ch->field);
 	kl_set(c, data, "value", what);
 	e.type = type;
-	/* the vendor gives no id: the same words at the same time are the same event */
 	e.dedupe = KL_CAT(c, KL_LIT("change:"),
-		c->host->encode(c, "hex", c->host->hash(c, "sha256", c->host->to_json(c, what))));
+		c->host->encode(c, "hex", c->host->hash(c, "sha256", c->host->to_json(c, same))));
 	e.data = data;
 	emit(ch, &e);
 }
@@ -271,16 +285,33 @@ static void each(const struct change *ch, const char *list,
 		handle(ch, ch->c->host->at(items, i, 0));
 }
 
+/* "2026-11-24" */
+static kl_str today(kl_call *c)
+{
+	const kl_time1 *time = (const kl_time1 *)c->host->extension("kl.time/1");
+
+	return time ? kl_slice(c, time->print(c, c->now_ms, 0), 0, 10) : kl_s(0);
+}
+
+/* It may bear no time at all: the same trouble of the same number on another day is news again,
+ * which nobody must miss because of the first one. */
 static void problem_of_account(const struct change *ch, const kl_val *error)
 {
-	other(ch, "messenger.problem", error);
+	kl_call *c = ch->c;
+	kl_val *same = c->host->object(c);
+	const kl_val *time = c->host->find(ch->entry, "time");
+
+	kl_set_text(c, same, "number", ch->phone_number_id);
+	kl_set(c, same, "error", error);
+	kl_set(c, same, "time", time ? time : c->host->of_text(c, today(c)));
+	other(ch, "messenger.problem", error, same);
 }
 
 static void change(kl_call *c, const kl_val *entry, const kl_val *v)
 {
 	const kl_val *value = c->host->find(v, "value");
-	struct change ch = {
-		c, value, kl_text(c, value, "metadata.phone_number_id"), kl_text(c, v, "field")};
+	struct change ch = {c, entry, value, kl_text(c, value, "metadata.phone_number_id"),
+		kl_text(c, v, "field")};
 
 	if (kl_eq(ch.field, "messages")) {
 		each(&ch, "messages", message);
@@ -295,7 +326,7 @@ static void change(kl_call *c, const kl_val *entry, const kl_val *v)
 	other(&ch,
 		kl_eq(ch.field, "message_template_status_update") ? "template.changed"
 								  : "messenger.other",
-		what);
+		what, what);
 }
 
 int whatsapp_normalize(kl_call *c, const kl_inbound *in)
