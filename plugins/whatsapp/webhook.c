@@ -277,6 +277,23 @@ static void other(const struct change *ch, const char *type, const kl_val *what,
 	emit(ch, &e);
 }
 
+/* Without an id it belongs to nothing, and all of its kind would be repeats of the first. */
+static void message_or_other(const struct change *ch, const kl_val *m)
+{
+	if (kl_text(ch->c, m, "id").len)
+		message(ch, m);
+	else
+		other(ch, "messenger.other", m, m);
+}
+
+static void status_or_other(const struct change *ch, const kl_val *s)
+{
+	if (kl_text(ch->c, s, "id").len)
+		status(ch, s);
+	else
+		other(ch, "messenger.other", s, s);
+}
+
 static void each(const struct change *ch, const char *list,
 	void (*handle)(const struct change *, const kl_val *))
 {
@@ -314,8 +331,8 @@ static void change(kl_call *c, const kl_val *entry, const kl_val *v)
 		kl_text(c, v, "field")};
 
 	if (kl_eq(ch.field, "messages")) {
-		each(&ch, "messages", message);
-		each(&ch, "statuses", status);
+		each(&ch, "messages", message_or_other);
+		each(&ch, "statuses", status_or_other);
 		each(&ch, "errors", problem_of_account);
 		return;
 	}
