@@ -1,10 +1,6 @@
 /* send.c - the input of messenger.send (sdk/operations/messenger.md) as Meta's message object. */
 #include "whatsapp.h"
 
-#define TEXT_MAX 4096 /* bytes are never fewer than characters: Meta counts characters */
-#define BUTTONS_MAX 3
-#define ROWS_MAX 10
-
 static kl_val *named_text(kl_call *c, kl_str name, kl_str text)
 {
 	kl_val *p = c->host->object(c);
@@ -47,14 +43,19 @@ static void add_payloads(kl_call *c, kl_val *components, const kl_val *buttons)
 	}
 }
 
+static kl_str language_of(kl_call *c, const kl_step *s)
+{
+	kl_str own = kl_text(c, s->input, "language");
+	return own.len ? own : kl_text(c, s->config, "language");
+}
+
 static void put_template(kl_call *c, const kl_step *s, kl_val *body)
 {
 	kl_val *t = c->host->object(c), *language = c->host->object(c);
 	kl_val *components = c->host->array(c);
 	const kl_val *params = c->host->find(s->input, "params");
-	kl_str code = kl_text(c, s->input, "language");
 
-	kl_set_text(c, language, "code", code.len ? code : kl_text(c, s->config, "language"));
+	kl_set_text(c, language, "code", language_of(c, s));
 	kl_set_text(c, t, "name", kl_text(c, s->input, "template"));
 	kl_set(c, t, "language", language);
 	if (c->host->count(params))
@@ -90,6 +91,12 @@ static kl_val *reply_buttons(kl_call *c, const kl_val *buttons)
 	return action;
 }
 
+/* Who is written to reads it. */
+static kl_str own_label(kl_call *c, const kl_step *s)
+{
+	return kl_starts(language_of(c, s), "de") ? KL_LIT("Auswahl") : KL_LIT("Choose");
+}
+
 static kl_val *list_rows(kl_call *c, const kl_step *s, const kl_val *rows)
 {
 	kl_val *action = c->host->object(c), *section = c->host->object(c);
@@ -106,7 +113,7 @@ static kl_val *list_rows(kl_call *c, const kl_step *s, const kl_val *rows)
 	}
 	kl_set(c, section, "rows", list);
 	c->host->push(c, sections, section);
-	kl_set_text(c, action, "button", label.len ? label : KL_LIT("Auswahl"));
+	kl_set_text(c, action, "button", label.len ? label : own_label(c, s));
 	kl_set(c, action, "sections", sections);
 	return action;
 }
@@ -132,32 +139,12 @@ static kl_str recipient(kl_call *c, const kl_val *in)
 	return to.len ? to : kl_text(c, in, "phone");
 }
 
-static const char *wrong_input(kl_call *c, const kl_val *in)
-{
-	kl_str to = recipient(c, in), text = kl_text(c, in, "text");
-	uint32_t buttons = c->host->count(c->host->find(in, "buttons"));
-	uint32_t rows = c->host->count(c->host->find(in, "list"));
-
-	if (!to.len && !kl_text(c, in, "user_id").len)
-		return "the message has no recipient: give to (a number like +4917…) or user_id";
-	if (to.len && to.ptr[0] != '+')
-		return "to must begin with + and the country code; WhatsApp would put the "
-		       "business's own country in front";
-	if (!kl_text(c, in, "template").len && !text.len)
-		return "the message is empty: give template or text";
-	if (text.len > 4 * TEXT_MAX)
-		return "text is longer than the 4096 characters WhatsApp takes";
-	if (!kl_text(c, in, "template").len && (buttons > BUTTONS_MAX || rows > ROWS_MAX))
-		return "WhatsApp shows at most 3 buttons or 10 rows in a message";
-	return 0;
-}
-
 const kl_val *whatsapp_body(kl_call *c, const kl_step *s, const char **problem)
 {
 	kl_val *body = c->host->object(c);
 	kl_str to = recipient(c, s->input), quoted = kl_text(c, s->input, "reply_to");
 
-	*problem = wrong_input(c, s->input);
+	*problem = whatsapp_wrong_input(c, s->input, to);
 	if (*problem)
 		return 0;
 	kl_set_text(c, body, "messaging_product", KL_LIT("whatsapp"));
