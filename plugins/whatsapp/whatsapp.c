@@ -157,10 +157,23 @@ static const kl_next *templates_page(kl_call *c, const kl_step *s, kl_str after)
 {
 	kl_str path =
 		endpoint(c, s, kl_text(c, s->config, "waba_id"), "/message_templates?limit=100");
+	kl_val *state = c->host->object(c);
 
 	if (after.len)
 		path = KL_CAT(c, path, KL_LIT("&after="), c->host->encode(c, "percent", after));
-	return kl_send(c, request(c, KL_SAFE, "GET", path, "templates"), c->host->object(c));
+	kl_set_text(c, state, "after", after);
+	return kl_send(c, request(c, KL_SAFE, "GET", path, "templates"), state);
+}
+
+/* A list that promises more and gives no new key to it would be read for ever. */
+static const kl_next *templates_more(kl_call *c, const kl_step *s)
+{
+	kl_str after = kl_text(c, s->response->json, "paging.cursors.after");
+
+	if (!after.len || kl_eq(kl_text(c, s->state, "after"), after.ptr))
+		return kl_failed(c, KL_SURPRISE, 0,
+			"WhatsApp promises another page of templates and gives no new key to it");
+	return templates_page(c, s, after);
 }
 
 static const kl_next *step_templates(kl_call *c, const kl_step *s)
@@ -186,7 +199,7 @@ static const kl_next *step_templates(kl_call *c, const kl_step *s)
 		c->host->row(c, row);
 	}
 	if (kl_has(c, s->response->json, "paging.next"))
-		return templates_page(c, s, kl_text(c, s->response->json, "paging.cursors.after"));
+		return templates_more(c, s);
 	return kl_done(c, c->host->object(c));
 }
 
