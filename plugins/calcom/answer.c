@@ -210,6 +210,20 @@ struct cal_failure cal_classify(kl_call *c, const struct cal_dialect *d, const k
 	return f;
 }
 
+/* A locked account is told by 403 as well, and a page of HTML is not the vendor's word. */
+struct cal_failure cal_classify_one(kl_call *c, const struct cal_dialect *d, const kl_response *r)
+{
+	struct cal_failure f = cal_classify(c, d, r);
+	if (f.status != 403 || f.fail != KL_BAD_AUTH || f.code || !r->json ||
+		kl_contains(cal_error_text(c, r), "not authorized to perform"))
+		return f;
+	f.fail = KL_BAD_INPUT;
+	f.code = "forbidden";
+	f.message = KL_LIT("Cal.com: this API key may not do that with this booking or event type "
+			   "(HTTP 403)");
+	return f;
+}
+
 const kl_next *cal_fail(kl_call *c, const struct cal_failure *f)
 {
 	kl_next *n = KL_NEW(c, kl_next);

@@ -336,7 +336,7 @@ static const kl_next *book_answer(kl_call *c, const kl_step *s, const struct cal
 {
 	if (cal_good(s->response))
 		return booked(c, s, d, in);
-	struct cal_failure f = cal_classify(c, d, s->response);
+	struct cal_failure f = cal_classify_one(c, d, s->response);
 	if (s->response && is_doubtful(&f, s->response))
 		return fail_after_look(c, s, d, in, &f);
 	return cal_fail(c, &f);

@@ -118,6 +118,10 @@ int cal_good(const kl_response *r);
 kl_str cal_error_text(kl_call *c, const kl_response *r);
 /* Class, code and sentence of an answer that is not good. */
 struct cal_failure cal_classify(kl_call *c, const struct cal_dialect *d, const kl_response *r);
+/* The same for a request about one booking or event type: the key may be fine and that one somebody
+ * else's, which must not stop the connection. */
+struct cal_failure cal_classify_one(
+	kl_call *c, const struct cal_dialect *d, const kl_response *r);
 const kl_next *cal_fail(kl_call *c, const struct cal_failure *f);
 /* What the answer to a plain read is worth when it is not good. looking: UNSURE, or a WAIT. */
 const kl_next *cal_bad_answer(kl_call *c, const kl_step *s, const struct cal_dialect *d);

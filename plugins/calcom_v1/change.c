@@ -85,17 +85,9 @@ static int is_not_found(const kl_response *r)
 	return r && r->outcome == KL_ANSWERED && r->status == 404;
 }
 
-/* The key may be fine and this one booking somebody else's: that must not stop the connection. */
 static struct cal_failure classify_one(kl_call *c, const kl_step *s)
 {
-	struct cal_failure f = cal_classify(c, &v1_dialect, s->response);
-	if (f.status != 403 || f.fail != KL_BAD_AUTH ||
-		kl_contains(cal_error_text(c, s->response), "not authorized to perform"))
-		return f;
-	f.fail = KL_BAD_INPUT;
-	f.code = "forbidden";
-	f.message = KL_LIT("Cal.com: this API key may not do that with this booking (HTTP 403)");
-	return f;
+	return cal_classify_one(c, &v1_dialect, s->response);
 }
 
 static const kl_next *not_usable(kl_call *c, const kl_step *s)

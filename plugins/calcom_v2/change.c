@@ -34,7 +34,7 @@ static const kl_next *hold_send(kl_call *c, const kl_step *s)
 
 static const kl_next *hold_refused(kl_call *c, const kl_step *s)
 {
-	struct cal_failure f = cal_classify(c, &v2_dialect, s->response);
+	struct cal_failure f = cal_classify_one(c, &v2_dialect, s->response);
 	if (f.status == 422 && (!f.code || strcmp(f.code, "no_hosts") != 0)) {
 		f.fail = KL_CONFLICT;
 		f.code = "slot_taken";
@@ -104,16 +104,9 @@ static int is_not_found(const kl_response *r)
 	return r && r->outcome == KL_ANSWERED && r->status == 404;
 }
 
-/* The key may be fine and this one booking somebody else's: that must not stop the connection. */
 static struct cal_failure classify_one(kl_call *c, const kl_step *s)
 {
-	struct cal_failure f = cal_classify(c, &v2_dialect, s->response);
-	if (f.status != 403 || f.fail != KL_BAD_AUTH)
-		return f;
-	f.fail = KL_BAD_INPUT;
-	f.code = "forbidden";
-	f.message = KL_LIT("Cal.com: this API key may not do that with this booking (HTTP 403)");
-	return f;
+	return cal_classify_one(c, &v2_dialect, s->response);
 }
 
 const kl_next *v2_find_booking(kl_call *c, const kl_step *s)
