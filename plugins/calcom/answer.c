@@ -81,6 +81,9 @@ static const struct rule rules[] = {
 	{"cannot post /", KL_BAD_INPUT, "api_version",
 		"the route exists only under another cal-api-version; check the api_version_* "
 		"options and base_url"},
+	{"cannot delete /", KL_BAD_INPUT, "api_version",
+		"the route exists only under another cal-api-version; check the api_version_* "
+		"options and base_url"},
 };
 
 int cal_good(const kl_response *r)

@@ -78,9 +78,9 @@ const kl_next *v2_release(kl_call *c, const kl_step *s)
 			v2_request(c, s, V2_SLOTS, "DELETE", KL_SAFE, "release",
 				KL_CAT(c, KL_LIT("/slots/reservations/"), cal_escape(c, hold))),
 			cal_state(c, "release"));
-	int gone = s->response && s->response->outcome == KL_ANSWERED && s->response->status == 404;
-	if (!cal_good(s->response) && !gone)
-		return cal_bad_answer(c, s, &v2_dialect);
+	struct cal_failure f = cal_classify(c, &v2_dialect, s->response);
+	if (!cal_good(s->response) && (f.status != 404 || f.code)) /* gone is as good as released */
+		return cal_fail(c, &f);
 	kl_set_text(c, out, "hold", hold);
 	return kl_done(c, out);
 }
