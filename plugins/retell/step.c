@@ -4,7 +4,7 @@
  * a 2xx for success before its shape is known. Pure: runs on any thread. */
 #include "retell.h"
 
-enum { WAIT_WHEN_BUSY_MS = 10000, MESSAGE_LIMIT = 200, MOST_METADATA = 50000 };
+enum { MESSAGE_LIMIT = 200, MOST_METADATA = 50000 };
 
 /* ---- Failures ---- */
 
@@ -63,8 +63,8 @@ static const kl_next *failed_status(
 	n->fail = fail;
 	n->code = digits.ptr;
 	n->message = message.ptr;
-	if (fail == KL_BUSY)
-		n->wait_ms = r->retry_after_ms > 0 ? r->retry_after_ms : WAIT_WHEN_BUSY_MS;
+	if (fail == KL_BUSY) /* 0: the host's own pause, which grows */
+		n->wait_ms = r->retry_after_ms;
 	return n;
 }
 
