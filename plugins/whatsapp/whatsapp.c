@@ -35,8 +35,12 @@ static const kl_next *unusable(kl_call *c, const kl_response *r)
 		return kl_failed(c, KL_BROKEN, 0, "WhatsApp did not answer");
 	if (r->status == 401 || r->status == 403)
 		return kl_failed(c, KL_BAD_AUTH, 0, "WhatsApp does not accept the token");
-	if (r->status == 429)
-		return kl_failed(c, KL_BUSY, 0, "WhatsApp asks for patience");
+	if (r->status == 429) {
+		kl_next *n = (kl_next *)kl_failed(c, KL_BUSY, 0, "WhatsApp asks for patience");
+		if (n)
+			n->wait_ms = r->retry_after_ms;
+		return n;
+	}
 	return kl_failed(
 		c, KL_SURPRISE, 0, "WhatsApp's answer is not the JSON its documentation promises");
 }
