@@ -71,6 +71,8 @@ static int is_withheld(kl_call *c, kl_str s)
 		"private", "privat", "restricted", "withheld", "unavailable", "unterdrueckt",
 		"none", "null", "undefined", "n/a", "caller_number", "caller_phone_number"};
 	kl_str folded = fields_fold(c, s);
+	if (kl_contains(folded, "{{")) /* a variable that nobody filled in */
+		return 1;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (kl_eq(folded, words[i]))
 			return 1;
