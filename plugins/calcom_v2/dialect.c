@@ -92,6 +92,8 @@ static int more(kl_call *c, const kl_response *r)
 {
 	if (kl_has(c, r->json, "pagination.hasNextPage"))
 		return kl_true(c, r->json, "pagination.hasNextPage");
+	if (kl_true(c, r->json, "pagination.hasMore")) /* another contract: never the last page */
+		return 1;
 	return c->host->count(items(c, r)) >= 100;
 }
 

@@ -48,6 +48,11 @@ static void check_versions(kl_call *c, const kl_val *config)
 			c->host->problem(c, options[i].key,
 				"must be a bare date like 2024-08-13, without quotes");
 	}
+	/* a lost booking would be looked for on one page, and made again */
+	if (kl_eq(cal_text(c, config, "api_version_bookings"), "2026-05-01"))
+		c->host->problem(c, "api_version_bookings",
+			"2026-05-01 lists bookings in another way, which is not read here; leave "
+			"2024-08-13");
 }
 
 static void check_base(kl_call *c, kl_str base)
