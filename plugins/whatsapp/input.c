@@ -65,7 +65,7 @@ static const char *wrong_item(kl_call *c, const char *list, uint32_t i, const kl
 /* ---- Templates ---------------------------------------------------------------------------------
  */
 
-static const char *wrong_params(kl_call *c, const kl_val *params)
+static const char *wrong_params(kl_call *c, const char *where, const kl_val *params)
 {
 	int named = c->host->type(params) == KL_OBJECT;
 
@@ -75,7 +75,7 @@ static const char *wrong_params(kl_call *c, const kl_val *params)
 		if (c->host->text(value).ptr)
 			continue;
 		return KL_CAT(c,
-			named ? KL_CAT(c, KL_LIT("params."), key) : place(c, "params", i, 0),
+			named ? KL_CAT(c, kl_s(where), KL_LIT("."), key) : place(c, where, i, 0),
 			KL_LIT(" is empty, or no text: a template wants a word for each of its "
 			       "places"))
 			.ptr;
@@ -88,9 +88,24 @@ static const char *wrong_payloads(kl_call *c, const kl_val *buttons)
 	static const struct member members[] = {{"id", BUTTON_ID_MAX, 1}};
 	const char *problem = 0;
 
-	for (uint32_t i = 0; !problem && i < c->host->count(buttons); i++)
-		problem = wrong_item(c, "buttons", i, c->host->at(buttons, i, 0), members, 1);
+	for (uint32_t i = 0; !problem && i < c->host->count(buttons); i++) {
+		const kl_val *button = c->host->at(buttons, i, 0);
+		if (!kl_text(c, button, "suffix").len)
+			problem = wrong_item(c, "buttons", i, button, members, 1);
+	}
 	return problem;
+}
+
+static const char *wrong_template(kl_call *c, const kl_val *in)
+{
+	const kl_val *header = c->host->find(in, "header");
+	const char *problem = wrong_params(c, "params", c->host->find(in, "params"));
+
+	if (!problem)
+		problem = wrong_params(c, "header", header);
+	if (!problem && c->host->count(header) > 1)
+		problem = "header has more than the one place a template's heading may have";
+	return problem ? problem : wrong_payloads(c, c->host->find(in, "buttons"));
 }
 
 /* ---- Free words ---------------------------------------------------------------------------------
@@ -152,15 +167,10 @@ static const char *wrong_words(kl_call *c, const kl_val *in)
 
 const char *whatsapp_wrong_input(kl_call *c, const kl_val *in, kl_str to)
 {
-	const char *problem;
-
 	if (!to.len && !kl_text(c, in, "user_id").len)
 		return "the message has no recipient: give to (a number like +4917…) or user_id";
 	if (to.len && to.ptr[0] != '+')
 		return "to must begin with + and the country code; WhatsApp would put the "
 		       "business's own country in front";
-	if (!kl_text(c, in, "template").len)
-		return wrong_words(c, in);
-	problem = wrong_params(c, c->host->find(in, "params"));
-	return problem ? problem : wrong_payloads(c, c->host->find(in, "buttons"));
+	return kl_text(c, in, "template").len ? wrong_template(c, in) : wrong_words(c, in);
 }

@@ -11,9 +11,9 @@ static kl_val *named_text(kl_call *c, kl_str name, kl_str text)
 }
 
 /* An object makes named parameters, an array positional ones; a template knows one kind only. */
-static kl_val *body_component(kl_call *c, const kl_val *params)
+static kl_val *component(kl_call *c, const char *type, const kl_val *params)
 {
-	kl_val *component = c->host->object(c), *list = c->host->array(c);
+	kl_val *out = c->host->object(c), *list = c->host->array(c);
 	int named = c->host->type(params) == KL_OBJECT;
 
 	for (uint32_t i = 0; i < c->host->count(params); i++) {
@@ -21,22 +21,25 @@ static kl_val *body_component(kl_call *c, const kl_val *params)
 		const kl_val *value = c->host->at(params, i, named ? &key : 0);
 		c->host->push(c, list, named_text(c, key, c->host->text(value)));
 	}
-	kl_set_text(c, component, "type", KL_LIT("body"));
-	kl_set(c, component, "parameters", list);
-	return component;
+	kl_set_text(c, out, "type", kl_s(type));
+	kl_set(c, out, "parameters", list);
+	return out;
 }
 
-/* Payloads of the template's quick replies, in the order of its buttons. */
-static void add_payloads(kl_call *c, kl_val *components, const kl_val *buttons)
+/* What the template's buttons need, in their order: a quick reply its payload, an address its end.
+ */
+static void add_buttons(kl_call *c, kl_val *components, const kl_val *buttons)
 {
 	for (uint32_t i = 0; i < c->host->count(buttons); i++) {
 		const kl_val *button = c->host->at(buttons, i, 0);
 		kl_val *o = c->host->object(c), *p = c->host->object(c), *list = c->host->array(c);
-		kl_set_text(c, p, "type", KL_LIT("payload"));
-		kl_set_text(c, p, "payload", kl_text(c, button, "id"));
+		int url = kl_text(c, button, "suffix").len > 0;
+		const char *kind = url ? "text" : "payload";
+		kl_set_text(c, p, "type", kl_s(kind));
+		kl_set_text(c, p, kind, kl_text(c, button, url ? "suffix" : "id"));
 		c->host->push(c, list, p);
 		kl_set_text(c, o, "type", KL_LIT("button"));
-		kl_set_text(c, o, "sub_type", KL_LIT("quick_reply"));
+		kl_set_text(c, o, "sub_type", url ? KL_LIT("url") : KL_LIT("quick_reply"));
 		kl_set_text(c, o, "index", c->host->text(c->host->of_i64(c, i)));
 		kl_set(c, o, "parameters", list);
 		c->host->push(c, components, o);
@@ -54,13 +57,16 @@ static void put_template(kl_call *c, const kl_step *s, kl_val *body)
 	kl_val *t = c->host->object(c), *language = c->host->object(c);
 	kl_val *components = c->host->array(c);
 	const kl_val *params = c->host->find(s->input, "params");
+	const kl_val *header = c->host->find(s->input, "header");
 
 	kl_set_text(c, language, "code", language_of(c, s));
 	kl_set_text(c, t, "name", kl_text(c, s->input, "template"));
 	kl_set(c, t, "language", language);
+	if (c->host->count(header))
+		c->host->push(c, components, component(c, "header", header));
 	if (c->host->count(params))
-		c->host->push(c, components, body_component(c, params));
-	add_payloads(c, components, c->host->find(s->input, "buttons"));
+		c->host->push(c, components, component(c, "body", params));
+	add_buttons(c, components, c->host->find(s->input, "buttons"));
 	if (c->host->count(components))
 		kl_set(c, t, "components", components);
 	kl_set_text(c, body, "type", KL_LIT("template"));
