@@ -204,6 +204,7 @@ static void check_tenants(const struct config *config)
 		assert(config_tenant(config, list[i].name) == &list[i]);
 		assert(!own || own->tenant == &list[i]);
 	}
+	config_unref(config_ref(config));
 	assert(!config_tenant(config, "no-such") && !config_tenant(config, ""));
 }
 
