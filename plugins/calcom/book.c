@@ -135,6 +135,54 @@ static kl_val *next_look(kl_call *c, const kl_step *s)
 	return state;
 }
 
+/* A booking with seats as the one who has that seat may see it: no other attendee, and what was
+ * sent with the seat, since the booking's own metadata is of who came first. */
+static const kl_val *seat_view(
+	kl_call *c, const kl_val *raw, const kl_val *attendee, const kl_val *metadata)
+{
+	kl_val *view = c->host->object(c), *attendees = c->host->array(c);
+	for (uint32_t i = 0; i < c->host->count(raw); i++) {
+		kl_str key = {0, 0, 0};
+		const kl_val *v = c->host->at(raw, i, &key);
+		if (!kl_eq(key, "attendees") && !kl_eq(key, "metadata"))
+			c->host->set(c, view, key, v);
+	}
+	if (attendee)
+		c->host->push(c, attendees, attendee);
+	kl_set(c, view, "attendees", attendees);
+	kl_set(c, view, "metadata", metadata);
+	return view;
+}
+
+/* The attendee whose member is this; NULL: none. */
+static const kl_val *attendee_with(kl_call *c, const kl_val *raw, const char *member, kl_str value)
+{
+	const kl_val *attendees = c->host->find(raw, "attendees");
+	for (uint32_t i = 0; i < c->host->count(attendees); i++) {
+		const kl_val *a = c->host->at(attendees, i, 0);
+		if (cal_same(cal_text(c, a, member), value))
+			return a;
+	}
+	return 0;
+}
+
+/* Of a listed booking with seats the one that bears our key. */
+static const kl_val *own_seat_listed(kl_call *c, const kl_step *s, const kl_val *raw)
+{
+	const kl_val *a = attendee_with(c, raw, "metadata." CAL_KEY, s->key);
+	return a && kl_has(c, a, "seatUid") ? seat_view(c, raw, a, c->host->find(a, "metadata"))
+					    : raw;
+}
+
+/* The answer to a booking names the seat that was made, whoever made the booking before. */
+static const kl_val *own_seat_made(kl_call *c, const kl_step *s, const kl_val *raw)
+{
+	kl_str seat = cal_text(c, raw, "seatUid");
+	const kl_val *a = seat.ptr ? attendee_with(c, raw, "seatUid", seat) : 0;
+	return seat.ptr ? seat_view(c, raw, a, cal_metadata(c, s, c->host->find(a, "metadata")))
+			: raw;
+}
+
 struct found {
 	const kl_val *here, *moved, *dead;
 };
@@ -143,7 +191,7 @@ static void find_ours(kl_call *c, const kl_step *s, const struct cal_booking_inp
 	const kl_val *items, struct found *f)
 {
 	for (uint32_t i = 0; i < c->host->count(items); i++) {
-		const kl_val *b = c->host->at(items, i, 0);
+		const kl_val *b = own_seat_listed(c, s, c->host->at(items, i, 0));
 		int64_t start = 0;
 		if (!cal_same(cal_key(c, b), s->key) || !cal_uid(c, b).ptr)
 			continue;
@@ -303,7 +351,7 @@ static const kl_next *older(kl_call *c, const kl_val *raw)
 static const kl_next *booked(kl_call *c, const kl_step *s, const struct cal_dialect *d,
 	const struct cal_booking_input *in)
 {
-	const kl_val *raw = d->one(c, s->response);
+	const kl_val *raw = own_seat_made(c, s, d->one(c, s->response));
 	int64_t start = 0;
 	struct cal_failure odd = {.fail = KL_SURPRISE};
 	/* a decoy of the vendor's spam check: looks like a success, nothing is stored */
