@@ -208,6 +208,7 @@ int cal_normalize(kl_call *c, const kl_inbound *in);
 kl_str cal_clock(kl_call *c, kl_str text);
 kl_val *cal_person(kl_call *c, kl_str id, kl_str name);
 kl_val *cal_buffers(kl_call *c, const kl_val *type);
+#define CAL_HAS_SEATS "it has seats: cancelling or moving one of them from here would do it to all"
 void cal_set_bookable(kl_call *c, kl_val *row, const char *reason_or_null);
 /* Days, from and to of one availability, the days from 1 for Monday to 7. */
 const kl_val *cal_hours(kl_call *c, const kl_val *hours);

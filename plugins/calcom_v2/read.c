@@ -100,6 +100,8 @@ static const char *not_bookable(kl_call *c, const kl_val *type)
 		return "no hosts are assigned";
 	if (kl_true(c, type, "requiresBookerEmailVerification"))
 		return "it wants the booker's e-mail verified";
+	if (kl_i64(c, type, "seats.seatsPerTimeSlot", kl_i64(c, type, "seatsPerTimeSlot", 0)) > 0)
+		return CAL_HAS_SEATS;
 	return 0;
 }
 
