@@ -795,7 +795,7 @@ void run_step_done(struct run *run, struct str result, const char *name)
 	run->row.sent = false;
 	run->row.fail = run->row.reason = STR("");
 	run->row.cancel_on = STR("");
-	memset(&run->step, 0, sizeof(run->step));
+	run->step = (struct step_state){.due_ms = run->step.due_ms};
 	run->row_texts = 0;
 }
 

@@ -27,7 +27,8 @@ struct step_state {             /* of the step in hand; stored in job_row.progre
 	bool looking;    /* between KL_LOOKUP and its answer */
 	bool happened;   /* a NEVER request was answered: never from the top again */
 	bool unresolved; /* a look-up failed: what it looked for is still in question */
-	int64_t due_ms;  /* what at = said: tries and their age count from here; 0: at once */
+	int64_t due_ms;  /* what at = said, or when a person said retry: tries and their age count
+			  * from here; 0: from the job's beginning */
 	bool waited;     /* at = is over */
 	bool waiting;    /* for the timer of a KL_WAIT */
 	bool instead;    /* doing otherwise = of this step */

@@ -149,8 +149,7 @@ static void final_failure(struct run *run, enum job_state state, const char *fai
 	if (step && step->otherwise.config && !run->step.instead) {
 		run_note(
 			run, ATTEMPT_STEP, step->config->name, fail, run->step.input, STR(""), why);
-		memset(&run->step, 0, sizeof(run->step));
-		run->step.instead = true;
+		run->step = (struct step_state){.due_ms = run->step.due_ms, .instead = true};
 		run->row.tries = run->row.kills = run->row.absent = 0;
 		run->row.sent = false;
 		run_next(run);

@@ -445,8 +445,8 @@ struct store_pending_inbox {
 };
 void store_pending_inbox(struct store *store, struct store_pending_inbox *op);
 
-/* What a person decides about a dead or parked job. RETRY: READY again with tries 0, from the
- * step in hand. RESEND: as RETRY, but also forgets that something was sent. DROP: DROPPED. */
+/* What a person decides about a dead or parked job. RETRY: READY again with tries 0, due now, from
+ * the step in hand. RESEND: as RETRY, but also forgets that something was sent. DROP: DROPPED. */
 enum job_verdict { VERDICT_RETRY = 1, VERDICT_RESEND, VERDICT_DROP };
 struct store_decide_job {
 	struct store_op op;

@@ -46,6 +46,23 @@ def test_what_is_put_off_for_longer_than_it_may_last_is_dead(world):
     assert state == "dead" and "too many messages" in reason
 
 
+def test_what_a_person_runs_again_may_be_tried_as_long_as_at_first(world):
+    """Days after an outage: one more stumble of the vendor must not end it at once."""
+    late(world, "now")
+    world.ini["connection whatsapp"]["retry_max_age"] = "1s"
+    world.start()
+    fault = busy(world, 0)
+    world.ring()
+    assert over(world)[0] == "dead"
+    world.control(f"/faults/{fault['id']}", method="DELETE")
+    stumble = busy(world, 1)
+    (job, ) = world.jobs("dead")
+    world.klinke("dead", "retry", job["id"])
+    world.wait(lambda: world.job(job["id"])["state"] in ("done", "dead"), "it is over again")
+    assert world.job(job["id"])["state"] == "done" and len(world.messages()) == 1
+    assert stumble["id"] not in [f["id"] for f in world.faults_left()]
+
+
 def test_neither_a_wrong_clock_nor_a_pause_makes_a_job_too_old(world):
     """retry_max_age is a day, and the host thinks that three have passed."""
     late(world, "now")
