@@ -2,6 +2,7 @@
 #include "command/client.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,9 +120,16 @@ static int call_here(const struct invocation *in, struct admin *admin, const str
 
 static bool is_there(const struct invocation *in, const char *state, struct error *error)
 {
-	if (in->zygote || access(state, F_OK) == 0) /* `call` may be the first to use it */
+	char store[PATH_MAX];
+
+	snprintf(store, sizeof(store), "%s/klinke.db", state);
+	if (in->zygote || access(store, F_OK) == 0) /* `call` may be the first to use it */
 		return true;
-	error_set(error, E_NOTFOUND, "%s is not there: no host has run on it yet", state);
+	error_set(error, E_NOTFOUND,
+		access(state, F_OK) == 0
+			? "%s holds no store: no host has run on it yet, or it is another directory"
+			: "%s is not there: no host has run on it yet",
+		state);
 	return false;
 }
 

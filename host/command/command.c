@@ -159,11 +159,45 @@ static int parse(struct parsed *p, const struct command *command, int argc, char
 	return 0;
 }
 
+/* What other tools call it, and what no verb does; also so that nobody who wants to restart is told
+ * of restore. */
+static const char *called_elsewhere(const char *verb)
+{
+	static const char *const words[][2] = {
+		{"start", "systemctl start klinke starts the service, klinke run a host here"},
+		{"stop", "systemctl stop klinke, or TERM, stops the host"},
+		{"restart", "systemctl restart klinke does it; klinke reload takes a changed "
+			    "configuration"},
+		{"log", "journalctl -u klinke is the log; klinke events tells what happened"},
+		{"logs", "journalctl -u klinke is the log; klinke events tells what happened"},
+		{"tail", "journalctl -fu klinke follows the log"},
+		{"test", "klinke check looks through the configuration"},
+		{"validate", "klinke check looks through the configuration"},
+		{"failed", "klinke dead lists what needs you"},
+		{"errors", "klinke dead lists what needs you"},
+		{"dlq", "klinke dead lists what needs you"},
+		{"retry", "klinke dead retry ID runs it again"},
+		{"drop", "klinke dead drop ID lets it go"},
+		{"delete", "klinke dead drop ID lets a job go, klinke forget erases a person"},
+		{"health", "klinke doctor looks whether all is well"},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(words[i][0], verb) == 0)
+			return words[i][1];
+	return NULL;
+}
+
 int command_unknown(const char *verb)
 {
+	const char *elsewhere = called_elsewhere(verb);
 	const char *names[sizeof(commands) / sizeof(commands[0])], *meant;
 	size_t count = 0;
 
+	if (elsewhere) {
+		fprintf(stderr, "klinke: there is no verb %s: %s\n", verb, elsewhere);
+		return EXIT_USAGE;
+	}
 	for (; commands[count]; count++)
 		names[count] = commands[count]->name;
 	meant = config_suggest((struct str){verb, strlen(verb)}, names, count);

@@ -53,7 +53,7 @@ void list_table(const struct json *rows, const char *const *columns)
 	}
 }
 
-int list_rows(const struct invocation *in, const char *verb, const char *const *columns,
+static int list(const struct invocation *in, const char *verb, const char *const *columns,
 	const char *nothing)
 {
 	struct arena *arena = arena_create(MEMORY);
@@ -73,6 +73,28 @@ int list_rows(const struct invocation *in, const char *verb, const char *const *
 	}
 	arena_destroy(arena);
 	return code;
+}
+
+/* A name without its owner is nobody's: there would be no rows, as if nothing had happened. */
+static const char *without_owner(const struct invocation *in, const char *option)
+{
+	const char *name = invocation_get(in, option);
+
+	return name && !strchr(name, '/') ? name : NULL;
+}
+
+int list_rows(const struct invocation *in, const char *verb, const char *const *columns,
+	const char *nothing)
+{
+	const char *bare = without_owner(in, "pipeline");
+
+	if (bare)
+		return usage_error(
+			in, "--pipeline is TENANT/NAME, or agency/%s if it is for all", bare);
+	bare = invocation_get(in, "tenant") ? NULL : without_owner(in, "connection");
+	if (bare)
+		return usage_error(in, "--connection is TENANT/%s, or name the --tenant too", bare);
+	return list(in, verb, columns, nothing);
 }
 
 #define FILTERS "config= json tenant= connection= since= until= limit= state-dir="

@@ -131,6 +131,8 @@ def test_help_of_the_configuration():
     (["call", "a/b.c", "{}", "{}"], "at most one"), (["plugin"], "list and info"), (["plugin", "inf", "x"], "list and info"),
     (["events", "--limit", "0"], "whole number"), (["events", "--limit", "-3"], "whole number"),
     (["events", "--limit", "1e3"], "whole number"), (["events", "--tenant", ""], "empty"),
+    (["restart"], "klinke reload"), (["logs"], "journalctl"), (["retry", "x"], "klinke dead retry"),
+    (["jobs", "--connection", "phone"], "TENANT/phone"), (["dead", "--pipeline", "confirm"], "agency/confirm"),
     (["events", "-c"], "needs a file"), (["events", "--since"], "needs a value")])
 def test_usage(arguments, says):
     done = klinke(*arguments)
@@ -373,6 +375,11 @@ def test_without_a_host(world):
         done = world.klinke(*verb, check=False)
         assert done.returncode == 1 and "no host has run" in done.stderr
     assert not world.state.exists(), "looking makes nothing"
+    world.state.mkdir()
+    done = world.klinke("events", check=False)
+    assert done.returncode == 1 and "another directory" in done.stderr
+    assert not any(world.state.iterdir()), "nor in a directory of somebody else's"
+    world.state.rmdir()
     world.start_sandbox()
     answer = json.loads(world.klinke("call", f"{TENANT}/calendar.test", "--json").stdout)
     assert answer["state"] == "done"
