@@ -251,6 +251,28 @@ static void check_space(struct doctor *d)
 			"%llu MB are free for %s", (unsigned long long)(left >> 20), d->state);
 }
 
+/* What does not come in leaves no row, so the host alone knows; pauses and breakers do leave one.
+ */
+static void check_hooks(struct doctor *d, const struct json *status)
+{
+	const struct json *all = json_get(status, "troubles");
+	size_t told = 0;
+
+	for (size_t i = 0; i < json_count(all); i++) {
+		const struct json *t = json_at(all, i, NULL);
+		struct str at = json_get_text(t, "at");
+		if (!at.len)
+			continue;
+		told++;
+		doctor_say(d, FINDING_WARN, "webhooks",
+			arena_printf(d->arena, "%.*s", STR_ARG(json_get_text(t, "remedy"))),
+			"%.*s, the last at %.*s: %.*s", STR_ARG(json_get_text(t, "connection")),
+			STR_ARG(at), STR_ARG(json_get_text(t, "trouble")));
+	}
+	if (!told)
+		doctor_say(d, FINDING_OK, "webhooks", NULL, "none was refused lately");
+}
+
 static void check_host(struct doctor *d)
 {
 	struct error error = {0};
@@ -258,9 +280,10 @@ static void check_host(struct doctor *d)
 
 	d->running = control_ask(&error, d->state, STR("{\"verb\":\"status\"}"), ANSWER_MS,
 			     d->arena, &answer) == 0;
-	if (d->running)
+	if (d->running) {
 		doctor_say(d, FINDING_OK, "host", NULL, "it runs, and answers");
-	else if (error.code == E_NOTFOUND)
+		check_hooks(d, json_parse(d->arena, answer, NULL));
+	} else if (error.code == E_NOTFOUND)
 		doctor_say(d, FINDING_WARN, "host", "klinke run, or systemctl start klinke",
 			"none runs here");
 	else
@@ -344,7 +367,8 @@ const struct command command_doctor = {
 	.summary = "look whether everything is as it must be",
 	.help = "One line for each check: ok, warn or FAIL, and below what to do. Configuration, "
 		"plugins, time\n"
-		"zones, clock, sandbox, state directory, disk, host, schema, keys, the file's "
+		"zones, clock, sandbox, state directory, disk, host, refused webhooks, schema, "
+		"keys, the file's "
 		"pages, the last copy,\n"
 		"what waits for a person, callers that a calendar turned away, vendors that are "
 		"not asked for now,\n"

@@ -276,7 +276,7 @@ static void say_vendor(struct doctor *d, const struct breaker_row *row)
 	int64_t left_s = (row->until_ms - clock_now_ms()) / 1000;
 
 	if (is_paused(row))
-		doctor_say(d, FINDING_WARN, "vendors", RENEW,
+		doctor_say(d, FINDING_FAIL, "vendors", RENEW,
 			"%.*s is paused for %" PRId64 " s: its credential was refused",
 			(int)(row->key.len - strlen(BREAKER_PAUSE)),
 			row->key.ptr + strlen(BREAKER_PAUSE), left_s);

@@ -530,6 +530,14 @@ static void put_sandbox(struct ask *q, struct json *status)
 		json_put(q->arena, status, "sandbox", o);
 }
 
+static struct json *troubles(struct ask *q)
+{
+	struct json *list = json_array(q->arena);
+
+	runner_troubles(q->admin->runner, q->arena, list);
+	return list;
+}
+
 static const struct json *status(struct ask *q)
 {
 	struct json *o = json_object(q->arena), *jobs = json_object(q->arena);
@@ -550,6 +558,7 @@ static const struct json *status(struct ask *q)
 		struct runner_stats r;
 		runner_stats(q->admin->runner, &r);
 		json_put_i64(q->arena, o, "generation", (int64_t)r.generation);
+		json_put(q->arena, o, "troubles", troubles(q));
 	}
 	return o;
 }

@@ -18,7 +18,8 @@
  *   receipt   {tenant, day}                    what a day brought and what became of it -> {rows}
  *   gaps      {tenant, since, fetch}           what vendors list and never came -> {gaps, problems,
  *                                              looked, open}; waits for them
- *   status    {}                               -> counts, plugins, generation
+ *   status    {}                               -> counts, sandbox, generation, troubles of
+ *                                              connections
  *   plugins   {}                               how they have fared since the start -> {rows}
  *   reload    {}                               -> {generation}
  *   forget    {person, tenant, reason}         a number in any spelling or an address; its key is

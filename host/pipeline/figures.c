@@ -2,8 +2,10 @@
  * are named by a digest. Runner's thread. */
 #include "pipeline/runner_i.h"
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "pipeline/pause.h"
 
 /* All samples of one name stand together under its head, as the format wants it. */
 struct family {
@@ -179,4 +181,67 @@ void figures_plugins(struct runner *r, struct arena *arena, struct json *list)
 
 	while ((plugin = plugins_next(r->plugins, plugin)))
 		json_push(arena, list, plugin_row(arena, plugin));
+}
+
+static void trouble(struct arena *arena, struct json *list, const struct plan_connection *c,
+	const char *what, const char *remedy, const char *when, int64_t at_ms)
+{
+	struct json *o = json_object(arena);
+	char at[CLOCK_TEXT];
+
+	clock_utc(at, at_ms);
+	json_put_text(arena, o, "connection", str_of(c->config->full));
+	json_put_text(arena, o, "trouble", str_of(what));
+	json_put_text(arena, o, "remedy", str_of(remedy));
+	json_put_text(arena, o, when, str_of(at));
+	json_push(arena, list, o);
+}
+
+struct open_lanes { /* each of them, told for the connections that use it */
+	struct runner *runner;
+	struct arena *arena;
+	struct json *list;
+};
+
+static void tell_open(void *user, const struct transfer_lane_status *s)
+{
+	struct open_lanes *told = user;
+	struct runner *r = told->runner;
+	const struct transfer_lane *lane = transfer_lane(r->transfer, s->key, NULL);
+
+	for (size_t i = 0; s->breaker == BREAKER_OPEN && i < r->plan->connection_count; i++)
+		if (r->plan->connections[i].lane == lane)
+			trouble(told->arena, told->list, &r->plan->connections[i],
+				"its vendor fails so often that it is left in peace for a while",
+				"it is asked again by itself, and its jobs go on then; klinke "
+				"events --type connection.failed tells since when",
+				"until", s->until_ms);
+}
+
+static void tell_unproven(struct arena *arena, struct json *list, const struct plan_connection *c)
+{
+	trouble(arena, list, c,
+		arena_printf(arena, "%u webhooks refused, and none taken since: %s",
+			(unsigned)c->unproven, c->unproven_why),
+		"if they are the vendor's: make the secret here the one that is set there, klinke "
+		"reload, then klinke gaps --fetch brings what was missed",
+		"at", c->unproven_ms);
+}
+
+void figures_troubles(struct runner *r, struct arena *arena, struct json *list)
+{
+	struct open_lanes told = {r, arena, list};
+
+	for (size_t i = 0; i < r->plan->connection_count; i++) {
+		const struct plan_connection *c = &r->plan->connections[i];
+		int64_t until_ms = paused_until(r, str_of(c->config->full));
+		if (until_ms)
+			trouble(arena, list, c, "its key is refused, and its jobs wait",
+				"renew the key at the vendor and in the configuration, then klinke "
+				"reload",
+				"until", until_ms);
+		if (c->unproven)
+			tell_unproven(arena, list, c);
+	}
+	transfer_each_lane(r->transfer, tell_open, &told);
 }

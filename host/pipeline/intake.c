@@ -72,6 +72,21 @@ void intakes_abandon(struct runner *r)
 	r->intakes = r->held = NULL;
 }
 
+static struct plan_connection *runners_own(const struct intake *in)
+{
+	return &in->plan->connections[in->connection - in->plan->connections];
+}
+
+/* One may be anybody's; many, and none that is good, are a secret that is not the vendor's. */
+static void note_unproven(const struct intake *in, const char *why)
+{
+	struct plan_connection *c = runners_own(in);
+
+	c->unproven++;
+	c->unproven_ms = clock_now_ms();
+	snprintf(c->unproven_why, sizeof(c->unproven_why), "%s", why);
+}
+
 /* Gives the answer and forgets the webhook: it was not stored. */
 static void refuse(struct intake *in, unsigned status, const char *text, const char *reason)
 {
@@ -79,6 +94,8 @@ static void refuse(struct intake *in, unsigned status, const char *text, const c
 
 	log_line(LOG_WARN, "webhook refused", "connection", in->connection->config->full, "route",
 		in->route->name, "reason", reason ? reason : text, NULL);
+	if (status < 500)
+		note_unproven(in, reason ? reason : text);
 	atomic_fetch_add(status < 500 ? &in->runner->n_rejected : &in->runner->n_refused, 1);
 	in->hook = NULL;
 	in->runner->hooks--;
@@ -461,6 +478,8 @@ static void verified(struct plugin_call *c)
 		return;
 	}
 	proof = check_proofs(in, &problem);
+	if (proof == PROVEN)
+		runners_own(in)->unproven = 0;
 	if (proof == UNCHECKED)
 		refuse(in, 503, "no memory, please send it again\n", NULL);
 	else if (proof == REFUTED)

@@ -19,7 +19,11 @@ struct plan_connection {
 	struct str base_url; /* nothing: the plugin gives absolute URLs */
 	struct str *hosts;   /* where it may go */
 	size_t host_count;
-	bool behind; /* webhooks of it wait in the store: the runner's, as it goes */
+	/* The runner's, as it goes: */
+	bool behind;       /* webhooks of it wait in the store */
+	uint32_t unproven; /* webhooks without a valid proof of origin since the last one with it */
+	int64_t unproven_ms;
+	char unproven_why[128];
 };
 
 struct plan_poll {

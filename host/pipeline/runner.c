@@ -103,6 +103,7 @@ struct question {
 	struct buf *out;
 	struct arena *arena;
 	struct json *list;
+	void (*by)(struct runner *r, struct arena *arena, struct json *list);
 };
 
 static void question_run(struct mailbox_item *item)
@@ -556,17 +557,20 @@ const struct config *runner_config(struct runner *r)
 
 void runner_metrics(struct runner *r, struct buf *out)
 {
-	struct question q = {.out = out};
-	ask(r, &q, metrics_here);
+	ask(r, &(struct question){.out = out}, metrics_here);
 }
 
-static void plugins_here(struct question *q)
+static void list_here(struct question *q)
 {
-	figures_plugins(q->runner, q->arena, q->list);
+	q->by(q->runner, q->arena, q->list);
 }
 
 void runner_plugins(struct runner *r, struct arena *arena, struct json *list)
 {
-	struct question q = {.arena = arena, .list = list};
-	ask(r, &q, plugins_here);
+	ask(r, &(struct question){.arena = arena, .list = list, .by = figures_plugins}, list_here);
+}
+
+void runner_troubles(struct runner *r, struct arena *arena, struct json *list)
+{
+	ask(r, &(struct question){.arena = arena, .list = list, .by = figures_troubles}, list_here);
 }

@@ -72,5 +72,7 @@ void runner_metrics(struct runner *runner, struct buf *out);
  * Waits, too. */
 struct json;
 void runner_plugins(struct runner *runner, struct arena *arena, struct json *list);
+/* Of each connection in trouble an object: "connection", "trouble", "remedy", and "at" or "until". */
+void runner_troubles(struct runner *runner, struct arena *arena, struct json *list);
 
 #endif

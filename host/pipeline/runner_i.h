@@ -170,6 +170,7 @@ void polls_watch_clock(struct runner *runner); /* once a second */
 /* figures.c: appends to out, or objects to list. */
 void figures_print(struct runner *runner, struct buf *out);
 void figures_plugins(struct runner *runner, struct arena *arena, struct json *list);
+void figures_troubles(struct runner *runner, struct arena *arena, struct json *list);
 /* job.c, intake.c: at the very end, frees what is still in hand; its rows tell where it was. */
 void jobs_abandon(struct runner *runner);
 void intakes_abandon(struct runner *runner);

@@ -22,6 +22,7 @@ static int64_t jobs_in(const struct json *status, const char *state)
 
 static void verdict(struct buf *out, const struct json *status)
 {
+	size_t troubles = json_count(json_get(status, "troubles"));
 	int64_t parked = jobs_in(status, "parked"), dead = jobs_in(status, "dead");
 	int64_t hooks = json_i64(json_get(status, "webhooks_parked"), 0);
 
@@ -31,9 +32,11 @@ static void verdict(struct buf *out, const struct json *status)
 		buf_add_text(out, "</p>");
 		return;
 	}
-	if (parked + dead + hooks == 0)
+	if (troubles)
+		buf_add_text(out, "<p class=bad>Connections are in trouble, see below.</p>");
+	if (parked + dead + hooks == 0 && !troubles)
 		buf_add_text(out, "<p class=good>Nothing needs you.</p>");
-	else
+	else if (parked + dead + hooks)
 		buf_printf(out,
 			"<p class=bad>%lld jobs and %lld webhooks need you.</p><p>Open one to see "
 			"why; "
@@ -144,6 +147,17 @@ static void plugins_in_trouble(const struct admin *admin, struct arena *arena, s
 		table(out, arena, &layout, bad);
 }
 
+static void connections_in_trouble(struct arena *arena, struct buf *out, const struct json *status)
+{
+	static const char *const names[] = {"connection", "trouble", "at", "until", "remedy"};
+	static const struct layout layout = {
+		"Connections in trouble", COLUMNS(names), .links = false};
+	const struct json *list = json_get(status, "troubles");
+
+	if (json_count(list))
+		table(out, arena, &layout, list);
+}
+
 static void overview(const struct admin *admin, struct arena *arena, struct buf *out)
 {
 	static const char *const failed[] = {
@@ -154,14 +168,17 @@ static void overview(const struct admin *admin, struct arena *arena, struct buf 
 
 	const struct json *dead =
 		json_get(ask(admin, arena, "{\"verb\":\"dead\",\"limit\":20}"), "rows");
+	const struct json *status =
+		admin->tenant ? NULL : ask(admin, arena, "{\"verb\":\"status\"}");
 
 	html_begin(out, "Klinke");
 	if (admin->tenant)
 		verdict_of_office(out, dead);
 	else
-		verdict(out, ask(admin, arena, "{\"verb\":\"status\"}"));
+		verdict(out, status);
 	if (json_count(dead))
 		table(out, arena, &needs, dead);
+	connections_in_trouble(arena, out, status);
 	if (!admin->tenant)
 		plugins_in_trouble(admin, arena, out);
 	table(out, arena, &latest,

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from desk_kit import Call, answering, spoken
+from hooks_kit import retell_headers
 from test_care import doctor, findings
 from test_events import data_of, faults
-from world import CALLER, KLINKE, PLUGINS, TENANT
+from world import CALLER, KLINKE, PLUGINS, SECRETS, TENANT, request
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "soak"))
 from clock import Clock  # noqa: E402
@@ -33,6 +34,12 @@ def lines(world, message):
 def failures(world):
     return {re.search('reason="([^"]+)"', k).group(1): v for k, v in world.metrics().items()
             if k.startswith(f'klinke_desk_failures_total{{tenant="{TENANT}"')}
+
+
+def overview(world):
+    """The page that one sees first."""
+    bearer = {"Authorization": f"Bearer {SECRETS['KLINKE_ADMIN_TOKEN']}"}
+    return request(world.port, "GET", "/", headers=bearer)[1].decode()
 
 
 def alarm(world, type_):
@@ -174,11 +181,30 @@ def test_a_refused_key_pauses_its_connection_and_is_told_once(world):
     metrics = world.metrics()
     assert metrics[PAUSED] == 1 and metrics[PAUSED.replace("calendar", "phone")] == 0
     warned, = findings(doctor(world), "vendors")
-    assert warned["result"] == "warn" and CALENDAR in warned["text"] and "klinke reload" in warned["remedy"]
+    assert warned["result"] == "fail" and CALENDAR in warned["text"] and "klinke reload" in warned["remedy"]
+    trouble, = world.status()["troubles"]
+    assert trouble["connection"] == CALENDAR and "key is refused" in trouble["trouble"] and trouble["until"], trouble
+    page = overview(world)
+    assert "Nothing needs you" not in page and f">{CALENDAR}<" in page and "renew the key" in page
     assert len(lines(world, "connection paused: its credential was refused")) == 1
     world.reload()
     assert world.metrics()[PAUSED] == 0 and findings(doctor(world), "vendors")[0]["result"] == "ok"
+    assert world.status()["troubles"] == [] and "Nothing needs you" in overview(world)
     assert check(world, slot), "it is asked again"
+
+
+def test_a_wrong_webhook_secret_is_seen_before_the_calls_are_missed(world):
+    """What is refused leaves no row; still page, status and doctor tell it, until a good one comes."""
+    world.start()
+    assert world.hook("phone", b"{}", {"X-Retell-Signature": "v=1,d=00"})[0] == 401
+    trouble, = world.status()["troubles"]
+    assert trouble["connection"] == "lindenhof/phone" and trouble["trouble"].startswith("1 webhooks refused"), trouble
+    warned, = findings(doctor(world), "webhooks")
+    assert warned["result"] == "warn" and "lindenhof/phone" in warned["text"] and "klinke gaps" in warned["remedy"]
+    assert "webhooks refused" in overview(world)
+    body = b'{"event":"call_started","call":{"call_id":"call_of_the_test"}}'
+    assert world.hook("phone", body, retell_headers(body))[0] == 204
+    assert world.status()["troubles"] == [] and findings(doctor(world), "webhooks")[0]["result"] == "ok"
 
 
 def test_more_refused_keys_than_sixteen_do_not_end_each_others_pauses(world):
