@@ -173,6 +173,8 @@ static void begin(struct runner *r, struct plan *plan, const struct job_row *job
 	struct run *run = create(r, plan, job, event);
 
 	if (run) {
+		if (!orphan && run->pipeline && plan->generation != job->generation)
+			renew_run(run);
 		go(run, orphan);
 		return;
 	}
@@ -193,7 +195,7 @@ void job_begin(struct runner *r, const struct job_row *job, const struct event_r
 	char why[sizeof(error.text) + 100];
 
 	if (plan) {
-		begin(r, plan, job, event, NULL);
+		begin(r, renew_wanted(plan, r->plan, job) ? r->plan : plan, job, event, NULL);
 	} else if (has_begun(job)) {
 		snprintf(why, sizeof(why), "the configuration it began with cannot be used now: %s",
 			error.text);
@@ -829,7 +831,8 @@ static bool wait_for_its_time(struct run *run, const struct plan_step *step)
 	}
 	run->step.waited = true;
 	due += step->config->at_offset_ms;
-	run->step.due_ms = due;
+	if (due > run->step.due_ms) /* else it was long ago, and a person runs it again */
+		run->step.due_ms = due;
 	if (due <= clock_now_ms())
 		return false;
 	run->row.state = JOB_WAITING;

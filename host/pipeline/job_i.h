@@ -116,6 +116,11 @@ struct str share_result(struct run *run, struct str result);
 bool run_rests_until_stored(struct run *run, void (*then)(struct run *run));
 void run_save(struct run *run, bool keep_claim, void (*then)(struct run *run));
 void run_step_done(struct run *run, struct str result, const char *name);
+/* renew.c: whether a person runs it again, and today's plan can take it; then, of the run made with
+ * today's plan, what it kept of the old one is forgotten as far as it was not done. */
+bool renew_wanted(const struct plan *old, const struct plan *todays, const struct job_row *job);
+void renew_run(struct run *run);
+
 /* An event of the host's own, stored with the next save. */
 void run_emit(struct run *run, const struct plugin_event *event);
 void run_end(struct run *run, enum job_state state, const char *fail, const char *reason);

@@ -172,6 +172,24 @@ def test_a_waiting_run_keeps_its_configuration(office, clock):
     assert {j["subject"]: j["generation"] for j in done} == {"call:begun": 1, "call:later": 2}
 
 
+def test_what_a_person_runs_again_goes_by_the_mended_configuration(world):
+    """First a mapping with a wrong event type, then a template that nobody has."""
+    right = world.ini["pipeline confirm"]["step"], world.ini["mapping booking"]["event_type"]
+    world.ini["mapping booking"]["event_type"] = "text, required : '999999'"
+    world.ini["pipeline confirm"]["step"] = right[0].replace("termin_bestaetigung", "termin_bestaetigun")
+    world.start()
+    world.ring()
+    for mend in (lambda: world.ini["mapping booking"].__setitem__("event_type", right[1]),
+                 lambda: world.ini["pipeline confirm"].__setitem__("step", right[0])):
+        job, = wait(lambda: world.jobs("parked"), "it waits for a person")
+        mend()
+        world.reload()
+        world.klinke("dead", "retry", job["id"])
+        done = wait(lambda: [j for j in world.jobs("done") if j["id"] == job["id"]], "it is done")
+        assert done[0]["generation"] == world.status()["generation"]
+    wait(lambda: world.settled(1, 1), "one booking, one message")
+
+
 @pytest.mark.parametrize("end", ["kill", "term"])
 def test_also_over_a_restart(office, clock, end):
     begin(office)
