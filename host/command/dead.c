@@ -73,6 +73,41 @@ static int decide_all(const struct invocation *in, const char *what)
 	return worst;
 }
 
+#define ALL_MOST 10000
+
+/* Those that are there now: one that fails again at once is not asked twice. */
+static int decide_listed(const struct invocation *in, const char *what)
+{
+	struct arena *arena = arena_create(MEMORY);
+	struct json *request = client_request(in, arena, "dead");
+	const struct json *answer, *rows;
+	int worst;
+
+	if (!invocation_get(in, "limit"))
+		json_put_i64(arena, request, "limit", ALL_MOST);
+	worst = client_ask(in, arena, request, &answer);
+	rows = worst ? NULL : json_get(answer, "rows");
+	if (!worst && !json_count(rows) && !in->json)
+		puts("nothing is dead or parked");
+	for (size_t i = 0; i < json_count(rows); i++) {
+		struct str id = json_get_text(json_at(rows, i, NULL), "id");
+		int code = decide_one(in, what, arena_printf(arena, "%.*s", STR_ARG(id)));
+		worst = code > worst ? code : worst;
+	}
+	arena_destroy(arena);
+	return worst;
+}
+
+static int decide_every(const struct invocation *in, const char *what)
+{
+	if (strcmp(what, "show") == 0 || in->count > 1)
+		return usage_error(in, "--all goes with retry or drop, and without ids");
+	if (invocation_get(in, "resend"))
+		return usage_error(
+			in, "--resend is for one that you have looked after: name its id");
+	return decide_listed(in, what);
+}
+
 static int run(const struct invocation *in)
 {
 	const char *what = in->count ? in->args[0] : "list";
@@ -82,6 +117,8 @@ static int run(const struct invocation *in)
 		return in->count <= 1 ? list(in) : usage_error(in, "list takes no ids");
 	if (strcmp(what, "show") != 0 && strcmp(what, "retry") != 0 && strcmp(what, "drop") != 0)
 		return no_such(in, what);
+	if (invocation_get(in, "all"))
+		return decide_every(in, what);
 	if (in->count < 2)
 		return usage_error(in, "say which: the id is missing");
 	if (strcmp(what, "show") != 0)
@@ -94,7 +131,7 @@ static int run(const struct invocation *in)
 const struct command command_dead = {
 	.name = "dead",
 	.run = run,
-	.usage = "[list | show ID | retry ID... [--resend] | drop ID...] [OPTIONS]",
+	.usage = "[list | show ID | retry ID...|--all [--resend] | drop ID...|--all] [OPTIONS]",
 	.summary = "what needs you: look, run it again, or let it go",
 	.help = "list    jobs that are parked (for a person) or dead (all tries used up), and "
 		"webhooks that\n"
@@ -107,7 +144,9 @@ const struct command command_dead = {
 		"drop    let it go; it stays in the history\n"
 		"\n"
 		"An id may be cut to its first or last 8 characters. Several ids: the exit code "
-		"is the worst.\n",
+		"is the worst. --all: those that list\n"
+		"would show, so also only some of them: klinke dead retry --all --pipeline "
+		"agency/confirm --since 12h\n",
 	.options = "config= json tenant= connection= pipeline= state= since= until= limit= reason= "
-		   "resend full state-dir=",
+		   "resend all full state-dir=",
 };

@@ -30,6 +30,7 @@ static const struct option {
 	{"full", NULL, "bodies uncut"},
 	{"dry-run", NULL, "tell what would be read again, change nothing"},
 	{"resend", NULL, "retry: you know that it did not arrive, so send it again"},
+	{"all", NULL, "retry, drop: all that list would show with the same options"},
 	{"reason", "TEXT", "why; it is kept with your decision"},
 	{"cases", "FILE", "check: a case file or a directory of them; may be given again"},
 	{"seed", "N", "check: draw the same again; it is printed at the end"},

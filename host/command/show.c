@@ -58,13 +58,19 @@ static const char *note(struct telling *t, const struct json *row, const char *k
 	return text.len ? arena_printf(t->arena, "\n             ! %.*s", STR_ARG(text)) : "";
 }
 
+static const char *advice(struct telling *t, const struct json *row)
+{
+	struct str text = json_get_text(row, "advice");
+	return text.len ? arena_printf(t->arena, "\n             -> %.*s", STR_ARG(text)) : "";
+}
+
 static void tell_inbox(struct telling *t, const struct json *row)
 {
 	add(t, json_get_instant(row, "received"),
-		arena_printf(t->arena, "webhook   %.*s /%.*s stored and answered, %.*s%s",
+		arena_printf(t->arena, "webhook   %.*s /%.*s stored and answered, %.*s%s%s",
 			STR_ARG(json_get_text(row, "connection")),
 			STR_ARG(json_get_text(row, "route")), STR_ARG(json_get_text(row, "state")),
-			note(t, row, "reason")));
+			note(t, row, "reason"), advice(t, row)));
 }
 
 static void tell_event(struct telling *t, const struct json *row)
@@ -93,9 +99,10 @@ static void tell_job(struct telling *t, const struct json *row)
 		arena_printf(t->arena, "job       %s  begins  %.*s", job_name(t, row),
 			STR_ARG(json_get_text(row, "id"))));
 	add(t, json_get_instant(row, "updated"),
-		arena_printf(t->arena, "job       %s  %.*s%s%.*s%s", job_name(t, row),
+		arena_printf(t->arena, "job       %s  %.*s%s%.*s%s%s", job_name(t, row),
 			STR_ARG(state), json_get_text(row, "due").len ? ", due " : "",
-			STR_ARG(json_get_text(row, "due")), note(t, row, "reason")));
+			STR_ARG(json_get_text(row, "due")), note(t, row, "reason"),
+			advice(t, row)));
 }
 
 static void tell_request(struct telling *t, const struct json *row, double took)

@@ -193,8 +193,8 @@ static const struct json *running(struct ask *q)
 static struct json *dead_row(
 	struct ask *q, struct json *from, const char *kind, struct str what, const char *changed)
 {
-	static const char *const members[] = {
-		"id", "state", "tenant", "fail", "reason", "subject", "event", "correlation"};
+	static const char *const members[] = {"id", "state", "tenant", "fail", "reason", "advice",
+		"subject", "event", "correlation"};
 	struct json *o = json_object(q->arena);
 
 	json_put_text(q->arena, o, "kind", str_of(kind));

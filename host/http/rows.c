@@ -133,6 +133,11 @@ struct json *rows_inbox(struct arena *a, const struct inbox_row *r, bool with_bo
 	put(a, o, "path", r->path);
 	put(a, o, "state", str_of(rows_inbox_state(r->state)));
 	put(a, o, "reason", r->reason);
+	if (r->state == INBOX_PARKED)
+		put(a, o, "advice",
+			STR("it could not be read, and nothing was done: klinke dead retry reads "
+			    "it "
+			    "again, by today's plugin; klinke dead drop lets it go"));
 	put(a, o, "correlation", r->correlation);
 	if (with_body) {
 		put_body(a, o, "headers", r->headers);
@@ -229,6 +234,33 @@ struct json *rows_live(struct arena *a, const struct live_row *r, size_t largest
 	return o;
 }
 
+/* What it means for whom it was done, and what a person can do; by the names of outcome.c. */
+static const char *advice_for(const struct job_row *r)
+{
+	if (r->sent)
+		return "it may have happened: look there before you tell anybody. klinke dead "
+		       "retry "
+		       "asks the provider, if it can be asked; with --resend, only if it did not "
+		       "arrive, it is sent again; klinke dead drop lets it go";
+	if (str_is(r->fail, "bad input"))
+		return "it was not done. Mend what the reason names, here (then klinke reload) or "
+		       "at "
+		       "the vendor, and klinke dead retry; or do it by hand, and klinke dead drop";
+	if (str_is(r->fail, "bad auth"))
+		return "it was not done. Renew the key, klinke reload, klinke dead retry";
+	if (str_is(r->fail, "busy") || str_is(r->fail, "broken"))
+		return "it was not done: the vendor failed as long as it was tried. klinke dead "
+		       "retry "
+		       "when it is well again; or do it by hand, and klinke dead drop";
+	if (str_is(r->fail, "conflict") || str_is(r->fail, "gone"))
+		return "it was not done: tell whom it was for, and klinke dead drop; or mend what "
+		       "the "
+		       "reason names, and klinke dead retry";
+	return "it was not done. What came is in the story; klinke dead retry tries it again, "
+	       "klinke "
+	       "dead drop lets it go";
+}
+
 struct json *rows_job(struct arena *a, const struct job_row *r)
 {
 	struct json *o = json_object(a);
@@ -249,6 +281,8 @@ struct json *rows_job(struct arena *a, const struct job_row *r)
 		json_put_bool(a, o, "outcome_unknown", true);
 	put(a, o, "fail", r->fail);
 	put(a, o, "reason", r->reason);
+	if (r->state == JOB_PARKED || r->state == JOB_DEAD)
+		put(a, o, "advice", str_of(advice_for(r)));
 	put(a, o, "subject", r->subject);
 	put_id(a, o, "event", &r->event);
 	put(a, o, "key", r->key);

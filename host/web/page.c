@@ -161,7 +161,7 @@ static void connections_in_trouble(struct arena *arena, struct buf *out, const s
 static void overview(const struct admin *admin, struct arena *arena, struct buf *out)
 {
 	static const char *const failed[] = {
-		"updated", "tenant", "what", "state", "fail", "reason"};
+		"updated", "tenant", "what", "state", "fail", "reason", "advice"};
 	static const char *const events[] = {"time", "type", "tenant", "source", "subject"};
 	static const struct layout needs = {"Needs you", COLUMNS(failed), .links = true};
 	static const struct layout latest = {"Latest events", COLUMNS(events), .links = true};
@@ -188,9 +188,11 @@ static void overview(const struct admin *admin, struct arena *arena, struct buf 
 static unsigned story(
 	const struct admin *admin, struct arena *arena, struct str id, struct buf *out)
 {
-	static const char *const hooks[] = {"received", "connection", "route", "state", "reason"};
+	static const char *const hooks[] = {
+		"received", "connection", "route", "state", "reason", "advice"};
 	static const char *const events[] = {"time", "type", "subject", "source"};
-	static const char *const jobs[] = {"created", "pipeline", "op", "state", "fail", "reason"};
+	static const char *const jobs[] = {
+		"created", "pipeline", "op", "state", "fail", "reason", "advice"};
 	static const char *const attempts[] = {
 		"started", "name", "outcome", "method", "url", "status", "took_us", "note"};
 	static const struct layout tables[] = {{"Webhooks", COLUMNS(hooks), .details = true},

@@ -265,6 +265,25 @@ def test_ambiguous_prefix(house):
 
 # ---- Deciding ----------------------------------------------------------------------------------------------
 
+def test_what_needs_a_person_says_what_it_means_and_what_to_do(house):
+    one, other = house.rows("dead")
+    assert one["fail"] == "bad input" and one["advice"].startswith("it was not done") and "dead retry" in one["advice"]
+    assert f"-> {one['advice']}\n" in house.klinke("dead", "show", one["id"]).stdout
+    assert all("advice" not in job for job in house.jobs("done"))
+
+
+def test_dead_retry_all(house):
+    jobs = house.jobs("parked")
+    refused = house.klinke("dead", "retry", "--all", jobs[0]["id"], check=False)
+    assert refused.returncode == 2 and "without ids" in refused.stderr
+    assert house.klinke("dead", "retry", "--all", "--resend", check=False).returncode == 2
+    none = house.klinke("dead", "retry", "--all", "--pipeline", "agency/other").stdout
+    assert none == "nothing is dead or parked\n" and house.jobs("parked") == jobs
+    told = house.klinke("dead", "retry", "--all", "--since", "1h").stdout
+    assert sorted(told.split("runs again: ")[1:]) == sorted(f"{j['id']}\n" for j in jobs)
+    wait(lambda: len([j for j in house.jobs("parked") if j not in jobs]) == 2, "they ran again, and failed again")
+
+
 def test_dead_retry_and_drop(house):
     one, two = house.jobs("parked")
     before = one["updated"]

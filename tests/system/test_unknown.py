@@ -289,7 +289,7 @@ def test_message_that_nobody_knows_of_waits_for_a_person(office, fault):
     job = in_state(office, "confirm", "parked")
     assert job["fail"] == "unknown" and not office.messages()
     dead = office.rows("dead")
-    assert [j["id"] for j in dead] == [job["id"]]
+    assert [j["id"] for j in dead] == [job["id"]] and "it may have happened" in dead[0]["advice"]
 
     office.klinke("dead", "retry", job["id"])  # looks; cannot; parks again
     office.wait(lambda: the_job(office, "confirm")["updated"] != job["updated"]
