@@ -143,6 +143,10 @@ static void set_text(struct field *f, const struct value *value)
 		*(const char **)f->target = value->text.ptr;
 	else
 		fault(f->loader, value->place, "\"%s\" is empty", f->key->name);
+	if (is_quoted(value->text))
+		warn(f->loader, value->place,
+			"the quotes belong to this text, and will be said and sent; write it "
+			"without");
 }
 
 static const char *path_of(struct field *f, const struct value *value, struct str path)

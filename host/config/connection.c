@@ -190,6 +190,8 @@ static void load_connection(struct loader *loader, struct section *section)
 void load_connections(struct loader *loader)
 {
 	add_host_events(loader);
+	if (loader->lost) /* it may have been a connection: one fault is enough */
+		add_disabled_events(loader);
 	for (size_t i = 0; i < loader->section_count; i++)
 		if (!loader->sections[i]->broken &&
 			!strcmp(loader->sections[i]->kind, "connection"))

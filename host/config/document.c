@@ -298,10 +298,11 @@ static bool header_ok(struct loader *loader, const struct section *section)
 {
 	const struct config_section *table = table_find(section->kind);
 
-	if (!table)
+	if (!table) {
+		loader->lost = true;
 		fault(loader, section->place, "unknown section [%s]%s", section->kind,
 			kind_hint(loader, section->kind));
-	else if (table->named && !*section->name)
+	} else if (table->named && !*section->name)
 		fault(loader, section->place, "[%s] needs a name: [%s NAME]", section->kind,
 			section->kind);
 	else if (!table->named && *section->name)

@@ -136,6 +136,7 @@ struct loader {
 	size_t source_count;
 	struct section **sections;
 	size_t section_count;
+	bool lost;           /* a section of a kind nobody knows: it may have been any */
 	struct section *top; /* of the file being read: what stands before its first header */
 	struct noted *noted; /* of the section in hand */
 	size_t noted_count;
@@ -223,6 +224,7 @@ bool value_hidden(const struct value *value, struct str part); /* any of it is f
 void secret_add(struct loader *loader, struct config_secret *secret, struct entry *entry,
 	const struct config_secret *live);
 bool secret_is_literal(const struct entry *entry); /* neither ${ENV} nor @FILE */
+bool is_quoted(struct str text);                   /* "…" or '…' */
 bool secret_left_out(const struct loader *loader, const struct entry *entry);
 char *secret_memory(struct loader *loader, size_t len); /* wiped with the config */
 

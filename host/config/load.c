@@ -78,10 +78,16 @@ static bool load(struct loader *loader, const char *path, struct str snapshot)
 {
 	if (setjmp(loader->nomem))
 		return false;
-	if (path)
+	if (path) {
 		document_read(loader, path);
-	else
+		/* What an editor leaves on a full disk. */
+		if (!loader->section_count && !loader->faults->errors)
+			warn(loader, (struct config_place){path, 1, 1},
+				"there is no [section] in it; klinke help config tells what there "
+				"can be");
+	} else {
 		source_parse(loader, "", snapshot);
+	}
 	interpret(loader);
 	return true;
 }

@@ -14,17 +14,30 @@
 /* ---- The plugin itself -------------------------------------------------------------------------
  */
 
+/* Those that there are, when none is near: "; there are calcom_v1, calcom_v2". */
+static const char *plugins_there(struct loader *loader)
+{
+	const char *const *names = loader->ctx.plugin_names;
+	const char *all = "";
+
+	for (size_t i = 0; names && names[i]; i++)
+		all = take_printf(loader, "%s%s%s", all, i ? ", " : "; there are ", names[i]);
+	return all;
+}
+
 static void tell_unknown(
 	struct loader *loader, const struct value *value, const struct error *error)
 {
+	const char *near;
 	const char *const *names = loader->ctx.plugin_names;
 	size_t count = 0;
 	bool show = *error->text && !value_hidden(value, value->text);
 
 	while (names && names[count])
 		count++;
+	near = hint(loader, value->text, names, count);
 	fault(loader, value->place, "there is no plugin \"%s\"%s%s%s", value_shown(loader, value),
-		show ? ": " : "", show ? error->text : "", hint(loader, value->text, names, count));
+		show ? ": " : "", show ? error->text : "", *near ? near : plugins_there(loader));
 }
 
 const char *plugin_of(struct loader *loader, struct section *section,
@@ -38,8 +51,8 @@ const char *plugin_of(struct loader *loader, struct section *section,
 		return NULL;
 	if (!str_name_ok(value.text)) {
 		fault(loader, value.place,
-			"\"%s\" is no plugin's name; write it without folder and .so",
-			value_shown(loader, &value));
+			"\"%s\" is no plugin's name; write it without folder and .so%s",
+			value_shown(loader, &value), plugins_there(loader));
 		return NULL;
 	}
 	if (loader->ctx.plugin)

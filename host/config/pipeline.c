@@ -258,7 +258,8 @@ static void check_inputs(struct making *m)
 			input_check(m->loader, &step->call, m->pipeline->tenant, fed);
 		if (m->instead & bit(i, true))
 			input_check(m->loader, step->otherwise, m->pipeline->tenant, fed);
-		mapped |= step->call.mapping != NULL;
+		mapped |=
+			step->call.mapping || !(m->sound & bit(i, true)); /* that is told already */
 	}
 }
 

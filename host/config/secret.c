@@ -88,6 +88,13 @@ bool secret_is_literal(const struct entry *entry)
 	return !(first.len > 1 && *first.ptr == '@') && !has_variable(entry);
 }
 
+/* As shells take them away, and docker's --env-file and this file do not. */
+bool is_quoted(struct str text)
+{
+	return text.len > 1 && (*text.ptr == '"' || *text.ptr == '\'') &&
+	       text.ptr[text.len - 1] == *text.ptr;
+}
+
 static bool value_secret(struct loader *loader, struct str *out, bool *literal, struct entry *entry)
 {
 	struct str written = entry->segments[0].text;
@@ -101,6 +108,12 @@ static bool value_secret(struct loader *loader, struct str *out, bool *literal, 
 	} else if (!value_expand_secret(loader, out, entry)) {
 		return false;
 	}
+	if (out->len > 1 && is_quoted(*out))
+		warn(loader, entry->place,
+			"\"%s\" begins and ends with quotes, and they belong to it: take them "
+			"away, "
+			"here or where it is set",
+			entry->key);
 	if (out->len && !memchr(out->ptr, '\0', out->len))
 		return true;
 	fault(loader, entry->place, "\"%s\" is empty, or holds a NUL", entry->key);

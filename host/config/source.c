@@ -318,6 +318,11 @@ void source_parse(struct loader *loader, const char *name, struct str text)
 
 	loader->top = take(loader, loader->scratch, sizeof(*loader->top));
 	loader->top->kind = loader->top->name = "";
+	if (str_begins(text, "\xff\xfe") || str_begins(text, "\xfe\xff")) {
+		fault(loader, (struct config_place){name, 1, 1},
+			"this is UTF-16 (\"Unicode\"); save the file as UTF-8");
+		return;
+	}
 	if (str_begins(text, "\xef\xbb\xbf")) /* byte order mark */
 		scan.rest = (struct str){text.ptr + 3, text.len - 3};
 	while (next_line(&scan))

@@ -122,6 +122,12 @@ static bool bare(struct parse *parse, struct config_arg *arg)
 			"typographic quotes; write straight ones: \"…\"");
 		return false;
 	}
+	if (text.len > 1 && *text.ptr == '\'' && !parse->loader->from_snapshot) {
+		fault(parse->loader, here(parse, from),
+			"a text stands in double quotes here; single ones are for SQL, in "
+			"(parentheses)");
+		return false;
+	}
 	arg->value =
 		(struct config_text){{take_text(parse->loader, text), text.len}, here(parse, from)};
 	return true;
@@ -289,7 +295,7 @@ static bool tell_op(
 	const char *shown = value_word(parse->loader, parse->value,
 		(struct str){parse->value->text.ptr + at, strlen(name)});
 	const struct plugin_op *op = plugin_op_find(info, name);
-	const char **names = NULL;
+	const char **names = NULL, *near;
 	size_t count = 0;
 
 	if (op) {
@@ -300,8 +306,11 @@ static bool tell_op(
 	}
 	for (size_t i = 0; i < info->op_count; i++)
 		*PUSH(parse->loader, parse->loader->scratch, names, count) = info->ops[i].name;
+	near = hint(parse->loader, str_of(name), names, count);
+	if (!*near)
+		near = take_printf(parse->loader, "; klinke plugin info %s lists them", info->name);
 	fault(parse->loader, here(parse, at), "plugin \"%s\" has no operation \"%s\"%s", info->name,
-		shown, hint(parse->loader, str_of(name), names, count));
+		shown, near);
 	return false;
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "base/clock.h"
 #include "base/password.h"
 
@@ -205,15 +206,28 @@ static bool zone_line(struct str *rest, struct str *country, struct str *zone)
 	return false;
 }
 
+/* "Berlin" of Europe/Berlin. */
+static bool is_town_of(struct str zone, struct str town)
+{
+	return town.len && zone.len > town.len && zone.ptr[zone.len - town.len - 1] == '/' &&
+	       strncasecmp(zone.ptr + zone.len - town.len, town.ptr, town.len) == 0;
+}
+
 const char *zone_hint(struct loader *loader, struct str wrong)
 {
+	const char *near;
 	struct str rest = zone_table(loader), country, zone;
 	const char **zones = NULL;
 	size_t count = 0;
 
-	while (zone_line(&rest, &country, &zone))
+	while (zone_line(&rest, &country, &zone)) {
 		*PUSH(loader, loader->scratch, zones, count) = take_text(loader, zone);
-	return hint(loader, wrong, zones, count);
+		if (is_town_of(zone, wrong))
+			return take_printf(loader, "; did you mean \"%.*s\"?", STR_ARG(zone));
+	}
+	near = hint(loader, wrong, zones, count);
+	return *near ? near
+		     : "; it is CONTINENT/TOWN, like Europe/Berlin, which knows of summer time too";
 }
 
 /* NULL: not known. */

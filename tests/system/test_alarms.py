@@ -154,7 +154,7 @@ def test_what_was_not_heard_or_may_have_happened_is_for_a_person(world):
 def test_all_that_the_host_says_is_a_line_of_the_log_and_what_is_about_a_job_has_its_correlation(world):
     world.ini["connection phone"]["api_key"] = "key_sandbox"
     world.ini.drop("pipeline")
-    world.ini.add("pipeline wrong", on="call.ended", step="phone.call call_id='no-such-call'")
+    world.ini.add("pipeline wrong", on="call.ended", step="phone.call call_id=no-such-call")
     world.start()
     warned = [line for line in world.log().splitlines() if "is a secret" in line]
     assert warned and all(" level=warn " in line and f"place={world.file}:" in line for line in warned), warned

@@ -34,6 +34,9 @@ CASE(pipelines_are_checked, "pipelines")
 CASE(inputs_of_steps_are_checked, "inputs")
 CASE(mappings_are_checked, "mappings")
 CASE(includes_are_checked, "include")
+CASE(common_slips_are_told_with_what_is_meant, "slips")
+CASE(a_file_of_windows_notepad_is_told_once, "utf16")
+CASE(an_empty_file_is_told, "empty")
 CASE(a_good_file_has_no_faults, "good")
 
 static void a_missing_file_is_told(void **state)
@@ -192,6 +195,9 @@ int main(void)
 		cmocka_unit_test(includes_are_checked),
 		cmocka_unit_test(inputs_of_steps_are_checked),
 		cmocka_unit_test(a_plugin_that_is_not_there_hides_no_other_fault),
+		cmocka_unit_test(common_slips_are_told_with_what_is_meant),
+		cmocka_unit_test(a_file_of_windows_notepad_is_told_once),
+		cmocka_unit_test(an_empty_file_is_told),
 		cmocka_unit_test(a_good_file_has_no_faults),
 		cmocka_unit_test(a_missing_file_is_told),
 		cmocka_unit_test(faults_are_json_on_demand),
