@@ -19,6 +19,7 @@
 #include "command/setup.h"
 #include "http/control.h"
 #include "http/server.h"
+#include "pipeline/care.h"
 #include "pipeline/runner.h"
 #include "store/care.h"
 #include "store/store.h"
@@ -74,9 +75,25 @@ static void hide_secrets(const struct config *config)
 			hide(&c[i].secrets[k]);
 }
 
+/* Their vendors go on calling the old address, and are told 404. */
+static void warn_gone(const struct config *before, const struct config *now)
+{
+	size_t count;
+	const struct config_connection *c = before ? config_connections(before, &count) : NULL;
+
+	for (size_t i = 0; c && i < count; i++)
+		if (!config_connection(now, c[i].full))
+			log_line(LOG_WARN, "connection is gone: its webhooks are answered 404 now",
+				"connection", c[i].full, "remedy",
+				"if it is named differently now, change the address at the vendor; "
+				"what came to the old one klinke gaps --fetch brings",
+				NULL);
+}
+
 static int reload(void *user, struct error *error)
 {
 	struct host *h = user;
+	const struct config *before = NULL;
 	struct config_faults faults = {0};
 	struct config *config;
 	int err = E_INVALID;
@@ -84,8 +101,10 @@ static int reload(void *user, struct error *error)
 	pthread_mutex_lock(&h->reload_lock);
 	config = setup_load(h->setup, h->in->config, &faults);
 	log_faults(&faults);
-	if (config)
+	if (config) {
 		hide_secrets(config);
+		before = runner_config(h->runner);
+	}
 	if (!config)
 		error_set(error, E_INVALID,
 			"%zu faults, the first: %s:%u:%u: %s; the old configuration "
@@ -96,8 +115,10 @@ static int reload(void *user, struct error *error)
 			faults.count ? faults.list[0].text : "no memory");
 	else if ((err = runner_reload(error, h->runner, config)) == 0) {
 		server_configure(h->server, config);
+		warn_gone(before, config);
 		log_line(LOG_INFO, "configuration reloaded", "file", h->in->config, NULL);
 	}
+	config_unref(before);
 	config_unref(config); /* what runs by it has a reference of its own */
 	config_faults_finish(&faults);
 	pthread_mutex_unlock(&h->reload_lock);

@@ -74,7 +74,10 @@ int files_read_default(struct error *error, const char *path, struct buf *out, u
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result;
 
 	if (fd < 0)
-		return error_set(error, errno == ENOENT ? E_NOTFOUND : E_IO,
+		return error_set(error,
+			errno == ENOENT   ? E_NOTFOUND
+			: errno == EACCES ? E_DENIED
+					  : E_IO,
 			"\"%s\" cannot be opened: %s", path, strerror(errno));
 	result = read_fd(error, fd, path, out, mode);
 	close(fd);

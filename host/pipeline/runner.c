@@ -210,8 +210,12 @@ static void on_plugin(void *user, struct plugin *plugin, const char *what)
 {
 	struct runner *r = user;
 
-	log_line(plugin_state(plugin) == PLUGIN_BROKEN ? LOG_ERROR : LOG_INFO, "plugin", "plugin",
-		plugin_name(plugin), "what", what, NULL);
+	bool ready = strncmp(what, "ready", 5) == 0; /* else a worker has died */
+
+	log_line(plugin_state(plugin) == PLUGIN_BROKEN ? LOG_ERROR
+		 : ready                               ? LOG_INFO
+						       : LOG_WARN,
+		"plugin", "plugin", plugin_name(plugin), "what", what, NULL);
 	if (plugin_state(plugin) == PLUGIN_BROKEN)
 		alarm_plugin(r, plugin);
 	if (plugin_state(plugin) == PLUGIN_READY) {

@@ -233,6 +233,8 @@ def test_did_anything_go_wrong_is_told_by_list_and_info(fragile):
     fragile.wait(lambda: told(fragile, "info", "fragile")["deaths"] == 2, "both tries are counted")
     after = fragile.wait(lambda: [o for o in [told(fragile, "info", "fragile")] if o["state"] == "ready"], "restarted")[0]
     assert after["last_reason"] == "its worker was killed by SIGABRT in normalize()"
+    deaths = [line for line in fragile.log().splitlines() if "plugin=fragile" in line and "SIGABRT" in line]
+    assert deaths and all("level=warn" in line for line in deaths), deaths
     assert after["last_death"] > fragile.inbox()[0]["received"]
     rows = {row["name"]: row for row in told(fragile, "list")}
     assert rows["fragile"]["deaths"] == 2 and rows["fragile"]["last_reason"] == after["last_reason"]

@@ -241,6 +241,19 @@ def test_a_connection_that_is_gone(office, clock):
     assert (job["state"], said(office)) == ("done", ["alt"]), job
 
 
+def test_a_connection_that_is_renamed_is_told(office):
+    """Its vendor goes on calling the old address, of which nothing else would say a word."""
+    office.start()
+    office.ini.sections["connection telefon"] = office.ini["connection phone"]
+    office.ini.drop("pipeline")
+    del office.ini["connection phone"]
+    office.reload()
+    told, = [line for line in office.log().splitlines() if "connection is gone" in line]
+    assert "level=warn" in told and "connection=lindenhof/phone" in told and "klinke gaps --fetch" in told
+    office.reload()
+    assert office.log().count("connection is gone") == 1
+
+
 def test_a_connection_that_goes_while_it_is_asked(office):
     """The answer is waited for and belongs to the request: nothing is unknown, and nothing is sent twice."""
     note(office, "eins")
