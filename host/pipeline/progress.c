@@ -114,8 +114,7 @@ void progress_read(struct run *run)
 	run->step.looking = json_bool(json_get(step, "looking"), false);
 	run->step.happened = json_bool(json_get(step, "happened"), false);
 	run->step.due_ms = json_i64(json_get(step, "due"), 0);
-	/* No failure behind it: it is new, or a person has given it another go. */
-	if (!run->row.fail.len && run->row.due_ms > run->step.due_ms)
+	if (str_is(run->row.fail, JOB_AGAIN) && run->row.due_ms > run->step.due_ms)
 		run->step.due_ms = run->row.due_ms;
 	run->step.waited = json_bool(json_get(step, "waited"), false);
 	run->step.waiting = json_bool(json_get(step, "waiting"), false);

@@ -7,10 +7,9 @@
 
 #include "pipeline/job_i.h"
 
-/* The store's word, and no failure behind it, is what a decision leaves. */
 static bool is_decided(const struct job_row *job)
 {
-	return job->pipeline.len && !job->sent && !job->fail.len && job->reason.len;
+	return job->pipeline.len && !job->sent && str_is(job->fail, JOB_AGAIN);
 }
 
 static bool same_text(const char *a, const char *b)

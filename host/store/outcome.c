@@ -39,7 +39,8 @@ static const struct query q_cancelled = {Q_JOB_CANCELLED,
 	"'' " LATER_AND_NAMED "UNION ALL SELECT type FROM event INDEXED BY event_also WHERE also = "
 	"?1 AND also <> '' " LATER_AND_NAMED "LIMIT 1"};
 static const struct query q_decide = {Q_JOB_DECIDE,
-	"UPDATE job SET state = ?1, tries = 0, absent = 0, kills = 0, fail = '', "
+	"UPDATE job SET state = ?1, tries = 0, absent = 0, kills = 0, "
+	"fail = CASE ?1 WHEN 7 THEN '' ELSE '" JOB_AGAIN "' END, "
 	"due_ms = ?2, updated_ms = ?2, reason = ?3, sent = sent AND NOT ?4 WHERE seq = ?5"};
 static const struct query q_hasten = {Q_JOB_HASTEN,
 	"UPDATE job SET due_ms = ?1 WHERE seq IN (SELECT seq FROM job INDEXED BY job_fail "

@@ -445,8 +445,9 @@ struct store_pending_inbox {
 };
 void store_pending_inbox(struct store *store, struct store_pending_inbox *op);
 
-/* What a person decides about a dead or parked job. RETRY: READY again with tries 0, due now, from
- * the step in hand. RESEND: as RETRY, but also forgets that something was sent. DROP: DROPPED. */
+/* What a person decides about a dead or parked job. RETRY: READY again with tries 0, due now, its
+ * fail JOB_AGAIN until it runs, from the step in hand. RESEND: as RETRY, but also forgets that something was sent. DROP: DROPPED. */
+#define JOB_AGAIN "again"
 enum job_verdict { VERDICT_RETRY = 1, VERDICT_RESEND, VERDICT_DROP };
 struct store_decide_job {
 	struct store_op op;
