@@ -260,7 +260,7 @@ static int newer(struct error *error, const struct persons *persons)
 		persons->path);
 }
 
-/* *there false: there is no file yet, or nothing in it. */
+/* *there false: there is no file yet. */
 static int open_reader(struct error *error, struct persons *persons, bool *there)
 {
 	int64_t version;
@@ -272,10 +272,10 @@ static int open_reader(struct error *error, struct persons *persons, bool *there
 	rc = conn_open(error, &persons->reader, persons->path, CONN_READER);
 	if (!rc)
 		rc = version_of(error, &persons->reader, &version);
-	if (!rc && version > VERSION)
+	if (!rc && version != VERSION)
 		rc = newer(error, persons);
-	*there = !rc && version == VERSION;
-	if (!*there)
+	*there = !rc;
+	if (rc)
 		conn_finish(&persons->reader);
 	return rc;
 }
@@ -402,20 +402,56 @@ static int fail_file(struct error *error, const struct persons *persons, const c
 		"cannot %s %s: %s", doing, persons->path, strerror(errno));
 }
 
-/* Only where there is none, and so before anybody has a connection to it: whoever closes a file
- * drops all locks that the process has on it, SQLite's too, and another program that looks into it
- * then takes itself for the last one and removes the log. */
+/* What a kill in the middle of it left, too: it begins anew. */
+static int clear_draft(struct error *error, const struct persons *persons, const char *draft)
+{
+	static const char *const ends[] = {"", "-journal", "-wal", "-shm"};
+	char name[sizeof(persons->path) + 20];
+	int fd;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		snprintf(name, sizeof(name), "%s%s", draft, ends[i]);
+		if (unlink(name) != 0 && errno != ENOENT)
+			return fail_file(error, persons, "make");
+	}
+	fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail_file(error, persons, "make");
+	close(fd);
+	return 0;
+}
+
+static int fill_draft(struct error *error, const char *draft)
+{
+	struct conn conn;
+	int rc = conn_open(error, &conn, draft, CONN_WRITER);
+
+	if (rc)
+		return rc;
+	rc = conn_exec(error, &conn, schema);
+	if (!rc)
+		rc = conn_exec(error, &conn, tables);
+	if (!rc)
+		rc = conn_exec(error, &conn, "PRAGMA wal_checkpoint(TRUNCATE)");
+	conn_finish(&conn);
+	return rc;
+}
+
+/* Whole or not at all: what makes a new file a database with a log is written by way of SQLite's
+ * old journal, and after a kill in the midst of that nobody who only reads could open it. */
 static int make_if_missing(struct error *error, struct persons *persons)
 {
-	int fd = -1, rc = 0;
+	char draft[sizeof(persons->path) + 8];
+	int rc = 0;
 
+	snprintf(draft, sizeof(draft), "%s.new", persons->path);
 	pthread_mutex_lock(&persons->adding);
 	if (access(persons->path, F_OK) != 0) {
-		fd = open(persons->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			close(fd);
-		else if (errno != EEXIST)
-			rc = fail_file(error, persons, "create");
+		rc = clear_draft(error, persons, draft);
+		if (!rc)
+			rc = fill_draft(error, draft);
+		if (!rc && rename(draft, persons->path) != 0)
+			rc = fail_file(error, persons, "make");
 	}
 	pthread_mutex_unlock(&persons->adding);
 	return rc;
@@ -438,7 +474,7 @@ static int make_file(struct error *error, struct persons *persons)
 
 static int open_writer(struct error *error, struct persons *persons)
 {
-	int64_t version = 0;
+	int64_t version;
 	int rc;
 
 	if (persons->writer.db)
@@ -448,12 +484,10 @@ static int open_writer(struct error *error, struct persons *persons)
 		rc = conn_open(error, &persons->writer, persons->path, CONN_WRITER);
 	if (!rc)
 		rc = version_of(error, &persons->writer, &version);
-	if (!rc && version > VERSION)
+	if (!rc && version != VERSION)
 		rc = newer(error, persons);
 	if (!rc)
 		rc = conn_exec(error, &persons->writer, schema);
-	if (!rc && !version)
-		rc = conn_exec(error, &persons->writer, tables);
 	if (rc)
 		conn_finish(&persons->writer);
 	return rc;

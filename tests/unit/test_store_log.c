@@ -290,7 +290,7 @@ static void the_log_of_keys_is_told_and_not_kept(void **state)
 	struct care_noted noted;
 
 	append_some(f, 4);
-	append_some(f, 1);
+	append_some(f, 8); /* more persons, and so a second commit: damage before the last is told */
 	other = crashed(f, "killed");
 	flip(in(&other, "keys/persons.db-wal"), 32 + 24 + 100, 1);
 	open_store(&other);

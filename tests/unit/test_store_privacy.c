@@ -463,6 +463,47 @@ static void killed_at_any_moment_it_is_done_or_not(void **state)
 	print_message("destroyed before the kill: %d of %d\n", gone, round);
 }
 
+/* What only reads cannot mend what a kill left half made, so nothing may be. */
+static void killed_while_the_first_is_stored_it_opens_again(void **state)
+{
+	struct fixture *f = *state;
+	int whole = 0;
+
+	for (int round = 0; round < 24; round++) {
+		struct fixture other = *f;
+		int pipe_[2];
+		pid_t child;
+		char ready;
+		snprintf(other.directory, sizeof(other.directory), "%.50s/%d", f->directory, round);
+		assert_int_equal(mkdir(other.directory, 0700), 0);
+		assert_int_equal(pipe(pipe_), 0);
+		child = fork();
+		assert_true(child >= 0);
+		if (!child) {
+			open_store(&other);
+			if (write(pipe_[1], "x", 1) != 1)
+				_exit(1);
+			store_call(&other, ANNA, "", "call_a");
+			for (;;)
+				pause();
+		}
+		close(pipe_[1]);
+		assert_int_equal(read(pipe_[0], &ready, 1), 1);
+		close(pipe_[0]);
+		usleep((useconds_t)(round * 1500)); /* which moment, not a condition */
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		whole += file_holds(in(&other, "keys/persons.db"), "SQLite", 6);
+		open_reader(&other);
+		open_store(&other);
+		store_call(&other, BERND, "", "call_b");
+		is_readable(&other, "call_b", true);
+		assert_int_not_equal(access(in(&other, "keys/persons.db.new"), F_OK), 0);
+		close_both(&other);
+	}
+	print_message("made before the kill: %d of 24\n", whole);
+}
+
 /* A key that reached the disk with no row is no harm; a row without its key must not be. */
 static void a_row_never_comes_before_its_key(void **state)
 {
@@ -568,6 +609,7 @@ int main(void)
 		STORE_TEST(who_calls_while_they_are_forgotten_loses_nothing),
 		STORE_TEST(what_was_interrupted_is_finished_at_the_start),
 		STORE_TEST(killed_at_any_moment_it_is_done_or_not),
+		STORE_TEST(killed_while_the_first_is_stored_it_opens_again),
 		STORE_TEST(a_row_never_comes_before_its_key),
 		STORE_TEST(a_number_is_known_in_any_spelling),
 		STORE_TEST(all_of_a_person_is_told_and_nothing_of_others),
