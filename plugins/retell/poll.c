@@ -193,15 +193,14 @@ const kl_next *retell_calls(kl_call *c, const kl_step *s)
 
 /* ---- poll_calls ---- */
 
-/* State: from_ms, until_ms, since_ms, page, calls, events; while calls of a page are read one by
- * one also ids (of the page), next (index into ids) and after (key of the page behind it). */
+/* State: from_ms, until_ms, page, calls, events; while calls of a page are read one by one also
+ * ids (of the page), next (index into ids) and after (key of the page behind it). */
 
 static kl_val *poll_state(kl_call *c, const kl_val *old)
 {
 	kl_val *state = c->host->object(c);
 	kl_set_i64(c, state, "from_ms", kl_i64(c, old, "from_ms", 0));
 	kl_set_i64(c, state, "until_ms", kl_i64(c, old, "until_ms", 0));
-	kl_set_i64(c, state, "since_ms", kl_i64(c, old, "since_ms", 0));
 	kl_set_i64(c, state, "calls", kl_i64(c, old, "calls", 0));
 	kl_set_i64(c, state, "events", kl_i64(c, old, "events", 0));
 	kl_set_text(c, state, "page", kl_text(c, old, "page"));
@@ -221,8 +220,6 @@ static const kl_next *poll_done(kl_call *c, const kl_val *state)
 {
 	kl_val *mark = c->host->object(c), *result = c->host->object(c);
 	kl_set_i64(c, mark, "after_ms", kl_i64(c, state, "until_ms", 0));
-	if (kl_i64(c, state, "since_ms", 0) > 0)
-		kl_set_i64(c, mark, "since_ms", kl_i64(c, state, "since_ms", 0));
 	c->host->checkpoint(c, mark);
 	kl_set_i64(c, result, "calls", kl_i64(c, state, "calls", 0));
 	kl_set_i64(c, result, "events", kl_i64(c, state, "events", 0));
@@ -236,9 +233,8 @@ static int64_t span_ms(kl_call *c, const kl_step *s, const char *key, int64_t ot
 	return ms >= 0 && ms <= LONGEST_SPAN_MS ? ms : -1;
 }
 
-/* Without a checkpoint the past is left alone, and so is by later polls what lies before the first:
- * pipelines would book for calls that somebody handled long ago, or that a connection of another
- * name has handled. lookback_ms says otherwise. */
+/* Without a checkpoint the past is left alone: pipelines would book for calls that somebody
+ * handled long ago. lookback_ms says otherwise. */
 static const kl_next *poll_start(kl_call *c, const kl_step *s)
 {
 	kl_str first = {0, 0, 0};
@@ -246,20 +242,17 @@ static const kl_next *poll_start(kl_call *c, const kl_step *s)
 	int64_t lookback = span_ms(c, s, "lookback_ms", 0);
 	int64_t overlap = span_ms(c, s, "overlap_ms", OVERLAP_MS);
 	int64_t after = kl_i64(c, s->checkpoint, "after_ms", -1);
-	int64_t until = c->now_ms - settle, since, from;
+	int64_t until = c->now_ms - settle, from;
 	kl_val *state = c->host->object(c);
 	if (settle < 0 || lookback < 0 || overlap < 0)
 		return retell_bad_input(c,
 			"\"settle_ms\", \"lookback_ms\" and \"overlap_ms\" must be "
 			"milliseconds from 0 to 366 days");
-	since = after < 0 ? until - lookback : kl_i64(c, s->checkpoint, "since_ms", 0);
-	since = since > 0 ? since : 0;
 	kl_set_i64(c, state, "until_ms", until);
-	kl_set_i64(c, state, "since_ms", since);
 	if (after < 0 && !lookback)
 		return poll_done(c, state);
-	from = after < 0 ? since : after - overlap;
-	kl_set_i64(c, state, "from_ms", from > since ? from : since);
+	from = after < 0 ? until - lookback : after - overlap;
+	kl_set_i64(c, state, "from_ms", from > 0 ? from : 0);
 	return poll_list(c, poll_state(c, state), first);
 }
 
