@@ -32,8 +32,10 @@ static size_t digits_of(struct str text, char out[DIGITS_MAX + 6])
 		}
 		if (c >= '0' && c <= '9' && n < DIGITS_MAX + 5)
 			out[n++] = c;
-		else if (!memchr(" -/().+\t", c, 8) || (c == '+' && n))
+		else if (!memchr(" -/().+\t", c, 8) || (c == '+' && n)) {
+			out[0] = '\0';
 			return 0;
+		}
 	}
 	out[n] = '\0';
 	return n;

@@ -43,7 +43,7 @@ static void verdict(struct buf *out, const struct json *status)
 			"<code>klinke dead retry ID</code> runs it again, <code>klinke dead drop "
 			"ID</code> "
 			"lets it go.</p>",
-			(long long)(parked + dead), (long long)hooks);
+			(long long)parked + dead, (long long)hooks);
 	buf_printf(out, "<p>%lld events so far, %lld jobs done, %lld waiting for their time.</p>",
 		(long long)json_i64(json_get(status, "events"), 0),
 		(long long)jobs_in(status, "done"), (long long)jobs_in(status, "waiting"));
