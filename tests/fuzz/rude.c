@@ -153,6 +153,11 @@ static const void *handed(void *from)
 	return from;
 }
 
+static void fill_str(kl_call *c, void *to)
+{
+	*(kl_str *)to = str(c);
+}
+
 static kl_list list(kl_call *c, void (*fill)(kl_call *, void *), uint32_t size)
 {
 	uint8_t how = rude_byte();
@@ -171,13 +176,8 @@ static kl_list list(kl_call *c, void (*fill)(kl_call *, void *), uint32_t size)
 	else if (how >= 240)
 		made.stride = how % 5u * 3000u;
 	else if (how >= 236)
-		made.count = how == 236 ? 65 : 70000; /* refused before it is looked at */
+		made.count = how == 236 && fill == fill_str ? 65 : 70000; /* refused unseen */
 	return made;
-}
-
-static void fill_str(kl_call *c, void *to)
-{
-	*(kl_str *)to = str(c);
 }
 
 static void fill_pair(kl_call *c, void *to)
