@@ -88,7 +88,7 @@ static int wrapping_key(struct error *error, struct keys *keys, const uint64_t *
 	size_t count, uint8_t out[CRYPTO_KEY])
 {
 	uint8_t hash[CRYPTO_HASH_MAX] = {0};
-	struct key key = {0};
+	struct key key;
 	size_t i;
 	int rc;
 
