@@ -21,6 +21,7 @@
 #include "pipeline/trace.h"
 
 #define RETRY_AFTER_S 2
+#define STRAYS_EACH_MS 60000
 
 /* ---- Answers ------------------------------------------------------------------------------ */
 
@@ -553,6 +554,31 @@ static void turn_away(struct runner *r, struct hook *hook)
 	answer(hook, 503, "too much at once, please send it again\n", RETRY_AFTER_S);
 }
 
+/* A connection that was renamed, or a letter too much at the vendor: what comes is lost, and nobody
+ * else could tell why. Not for each one, since anybody can call any address. */
+static void nobodys(struct runner *r, struct hook *hook, const char *text)
+{
+	int64_t now_ms = clock_mono_ms();
+	char path[200], count[24];
+
+	atomic_fetch_add(&r->n_rejected, 1);
+	r->strays++;
+	if (now_ms >= r->strays_told_ms) {
+		snprintf(path, sizeof(path), "/hooks/%.*s/%.*s%s%.*s", STR_ARG(hook->owner),
+			STR_ARG(hook->connection), hook->route.len ? "/" : "",
+			STR_ARG(hook->route));
+		snprintf(count, sizeof(count), "%llu", (unsigned long long)r->strays);
+		log_line(LOG_WARN, "webhook to an address that nobody has", "path", path, "count",
+			count, "remedy",
+			"at the vendor, enter /hooks/TENANT/CONNECTION with the names of the "
+			"configuration",
+			NULL);
+		r->strays = 0;
+		r->strays_told_ms = now_ms + STRAYS_EACH_MS;
+	}
+	answer(hook, 404, text, 0);
+}
+
 static void take(struct mailbox_item *item)
 {
 	struct hook *hook = (struct hook *)item;
@@ -570,13 +596,13 @@ static void take(struct mailbox_item *item)
 	connection =
 		n > 0 && (size_t)n < sizeof(full) ? plan_connection(r->plan, str_of(full)) : NULL;
 	if (!connection) {
-		answer(hook, 404, "there is no such connection\n", 0);
+		nobodys(r, hook, "there is no such connection\n");
 	} else if (!connection->config->info) {
 		log_line(LOG_ERROR, "webhook for a disabled connection", "connection", full,
 			"reason", connection->config->disabled, NULL);
 		answer(hook, 503, "this connection is disabled until its plugin loads\n", 60);
 	} else if (!(route = intake_route(connection->config->info, hook->route))) {
-		answer(hook, 404, "this connection has no such route\n", 0);
+		nobodys(r, hook, "this connection has no such route\n");
 	} else if (too_much(r, route)) {
 		turn_away(r, hook);
 	} else {

@@ -79,7 +79,9 @@ struct runner {
 	int hasten_ticks;
 	struct pause *pauses; /* pause.h */
 	struct losses losses;
-	struct alarms *alarms; /* alarm.h; NULL until the first */
+	uint64_t strays;        /* webhooks to no connection or route, since it was last told */
+	int64_t strays_told_ms; /* clock_mono_ms: not before that again */
+	struct alarms *alarms;  /* alarm.h; NULL until the first */
 	struct arena *spare[SPARES_MAX];
 	size_t spares;
 	struct run *unsaved;    /* runs whose save failed */
@@ -132,8 +134,8 @@ struct plan *runner_plan(struct runner *runner, uint64_t generation, struct erro
 struct plan_means generation_means(struct runner *runner);
 /* Stored before anything runs by it, so that a run can always find the one it began with. Waits for
  * the disk: at start and reload only. Any thread. */
-int generation_save(
-	struct error *error, struct store *store, const struct config *config, uint64_t *generation);
+int generation_save(struct error *error, struct store *store, const struct config *config,
+	uint64_t *generation);
 /* Takes a former plan in hand. E_NOMEM: it is still the caller's. */
 int generation_keep(struct error *error, struct runner *runner, struct plan *plan);
 /* Plans give their options back to the plugins, so they go first. Runs and webhooks under way have
@@ -165,7 +167,7 @@ void disk_try(struct runner *runner);
 void intake_fetch(struct runner *runner);
 void intake_tick(struct runner *runner); /* tells of webhooks that were not stored */
 /* poll.c */
-void polls_start(struct runner *runner); /* of the plan that is now; the old ones end */
+void polls_start(struct runner *runner);       /* of the plan that is now; the old ones end */
 void polls_watch_clock(struct runner *runner); /* once a second */
 /* figures.c: appends to out, or objects to list. */
 void figures_print(struct runner *runner, struct buf *out);
