@@ -208,6 +208,7 @@ int __wrap_runner_run(struct error *error, struct runner *runner, struct str con
 void __wrap_runner_nudge(struct runner *runner);
 void __wrap_runner_stats(struct runner *runner, struct runner_stats *out);
 void __wrap_runner_plugins(struct runner *runner, struct arena *arena, struct json *list);
+void __wrap_runner_troubles(struct runner *runner, struct arena *arena, struct json *list);
 const struct config *__wrap_runner_config(struct runner *runner);
 int __wrap_gaps_find(struct error *error, struct runner *runner, const struct gaps_ask *ask,
 	struct arena *arena, struct json **out);
@@ -380,6 +381,17 @@ void __wrap_runner_plugins(struct runner *runner, struct arena *arena, struct js
 	json_put_text(arena, o, "state", STR("disabled"));
 	json_put_text(arena, o, "problem", STR("<it> died & \"died\""));
 	json_put_i64(arena, o, "deaths", 3);
+	json_push(arena, list, o);
+}
+
+void __wrap_runner_troubles(struct runner *runner, struct arena *arena, struct json *list)
+{
+	struct json *o = json_object(arena);
+
+	(void)runner;
+	json_put_text(arena, o, "connection", STR("nord/calendar"));
+	json_put_text(arena, o, "trouble", STR("the <key> is refused & \"refused\""));
+	json_put_text(arena, o, "remedy", STR("renew the key"));
 	json_push(arena, list, o);
 }
 
