@@ -100,8 +100,9 @@ void metrics_print(struct buf *out, const struct metrics_sources *of)
 	one(out, "klinke_webhooks_stored_total", "counter", "Webhooks stored and answered.",
 		r.hooks);
 	one(out, "klinke_webhooks_rejected_total", "counter",
-		"Webhooks without a valid proof of origin, or to an address that nobody has.",
-		r.rejected);
+		"Webhooks without a valid proof of origin.", r.rejected);
+	one(out, "klinke_webhooks_stray_total", "counter",
+		"Webhooks to an address that nobody has.", r.strays);
 	one(out, "klinke_webhooks_refused_total", "counter",
 		"Webhooks answered 503: sent again later.", r.refused);
 	one(out, "klinke_events_total", "counter", "New events.", r.events);

@@ -561,7 +561,7 @@ static void nobodys(struct runner *r, struct hook *hook, const char *text)
 	int64_t now_ms = clock_mono_ms();
 	char path[200], count[24];
 
-	atomic_fetch_add(&r->n_rejected, 1);
+	atomic_fetch_add(&r->n_strays, 1);
 	r->strays++;
 	if (now_ms >= r->strays_told_ms) {
 		snprintf(path, sizeof(path), "/hooks/%.*s/%.*s%s%.*s", STR_ARG(hook->owner),

@@ -521,6 +521,7 @@ void runner_stats(struct runner *r, struct runner_stats *out)
 		.hooks = atomic_load(&r->n_hooks),
 		.rejected = atomic_load(&r->n_rejected),
 		.refused = atomic_load(&r->n_refused),
+		.strays = atomic_load(&r->n_strays),
 		.events = atomic_load(&r->n_events),
 		.repeats = atomic_load(&r->n_repeats),
 		.jobs_done = atomic_load(&r->n_done),

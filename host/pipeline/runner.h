@@ -56,7 +56,7 @@ int runner_run(struct error *error, struct runner *runner, struct str connection
 void runner_nudge(struct runner *runner);
 
 struct runner_stats {
-	uint64_t hooks, rejected, refused, events, repeats, jobs_done, jobs_failed, requests;
+	uint64_t hooks, rejected, refused, strays, events, repeats, jobs_done, jobs_failed, requests;
 	/* callers on the line: told a pipeline's result, its fallback, a stored answer once more,
 	 * or that no pipeline answers; and how many were told before their pipeline was through */
 	uint64_t answered, fallbacks, repeated, unanswered, late;

@@ -99,8 +99,8 @@ struct runner {
 	struct receipts *receipts;
 	struct gap_watch *gaps;
 
-	atomic_ullong n_hooks, n_rejected, n_refused, n_events, n_repeats, n_done, n_failed,
-		n_requests;
+	atomic_ullong n_hooks, n_rejected, n_refused, n_strays, n_events, n_repeats, n_done,
+		n_failed, n_requests;
 	atomic_ullong n_answered, n_fallbacks, n_repeated, n_unanswered, n_late; /* callers */
 	atomic_uint n_runs;
 	atomic_bool trying; /* whether the disk takes something again */
