@@ -491,7 +491,7 @@ static void killed_while_the_first_is_stored_it_opens_again(void **state)
 		close(pipe_[1]);
 		assert_int_equal(read(pipe_[0], &ready, 1), 1);
 		close(pipe_[0]);
-		usleep((useconds_t)(round * 1500)); /* which moment, not a condition */
+		usleep((useconds_t)(round * round * 60)); /* which moment, not a condition */
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
 		whole += file_holds(in(&other, "keys/persons.db"), "SQLite", 6);
