@@ -21,14 +21,19 @@ void backlog_left(struct runner *r, const struct id *id)
 		r->fetch_after = (struct id){{0}};
 }
 
-static bool *behind(const struct intake *in)
+static bool is_behind(const struct intake *in)
 {
-	return &in->plan->connections[in->connection - in->plan->connections].behind;
+	const struct plan_connection *c = intake_connection_now(in);
+
+	return c && c->behind;
 }
 
 void backlog_behind(const struct intake *in)
 {
-	*behind(in) = true;
+	struct plan_connection *c = intake_connection_now(in);
+
+	if (c)
+		c->behind = true;
 }
 
 static void leave_in_store(struct intake *in)
@@ -76,9 +81,9 @@ void intake_read(struct intake *in)
 		intake_normalize(in);
 	else if (intakes_reading(r) > NORMALIZE_MAX)
 		spill(in);
-	else if (*behind(in) && r->fetching) /* there may be no more in the store */
+	else if (is_behind(in) && r->fetching) /* there may be no more in the store */
 		hold(in);
-	else if (*behind(in))
+	else if (is_behind(in))
 		leave_in_store(in);
 	else
 		intake_normalize(in);
@@ -89,6 +94,7 @@ void intakes_begin(struct runner *r)
 {
 	for (size_t i = 0; i < r->plan->connection_count; i++)
 		r->plan->connections[i].behind = true;
+	r->backlog = true; /* so that the tick asks if it cannot be done now */
 	intake_fetch(r);
 }
 

@@ -73,19 +73,35 @@ void intakes_abandon(struct runner *r)
 	r->intakes = r->held = NULL;
 }
 
-static struct plan_connection *runners_own(const struct intake *in)
+struct plan_connection *intake_connection_now(const struct intake *in)
 {
-	return &in->plan->connections[in->connection - in->plan->connections];
+	struct plan *now = in->runner->plan;
+	const struct plan_connection *c =
+		in->plan == now ? in->connection
+				: plan_connection(now, str_of(in->connection->config->full));
+
+	return c ? &now->connections[c - now->connections] : NULL;
 }
 
-/* One may be anybody's; many, and none that is good, are a secret that is not the vendor's. */
+/* One may be anybody's; many, and none that is good, are a secret that is not the vendor's: so how
+ * many is told. */
 static void note_unproven(const struct intake *in, const char *why)
 {
-	struct plan_connection *c = runners_own(in);
+	struct plan_connection *c = intake_connection_now(in);
 
+	if (!c)
+		return;
 	c->unproven++;
 	c->unproven_ms = clock_now_ms();
 	snprintf(c->unproven_why, sizeof(c->unproven_why), "%s", why);
+}
+
+static void note_proven(const struct intake *in)
+{
+	struct plan_connection *c = intake_connection_now(in);
+
+	if (c)
+		c->unproven = 0;
 }
 
 /* Gives the answer and forgets the webhook: it was not stored. */
@@ -480,7 +496,7 @@ static void verified(struct plugin_call *c)
 	}
 	proof = check_proofs(in, &problem);
 	if (proof == PROVEN)
-		runners_own(in)->unproven = 0;
+		note_proven(in);
 	if (proof == UNCHECKED)
 		refuse(in, 503, "no memory, please send it again\n", NULL);
 	else if (proof == REFUTED)

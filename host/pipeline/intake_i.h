@@ -44,6 +44,9 @@ bool intake_waits(const struct intake *in);            /* is, or was, somebody o
 unsigned intakes_reading(const struct runner *runner); /* stored and in hand, about */
 const struct plugin_route *intake_route(const struct plugin_info *info, struct str name);
 
+/* What the runner keeps of its connection in today's plan, which may not be the one that it began
+ * with; NULL: the connection is gone. */
+struct plan_connection *intake_connection_now(const struct intake *in);
 /* Its raw row is on its way to the store, at the latest from now on. */
 void intake_store(struct intake *in);
 
