@@ -1,6 +1,7 @@
 /* admin_host.c - see admin_host.h. What cannot be made ends the process. One thread: those that the
  * server would begin are run at once. */
 #include "admin_host.h"
+#include "scrypt.h"
 #include "store_now.h"
 
 #include <assert.h>
@@ -191,12 +192,6 @@ void __wrap_store_reader_close(struct store_reader *reader);
 bool __wrap_store_failing(struct store *store, struct error *error);
 struct arena *__real_arena_create(size_t max);
 struct arena *__wrap_arena_create(size_t max);
-int __real_EVP_PBE_scrypt(const char *pass, size_t pass_len, const unsigned char *salt,
-	size_t salt_len, uint64_t n, uint64_t r, uint64_t p, uint64_t most, unsigned char *key,
-	size_t key_len);
-int __wrap_EVP_PBE_scrypt(const char *pass, size_t pass_len, const unsigned char *salt,
-	size_t salt_len, uint64_t n, uint64_t r, uint64_t p, uint64_t most, unsigned char *key,
-	size_t key_len);
 void __wrap_intake_take(struct runner *runner, struct hook *hook);
 void __wrap_metrics_print(struct buf *out, const struct metrics_sources *of);
 void __wrap_store_decide_job(struct store *store, struct store_decide_job *op);

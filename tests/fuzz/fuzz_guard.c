@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "scrypt.h"
 #include "text.h"
 #include "base/arena.h"
 #include "base/error.h"
@@ -131,13 +132,6 @@ static void check_trace(const struct input *in)
 }
 
 /* ---- Passwords ------------------------------------------------------------------------------ */
-
-int __real_EVP_PBE_scrypt(const char *pass, size_t pass_len, const unsigned char *salt,
-	size_t salt_len, uint64_t n, uint64_t r, uint64_t p, uint64_t most, unsigned char *key,
-	size_t key_len);
-int __wrap_EVP_PBE_scrypt(const char *pass, size_t pass_len, const unsigned char *salt,
-	size_t salt_len, uint64_t n, uint64_t r, uint64_t p, uint64_t most, unsigned char *key,
-	size_t key_len);
 
 /* While one is proved others come. */
 static struct {

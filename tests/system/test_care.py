@@ -6,7 +6,6 @@ import stat
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -298,18 +297,6 @@ def start_on(world, shim, how):
     return done.returncode, done.stderr
 
 
-@contextmanager
-def locked(world):
-    """Another program has the database for itself."""
-    lock = sqlite3.connect(database(world), isolation_level=None)
-    lock.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        lock.execute("ROLLBACK")
-        lock.close()
-
-
 def test_a_start_on_a_disk_that_refuses(world, bad_disk):
     """Each time it says what is wrong, and the next start has every row."""
     world.start()
@@ -320,7 +307,7 @@ def test_a_start_on_a_disk_that_refuses(world, bad_disk):
         returned, said = start_on(world, bad_disk, how)
         assert returned == code and says in said, f"{how}: {returned} {said}"
         assert "damaged" not in said and not (world.state / "damage.note").exists()
-    with locked(world):
+    with world.stuck_disk():
         done = subprocess.run([str(KLINKE), "run"], env=world.environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 75 and "another program keeps the store locked" in done.stderr
     world.start_host()
